@@ -1,0 +1,51 @@
+"""Documented MNIST networks for Keras: trained fast, evaluated honestly, ready to embed.
+
+Names are imported on first use (PEP 562), so `import mnist_keras` costs nothing and does not load TensorFlow.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_MODULES = {  # public name -> the module that owns it
+    "Evaluation": "evaluation",
+    "ImageData": "datasets",
+    "ModelSpec": "registry",
+    "Recipe": "recipes",
+    "TrainingRun": "training",
+    "build_cnn": "models",
+    "build_lenet5": "models",
+    "build_mlp": "models",
+    "build_softmax_regression": "models",
+    "compare": "evaluation",
+    "create_model": "registry",
+    "evaluate": "prediction",
+    "evaluate_predictions": "evaluation",
+    "get_model_spec": "registry",
+    "get_strategy": "distribution",
+    "list_models": "registry",
+    "load_data": "datasets",
+    "load_model": "registry",
+    "make_dataset": "pipeline",
+    "plot_confusion_matrix": "plotting",
+    "plot_errors": "plotting",
+    "plot_history": "plotting",
+    "plot_predictions": "plotting",
+    "plot_reliability": "plotting",
+    "predict_probabilities": "prediction",
+    "train": "training",
+}
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

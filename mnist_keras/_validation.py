@@ -1,0 +1,149 @@
+"""Argument checks and the wording of every error.
+
+Bad input is an `InputError`, so that a program can tell it from a defect. Its text says what is wrong, what is
+legal, what came and, where there is one, what to do.
+"""
+
+import difflib
+import numbers
+from collections.abc import Iterable
+
+import numpy as np
+
+
+class InputError(ValueError):
+    """Something that the caller gave is not usable; the text says what to give instead."""
+
+
+class MissingExtraError(ImportError):
+    """An optional dependency is not installed; the text names the pip command."""
+
+
+def invalid(name: str, *, expected: str, received: object, hint: str = "") -> InputError:
+    """Returns the error "Invalid `name`. Expected .... Received: .... hint"."""
+    text = f"Invalid `{name}`. Expected {expected}. Received: {received}."
+    return InputError(f"{text} {hint}" if hint else text)
+
+
+def unknown(kind: str, name: object, choices: Iterable[str]) -> InputError:
+    """Returns the error "Unknown kind 'name'. Did you mean ...? Expected one of: ..."."""
+    choices = sorted(choices)
+    close = difflib.get_close_matches(str(name).lower(), choices, n=1)
+    did_you_mean = f" Did you mean {close[0]!r}?" if close else ""
+    return InputError(f"Unknown {kind} {name!r}.{did_you_mean} Expected one of: {', '.join(choices)}.")
+
+
+def missing_extra(feature: str, extra: str) -> MissingExtraError:
+    """Returns the error that names the pip command which brings `feature`'s dependencies."""
+    return MissingExtraError(
+        f"{feature} needs the extra '{extra}'. Install it with: pip install \"mnist-keras[{extra}]\""
+    )
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
+    """Returns `value` if it is one of `choices`."""
+    choices = list(choices)
+    if not isinstance(value, str) or value not in choices:
+        raise invalid(name, expected=f"one of: {', '.join(choices)}", received=repr(value))
+    return value
+
+
+def check_integer(name: str, value: object, *, minimum: int, hint: str = "") -> int:
+    """Returns `value` as an `int` if it is a whole number of at least `minimum`."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
+        raise invalid(
+            name, expected=f"a whole number of at least {minimum}", received=repr(value), hint=hint
+        )
+    return int(value)
+
+
+def check_number(
+    name: str, value: object, *, minimum: float, maximum: float = float("inf"), above: bool = False
+) -> float:
+    """Returns `value` as a `float` if it is finite and in `[minimum, maximum]`, or `(minimum, maximum]` if `above`."""
+    low = f"above {minimum:g}" if above else f"of at least {minimum:g}"
+    high = f" and at most {maximum:g}" if np.isfinite(maximum) else ""
+    legal = (
+        isinstance(value, numbers.Real)
+        and not isinstance(value, bool)
+        and np.isfinite(float(value))
+        and (value > minimum if above else value >= minimum)
+        and value <= maximum
+    )
+    if not legal:
+        raise invalid(name, expected=f"a number {low}{high}", received=repr(value))
+    return float(value)  # type: ignore[arg-type]
+
+
+def check_images(images: object, *, name: str = "images") -> np.ndarray:
+    """Returns images as an array of shape `(n, height, width)` in `uint8` or in `float32`.
+
+    Args:
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: `uint8` in [0, 255], or a float
+            type with finite values in [0, 1].
+        name: The argument's name, for the error.
+
+    Raises:
+        InputError: If the rank, the number of channels, the dtype or the range is another, or there is no image.
+    """
+    array = np.asarray(images)
+    shape = f"shape={array.shape}, dtype={array.dtype}"
+    if array.ndim == 4 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        raise invalid(
+            name,
+            expected="shape (n, height, width) or (n, height, width, 1)",
+            received=shape,
+            hint="Add an axis to a single image: image[None]." if array.ndim == 2 else "",
+        )
+    if 0 in array.shape:
+        raise invalid(name, expected="at least one image of at least one pixel", received=shape)
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f":
+        raise invalid(
+            name,
+            expected="dtype uint8 in [0, 255], or a float dtype in [0, 1]",
+            received=shape,
+            hint="Convert with images.astype('uint8').",
+        )
+    low, high = float(array.min()), float(array.max())  # NaN if any pixel is NaN
+    if not (low >= 0.0 and high <= 1.0):
+        raise invalid(
+            name,
+            expected="float pixels that are finite and in [0, 1]",
+            received=f"{shape}, minimum={low:g}, maximum={high:g}",
+            hint="Pass uint8 images, or divide by 255." if 1.0 < high <= 255.0 and low >= 0.0 else "",
+        )
+    return array.astype(np.float32, copy=False)
+
+
+def check_labels(
+    labels: object, *, num_examples: int, num_classes: int | None = None, name: str = "labels"
+) -> np.ndarray:
+    """Returns labels as an `int64` array of shape `(num_examples,)`, values in `[0, num_classes)`.
+
+    Raises:
+        InputError: If they are one-hot, not whole numbers, of another length or out of range.
+    """
+    array = np.asarray(labels)
+    shape = f"shape={array.shape}, dtype={array.dtype}"
+    if array.ndim != 1:
+        one_hot = array.ndim == 2 and array.shape[1] > 1
+        raise invalid(
+            name,
+            expected="integer class labels of shape (n,)",
+            received=shape,
+            hint=f"Convert one-hot rows with {name}.argmax(axis=-1)." if one_hot else "",
+        )
+    if array.dtype.kind not in "iu":
+        raise invalid(name, expected="integer class labels", received=shape)
+    if len(array) != num_examples:
+        raise invalid(name, expected=f"{num_examples} labels, one for each image", received=len(array))
+    if len(array) and (array.min() < 0 or (num_classes is not None and array.max() >= num_classes)):
+        legal = "0 or above" if num_classes is None else f"in [0, {num_classes - 1}]"
+        raise invalid(
+            name, expected=f"values {legal}", received=f"minimum={array.min()}, maximum={array.max()}"
+        )
+    return array.astype(np.int64, copy=False)
