@@ -147,3 +147,55 @@ def check_labels(
             name, expected=f"values {legal}", received=f"minimum={array.min()}, maximum={array.max()}"
         )
     return array.astype(np.int64, copy=False)
+
+
+def check_probabilities(probabilities: object, *, name: str = "probabilities") -> np.ndarray:
+    """Returns class probabilities as a `float64` array of shape `(n, num_classes)`.
+
+    Raises:
+        InputError: If the rank or dtype is another, a value is not finite or not in [0, 1], a row
+            does not sum to 1 (to 1e-3, the rounding of half precision), or there is no row.
+    """
+    array = np.asarray(probabilities)
+    shape = f"shape={array.shape}, dtype={array.dtype}"
+    if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] < 2:
+        raise invalid(
+            name,
+            expected="shape (n, num_classes), at least one row and two classes",
+            received=shape,
+        )
+    if array.dtype.kind != "f":
+        raise invalid(name, expected="a float dtype, a probability for each class", received=shape)
+    array = array.astype(np.float64)
+    bad = ~np.isfinite(array).all(axis=1)
+    if bad.any():
+        raise invalid(
+            name,
+            expected="finite values",
+            received=f"NaN or infinity in {bad.sum()} of {len(array)} rows, first row {bad.argmax()}",
+        )
+    sums = array.sum(axis=1)
+    bad = (array < 0).any(axis=1) | (abs(sums - 1) > 1e-3)
+    if bad.any():
+        row = int(bad.argmax())
+        raise invalid(
+            name,
+            expected="values in [0, 1] and rows that sum to 1",
+            received=f"row {row} with minimum {array[row].min():g} and sum {sums[row]:g}",
+            hint="Turn logits into probabilities with scipy.special.softmax(logits, axis=-1).",
+        )
+    return array
+
+
+def check_class_names(class_names: Iterable[str] | None, *, num_classes: int) -> tuple[str, ...]:
+    """Returns one name for each class; without names these are "0", "1", ..."""
+    if class_names is None:
+        return tuple(str(label) for label in range(num_classes))
+    names = tuple(str(name) for name in class_names)
+    if len(names) != num_classes:
+        raise invalid(
+            "class_names",
+            expected=f"{num_classes} names, one for each class",
+            received=f"{len(names)} names",
+        )
+    return names

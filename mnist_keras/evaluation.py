@@ -1,0 +1,397 @@
+"""Honest scores of a classifier from its labels and probabilities; needs no TensorFlow."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mnist_keras._validation import (
+    check_class_names,
+    check_integer,
+    check_labels,
+    check_probabilities,
+    invalid,
+)
+
+SCORES = ("precision", "recall", "f1")
+NUM_CALIBRATION_BINS = 15  # Guo et al., 2017, use 15 throughout
+NUM_MOST_CONFUSED = 10  # pairs kept in an evaluation; its reports show half of them
+NAME_WIDTH = 36  # characters; what is left of 80 columns beside four numbers
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a classifier's predictions are worth; `per_class` and the like have metrics.json's keys.
+
+    The confusion matrix has true classes as rows and predicted classes as columns. A class that was
+    never predicted has precision 0, one without examples recall 0; both count in the macro average.
+    """
+
+    dataset: str
+    split: str
+    num_examples: int
+    accuracy: float
+    accuracy_ci95: tuple[float, float]
+    error_rate: float
+    num_errors: int
+    negative_log_likelihood: float
+    brier_score: float
+    expected_calibration_error: float
+    per_class: list[dict[str, Any]]
+    macro_avg: dict[str, Any]
+    weighted_avg: dict[str, Any]
+    confusion_matrix: np.ndarray
+    most_confused: list[dict[str, int]]
+    class_names: tuple[str, ...]
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """The most probable class of each example, `int64` of shape `(n,)`."""
+        return self.probabilities.argmax(axis=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the scores as plain values for JSON, without the arrays they were made from."""
+        scores = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ("class_names", "labels", "probabilities")
+        }
+        scores["accuracy_ci95"] = list(self.accuracy_ci95)
+        scores["confusion_matrix"] = self.confusion_matrix.tolist()
+        return scores
+
+    def report(self) -> str:
+        """Returns the scores as text for a terminal of 80 columns."""
+        table = self._score_table()
+        table[-2:-2] = [("",) * 5]
+        width = max(len(row[0]) for row in table)
+        lines = [self._title(), ""]
+        lines += [f"{name:<25}{value}" for name, value in self._summary()] + [""]
+        lines += [
+            f"{row[0]:<{width}}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in table
+        ]
+        confused = self._confusion_table(name_width=30)
+        if confused:
+            lines += ["", "Most confused:"]
+            lines += [f"{count:>7}  {true} taken for {taken}" for true, taken, count in confused]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def to_markdown(self) -> str:
+        """Returns the scores as a Markdown section with tables."""
+        head, *rows = self._score_table()
+        blocks = [
+            [f"## {self._title()}"],
+            _markdown_table(("measure", "value"), self._summary(), align="|---|---|"),
+            _markdown_table(head, rows, align="|---" + "|---:" * 4 + "|"),
+        ]
+        confused = self._confusion_table(name_width=NAME_WIDTH)
+        if confused:
+            head = ("true class", "taken for", "times")
+            blocks.append(_markdown_table(head, confused, align="|---|---|---:|"))
+        return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+    def _title(self) -> str:
+        images = f"{self.num_examples:,} image{'s' if self.num_examples > 1 else ''}"
+        subject = " ".join(filter(None, [_shorten(self.dataset, NAME_WIDTH), self.split]))
+        return f"Evaluation on {subject}: {images}" if subject else f"Evaluation on {images}"
+
+    def _summary(self) -> list[tuple[str, ...]]:
+        low, high = self.accuracy_ci95
+        return [
+            ("accuracy", f"{self.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"),
+            ("errors", f"{self.num_errors:,} of {self.num_examples:,}"),
+            ("negative log-likelihood", f"{self.negative_log_likelihood:.4f}"),
+            ("Brier score", f"{self.brier_score:.4f}"),
+            ("calibration error", f"{self.expected_calibration_error:.4f}"),
+        ]
+
+    def _score_table(self) -> list[tuple[str, ...]]:
+        rows = [(_shorten(scores["name"], NAME_WIDTH), scores) for scores in self.per_class]
+        rows += [("macro average", self.macro_avg), ("weighted average", self.weighted_avg)]
+        return [("class", "precision", "recall", "F1", "support")] + [
+            (name, *(f"{scores[key]:.4f}" for key in SCORES), f"{scores['support']:,}")
+            for name, scores in rows
+        ]
+
+    def _confusion_table(self, *, name_width: int) -> list[tuple[str, ...]]:
+        names = [_shorten(name, name_width) for name in self.class_names]
+        shown = self.most_confused[: NUM_MOST_CONFUSED // 2]
+        return [
+            (names[pair["true"]], names[pair["predicted"]], f"{pair['count']:,}") for pair in shown
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two classifiers on the same examples; the p-value is McNemar's, exact and two-sided."""
+
+    num_examples: int
+    accuracy_a: float
+    accuracy_b: float
+    only_a_correct: int
+    only_b_correct: int
+    p_value: float
+
+    def report(self, name_a: str = "a", name_b: str = "b") -> str:
+        """Returns the comparison as text for a terminal of 80 columns."""
+        name_a, name_b = _shorten(name_a, NAME_WIDTH), _shorten(name_b, NAME_WIDTH)
+        width = max(len(name_a), len(name_b), len("model"))
+        verdict = (
+            "The difference is significant at the 5 % level."
+            if self.p_value < 0.05
+            else "The difference may well be chance (not significant at the 5 % level)."
+        )
+        return "\n".join(
+            [
+                f"Comparison on {self.num_examples:,} images",
+                "",
+                f"{'model':<{width}}  accuracy  only this one is right",
+                f"{name_a:<{width}}  {self.accuracy_a:>8.2%}  {self.only_a_correct:>22,}",
+                f"{name_b:<{width}}  {self.accuracy_b:>8.2%}  {self.only_b_correct:>22,}",
+                "",
+                f"McNemar's exact test: p = {self.p_value:.3g}. {verdict}",
+            ]
+        )
+
+
+def evaluate_predictions(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    class_names: Iterable[str] | None = None,
+    dataset: str = "",
+    split: str = "test",
+) -> Evaluation:
+    """Scores a classifier's probabilities against the true labels.
+
+    Args:
+        labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        class_names: A name for each class, or None for "0", "1", ...
+        dataset: What the images are called in reports, such as "mnist".
+        split: Which part of the data set they are.
+
+    Returns:
+        Accuracy with its 95 % Wilson interval, negative log-likelihood in nats, Brier score in
+        [0, 2], calibration error, the scores of each class and the confusion matrix.
+
+    Raises:
+        InputError: If the arrays don't fit each other or hold anything but labels and probabilities.
+
+    Reference:
+        Brier, 1950, "Verification of Forecasts Expressed in Terms of Probability", eq. 2
+        (the Brier score).
+
+    Example:
+        >>> evaluation = evaluate_predictions([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+        >>> evaluation.num_errors, evaluation.confusion_matrix.tolist()
+        (1, [[1, 0], [1, 1]])
+    """
+    from sklearn import metrics
+
+    labels, probabilities = _check_pair(labels, probabilities)
+    num_examples, num_classes = probabilities.shape
+    names = check_class_names(class_names, num_classes=num_classes)
+    predictions = probabilities.argmax(axis=1)
+    classes = np.arange(num_classes)
+    matrix = metrics.confusion_matrix(labels, predictions, labels=classes)
+    correct = int(matrix.trace())
+
+    def scores(average: str | None) -> np.ndarray:
+        values = metrics.precision_recall_fscore_support(
+            labels, predictions, labels=classes, average=average, zero_division=0
+        )
+        return np.stack(values[: len(SCORES)], axis=-1)
+
+    def named(values: np.ndarray, support: int) -> dict[str, Any]:
+        return dict(zip(SCORES, values.tolist(), strict=True)) | {"support": support}
+
+    return Evaluation(
+        dataset=dataset,
+        split=split,
+        num_examples=num_examples,
+        accuracy=correct / num_examples,
+        accuracy_ci95=wilson_interval(correct, num_examples),
+        error_rate=(num_examples - correct) / num_examples,
+        num_errors=num_examples - correct,
+        negative_log_likelihood=_negative_log_likelihood(labels, probabilities),
+        brier_score=_brier_score(labels, probabilities),
+        expected_calibration_error=expected_calibration_error(labels, probabilities),
+        per_class=[
+            {"label": label, "name": name} | named(values, support)
+            for label, (name, values, support) in enumerate(
+                zip(names, scores(None), matrix.sum(axis=1).tolist(), strict=True)
+            )
+        ],
+        macro_avg=named(scores("macro"), num_examples),
+        weighted_avg=named(scores("weighted"), num_examples),
+        confusion_matrix=matrix,
+        most_confused=most_confused(matrix),
+        class_names=names,
+        labels=labels,
+        probabilities=probabilities,
+    )
+
+
+def compare(labels: ArrayLike, predictions_a: ArrayLike, predictions_b: ArrayLike) -> Comparison:
+    """Tests whether two classifiers differ on the same examples.
+
+    Args:
+        labels: Integer array of shape `(n,)`.
+        predictions_a: Classes of shape `(n,)`, or probabilities of shape `(n, num_classes)`.
+        predictions_b: The other classifier's, in either form.
+
+    Returns:
+        Both accuracies, the examples that only one got right, and McNemar's exact two-sided p-value.
+
+    Raises:
+        InputError: If the lengths differ or an array holds neither classes nor probabilities.
+
+    Reference:
+        McNemar, 1947, "Note on the Sampling Error of the Difference Between Correlated
+        Proportions or Percentages".
+    """
+    from scipy.stats import binomtest
+
+    labels = np.asarray(labels)
+    labels = check_labels(labels, num_examples=len(labels) if labels.ndim else 0)
+    if not len(labels):
+        raise invalid("labels", expected="at least one label", received="none")
+    right_a = _check_predictions("predictions_a", predictions_a, len(labels)) == labels
+    right_b = _check_predictions("predictions_b", predictions_b, len(labels)) == labels
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    return Comparison(
+        num_examples=len(labels),
+        accuracy_a=float(right_a.mean()),
+        accuracy_b=float(right_b.mean()),
+        only_a_correct=only_a,
+        only_b_correct=only_b,
+        p_value=float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0,
+    )
+
+
+def wilson_interval(successes: int, total: int) -> tuple[float, float]:
+    """Computes the 95 % confidence interval of a proportion by Wilson's score method.
+
+    Raises:
+        InputError: If `total` is below 1 or `successes` is not in `[0, total]`.
+
+    Reference:
+        Wilson, 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    from scipy.stats import binomtest
+
+    total = check_integer("total", total, minimum=1)
+    if check_integer("successes", successes, minimum=0) > total:
+        raise invalid("successes", expected=f"at most the total of {total}", received=successes)
+    interval = binomtest(int(successes), total).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def calibration_bins(
+    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = NUM_CALIBRATION_BINS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bins examples by the confidence in their most probable class.
+
+    Takes the arguments of `expected_calibration_error`.
+
+    Returns:
+        Mean confidence, accuracy and number of examples of each bin; the first two of an empty bin
+        are NaN. Bin i of m holds confidences in (i / m, (i + 1) / m].
+    """
+    labels, probabilities = _check_pair(labels, probabilities)
+    num_bins = check_integer("num_bins", num_bins, minimum=1)
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    bins = np.digitize(confidence, np.linspace(0.0, 1.0, num_bins + 1)[1:-1], right=True)
+    count = np.bincount(bins, minlength=num_bins)
+    divisor = np.where(count > 0, count, np.nan)
+    return (
+        np.bincount(bins, weights=confidence, minlength=num_bins) / divisor,
+        np.bincount(bins, weights=correct, minlength=num_bins) / divisor,
+        count,
+    )
+
+
+def expected_calibration_error(
+    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = NUM_CALIBRATION_BINS
+) -> float:
+    """Computes the top-label expected calibration error.
+
+    Args:
+        labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        num_bins: Number of equal-width confidence bins.
+
+    Returns:
+        Weighted mean |accuracy - confidence| over the bins, in `[0, 1]`; 0 is best.
+
+    Raises:
+        InputError: If the lengths differ or a row does not sum to 1.
+
+    Reference:
+        Guo et al., 2017, "On Calibration of Modern Neural Networks", eq. 3.
+    """
+    confidence, accuracy, count = calibration_bins(labels, probabilities, num_bins=num_bins)
+    return float(np.nansum(np.abs(accuracy - confidence) * count) / count.sum())
+
+
+def most_confused(confusion_matrix: np.ndarray) -> list[dict[str, int]]:
+    """Returns a confusion matrix's (rows true, columns predicted) commonest errors, worst first."""
+    errors = confusion_matrix - np.diag(np.diag(confusion_matrix))
+    worst = np.argsort(-errors, axis=None, kind="stable")[:NUM_MOST_CONFUSED]
+    pairs = [divmod(index, len(errors)) for index in worst.tolist()]
+    return [
+        {"true": true, "predicted": predicted, "count": int(errors[true, predicted])}
+        for true, predicted in pairs
+        if errors[true, predicted]
+    ]
+
+
+def _negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    likelihood = probabilities[np.arange(len(labels)), labels]
+    # A float32 softmax underflows to 0; without a floor one such example would give infinity.
+    return float(-np.log(np.maximum(likelihood, np.finfo(np.float32).tiny)).mean())
+
+
+def _brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    # The squared distance from the one-hot truth, without building it.
+    likelihood = probabilities[np.arange(len(labels)), labels]
+    return float(((probabilities**2).sum(axis=1) + 1.0 - 2.0 * likelihood).mean())
+
+
+def _check_pair(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    probabilities = check_probabilities(probabilities)
+    num_examples, num_classes = probabilities.shape
+    return (
+        check_labels(labels, num_examples=num_examples, num_classes=num_classes),
+        probabilities,
+    )
+
+
+def _check_predictions(name: str, predictions: ArrayLike, num_examples: int) -> np.ndarray:
+    predictions = np.asarray(predictions)
+    if predictions.ndim != 2:
+        return check_labels(predictions, num_examples=num_examples, name=name)
+    probabilities = check_probabilities(predictions, name=name)
+    if len(probabilities) != num_examples:
+        raise invalid(
+            name, expected=f"{num_examples} rows, one for each label", received=len(probabilities)
+        )
+    return probabilities.argmax(axis=1)
+
+
+def _shorten(name: str, width: int) -> str:
+    """Returns a name on one line of at most `width` characters."""
+    name = " ".join(name.split())
+    return name if len(name) <= width else f"{name[: width - 3]}..."
+
+
+def _markdown_table(head: tuple, rows: list[tuple[str, ...]], *, align: str) -> list[str]:
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return [lines[0], align, *lines[1:]]
