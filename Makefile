@@ -1,0 +1,61 @@
+# make demo   trains, evaluates and draws with what is at hand; nothing else needs to be installed before
+# make test   the test suite at reduced counts
+# Another interpreter: make test PYTHON=python3.12 (3.11 to 3.13)
+
+PYTHON ?= python3
+PYTEST_WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SOURCES := mnist_keras tests benchmarks examples setup.py
+
+.PHONY: help demo test test-full lint clean
+
+help:
+	@echo "make demo       trains mlp_128_64_dropout with the data at hand, evaluates it and draws the plots"
+	@echo "make test       runs the test suite at reduced counts (at most 10 minutes on two cores)"
+	@echo "make test-full  runs all of it, at full counts (hours)"
+	@echo "make lint       ruff and mypy"
+	@echo "make clean      removes .venv, caches and built files; runs/ stays"
+
+demo: $(VENV)/installed
+	@$(BIN)/mnist-keras demo
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m "not full and not network" -n $(PYTEST_WORKERS) --dist worksteal
+
+test-full: $(VENV)/installed-test
+	$(BIN)/python -m pytest --timeout 7200
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so an interrupted or failed installation is done again.
+$(VENV)/created:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "$(PYTHON) was not found. Name a Python 3.11 to 3.13, for example: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "mnist-keras needs Python 3.11 to 3.13, and $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+	    "Name another one, for example: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) lacks the modules venv and ensurepip." \
+	    "On Debian and Ubuntu: apt install python3-venv. Or name another Python: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Creating $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created pyproject.toml
+	@echo "Installing mnist-keras and TensorFlow into $(VENV); the first time this takes some minutes"
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-%: $(VENV)/created pyproject.toml
+	@echo "Installing mnist-keras[$*] and TensorFlow into $(VENV); the first time this takes some minutes"
+	@$(PIP_INSTALL) --editable ".[$*]"
+	@touch $@
