@@ -1,7 +1,7 @@
 """Honest scores of a classifier from its labels and probabilities; needs no TensorFlow."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ from mnist_keras._validation import (
     invalid,
 )
 
+Table = Sequence[tuple[str, ...]]  # its first row is the head
+
 SCORES = ("precision", "recall", "f1")
 NUM_CALIBRATION_BINS = 15  # Guo et al., 2017, use 15 throughout
 NUM_MOST_CONFUSED = 10  # pairs kept in an evaluation; its reports show half of them
-NAME_WIDTH = 36  # characters; what is left of 80 columns beside four numbers
+NAME_WIDTH = 32  # characters; two names and a count fit in 80 columns
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,63 +68,41 @@ class Evaluation:
 
     def report(self) -> str:
         """Returns the scores as text for a terminal of 80 columns."""
-        table = self._score_table()
-        table[-2:-2] = [("",) * 5]
-        width = max(len(row[0]) for row in table)
-        lines = [self._title(), ""]
-        lines += [f"{name:<25}{value}" for name, value in self._summary()] + [""]
-        lines += [
-            f"{row[0]:<{width}}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in table
-        ]
-        confused = self._confusion_table(name_width=30)
-        if confused:
-            lines += ["", "Most confused:"]
-            lines += [f"{count:>7}  {true} taken for {taken}" for true, taken, count in confused]
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n\n".join([self._title(), *map(_text_table, self._tables())])
 
     def to_markdown(self) -> str:
         """Returns the scores as a Markdown section with tables."""
-        head, *rows = self._score_table()
-        blocks = [
-            [f"## {self._title()}"],
-            _markdown_table(("measure", "value"), self._summary(), align="|---|---|"),
-            _markdown_table(head, rows, align="|---" + "|---:" * 4 + "|"),
-        ]
-        confused = self._confusion_table(name_width=NAME_WIDTH)
-        if confused:
-            head = ("true class", "taken for", "times")
-            blocks.append(_markdown_table(head, confused, align="|---|---|---:|"))
-        return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+        return "\n\n".join([f"## {self._title()}", *map(_markdown_table, self._tables())]) + "\n"
 
     def _title(self) -> str:
         images = f"{self.num_examples:,} image{'s' if self.num_examples > 1 else ''}"
-        subject = " ".join(filter(None, [_shorten(self.dataset, NAME_WIDTH), self.split]))
+        subject = " ".join(filter(None, [_shorten(self.dataset), self.split]))
         return f"Evaluation on {subject}: {images}" if subject else f"Evaluation on {images}"
 
-    def _summary(self) -> list[tuple[str, ...]]:
+    def _tables(self) -> list[Table]:
+        """Returns the summary, the scores of each class and, if there are any, the errors."""
         low, high = self.accuracy_ci95
-        return [
-            ("accuracy", f"{self.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"),
+        summary = [
+            ("measure", "value"),
+            ("accuracy", f"{self.accuracy:.2%}"),
+            ("95% interval of the accuracy", f"{low:.2%} to {high:.2%}"),
             ("errors", f"{self.num_errors:,} of {self.num_examples:,}"),
             ("negative log-likelihood", f"{self.negative_log_likelihood:.4f}"),
             ("Brier score", f"{self.brier_score:.4f}"),
-            ("calibration error", f"{self.expected_calibration_error:.4f}"),
+            ("expected calibration error", f"{self.expected_calibration_error:.4f}"),
         ]
-
-    def _score_table(self) -> list[tuple[str, ...]]:
-        rows = [(_shorten(scores["name"], NAME_WIDTH), scores) for scores in self.per_class]
+        names = [_shorten(name) for name in self.class_names]
+        rows = list(zip(names, self.per_class, strict=True))
         rows += [("macro average", self.macro_avg), ("weighted average", self.weighted_avg)]
-        return [("class", "precision", "recall", "F1", "support")] + [
-            (name, *(f"{scores[key]:.4f}" for key in SCORES), f"{scores['support']:,}")
-            for name, scores in rows
+        scores = [("class", "precision", "recall", "F1", "support")] + [
+            (name, *(f"{row[key]:.4f}" for key in SCORES), f"{row['support']:,}")
+            for name, row in rows
         ]
-
-    def _confusion_table(self, *, name_width: int) -> list[tuple[str, ...]]:
-        names = [_shorten(name, name_width) for name in self.class_names]
-        shown = self.most_confused[: NUM_MOST_CONFUSED // 2]
-        return [
-            (names[pair["true"]], names[pair["predicted"]], f"{pair['count']:,}") for pair in shown
+        confused = [("most confused: true class", "taken for", "times")] + [
+            (names[pair["true"]], names[pair["predicted"]], f"{pair['count']:,}")
+            for pair in self.most_confused[: NUM_MOST_CONFUSED // 2]
         ]
+        return [summary, scores, confused] if self.num_errors else [summary, scores]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,24 +118,15 @@ class Comparison:
 
     def report(self, name_a: str = "a", name_b: str = "b") -> str:
         """Returns the comparison as text for a terminal of 80 columns."""
-        name_a, name_b = _shorten(name_a, NAME_WIDTH), _shorten(name_b, NAME_WIDTH)
-        width = max(len(name_a), len(name_b), len("model"))
-        verdict = (
-            "The difference is significant at the 5 % level."
-            if self.p_value < 0.05
-            else "The difference may well be chance (not significant at the 5 % level)."
-        )
-        return "\n".join(
-            [
-                f"Comparison on {self.num_examples:,} images",
-                "",
-                f"{'model':<{width}}  accuracy  only this one is right",
-                f"{name_a:<{width}}  {self.accuracy_a:>8.2%}  {self.only_a_correct:>22,}",
-                f"{name_b:<{width}}  {self.accuracy_b:>8.2%}  {self.only_b_correct:>22,}",
-                "",
-                f"McNemar's exact test: p = {self.p_value:.3g}. {verdict}",
-            ]
-        )
+        table = [
+            ("model", "accuracy", "only this one is right"),
+            (_shorten(name_a), f"{self.accuracy_a:.2%}", f"{self.only_a_correct:,}"),
+            (_shorten(name_b), f"{self.accuracy_b:.2%}", f"{self.only_b_correct:,}"),
+        ]
+        p_value = "p < 0.0001" if self.p_value < 0.0001 else f"p = {self.p_value:.4f}"
+        verdict = "is significant at the 5% level" if self.p_value < 0.05 else "may be chance"
+        test = f"McNemar's exact test: {p_value}. The difference {verdict}."
+        return f"Comparison on {self.num_examples:,} images\n\n{_text_table(table)}\n\n{test}"
 
 
 def evaluate_predictions(
@@ -180,11 +151,10 @@ def evaluate_predictions(
         [0, 2], calibration error, the scores of each class and the confusion matrix.
 
     Raises:
-        InputError: If the arrays don't fit each other or hold anything but labels and probabilities.
+        InputError: If the arrays don't fit each other, or aren't labels and probabilities.
 
     Reference:
-        Brier, 1950, "Verification of Forecasts Expressed in Terms of Probability", eq. 2
-        (the Brier score).
+        Brier, 1950, "Verification of Forecasts Expressed in Terms of Probability", eq. 2.
 
     Example:
         >>> evaluation = evaluate_predictions([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
@@ -200,15 +170,18 @@ def evaluate_predictions(
     classes = np.arange(num_classes)
     matrix = metrics.confusion_matrix(labels, predictions, labels=classes)
     correct = int(matrix.trace())
+    report = metrics.classification_report(
+        labels, predictions, labels=classes, output_dict=True, zero_division=0
+    )
+    likelihood = probabilities[np.arange(num_examples), labels]
+    # A float32 softmax underflows to 0; without a floor one such example would give infinity.
+    floored = np.clip(likelihood, np.finfo(np.float32).tiny, 1)
+    squares = (probabilities**2).sum(axis=1) - likelihood**2 + (1 - likelihood) ** 2
 
-    def scores(average: str | None) -> np.ndarray:
-        values = metrics.precision_recall_fscore_support(
-            labels, predictions, labels=classes, average=average, zero_division=0
-        )
-        return np.stack(values[: len(SCORES)], axis=-1)
-
-    def named(values: np.ndarray, support: int) -> dict[str, Any]:
-        return dict(zip(SCORES, values.tolist(), strict=True)) | {"support": support}
+    def scores(key: str) -> dict[str, Any]:
+        row = report[key]
+        values = [float(row[name]) for name in ("precision", "recall", "f1-score")]
+        return dict(zip(SCORES, values, strict=True)) | {"support": int(row["support"])}
 
     return Evaluation(
         dataset=dataset,
@@ -218,17 +191,14 @@ def evaluate_predictions(
         accuracy_ci95=wilson_interval(correct, num_examples),
         error_rate=(num_examples - correct) / num_examples,
         num_errors=num_examples - correct,
-        negative_log_likelihood=_negative_log_likelihood(labels, probabilities),
-        brier_score=_brier_score(labels, probabilities),
+        negative_log_likelihood=float(np.log(1 / floored).mean()),
+        brier_score=float(squares.mean()),
         expected_calibration_error=expected_calibration_error(labels, probabilities),
         per_class=[
-            {"label": label, "name": name} | named(values, support)
-            for label, (name, values, support) in enumerate(
-                zip(names, scores(None), matrix.sum(axis=1).tolist(), strict=True)
-            )
+            {"label": label, "name": name, **scores(str(label))} for label, name in enumerate(names)
         ],
-        macro_avg=named(scores("macro"), num_examples),
-        weighted_avg=named(scores("weighted"), num_examples),
+        macro_avg=scores("macro avg"),
+        weighted_avg=scores("weighted avg"),
         confusion_matrix=matrix,
         most_confused=most_confused(matrix),
         class_names=names,
@@ -246,7 +216,7 @@ def compare(labels: ArrayLike, predictions_a: ArrayLike, predictions_b: ArrayLik
         predictions_b: The other classifier's, in either form.
 
     Returns:
-        Both accuracies, the examples that only one got right, and McNemar's exact two-sided p-value.
+        Both accuracies, the examples that only one got right, and McNemar's exact p-value.
 
     Raises:
         InputError: If the lengths differ or an array holds neither classes nor probabilities.
@@ -257,8 +227,7 @@ def compare(labels: ArrayLike, predictions_a: ArrayLike, predictions_b: ArrayLik
     """
     from scipy.stats import binomtest
 
-    labels = np.asarray(labels)
-    labels = check_labels(labels, num_examples=len(labels) if labels.ndim else 0)
+    labels = check_labels(labels, num_examples=np.size(labels))
     if not len(labels):
         raise invalid("labels", expected="at least one label", received="none")
     right_a = _check_predictions("predictions_a", predictions_a, len(labels)) == labels
@@ -295,9 +264,7 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float]:
 def calibration_bins(
     labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = NUM_CALIBRATION_BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins examples by the confidence in their most probable class.
-
-    Takes the arguments of `expected_calibration_error`.
+    """Bins examples by their confidence, as `expected_calibration_error` does.
 
     Returns:
         Mean confidence, accuracy and number of examples of each bin; the first two of an empty bin
@@ -352,46 +319,33 @@ def most_confused(confusion_matrix: np.ndarray) -> list[dict[str, int]]:
     ]
 
 
-def _negative_log_likelihood(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    likelihood = probabilities[np.arange(len(labels)), labels]
-    # A float32 softmax underflows to 0; without a floor one such example would give infinity.
-    return float(-np.log(np.maximum(likelihood, np.finfo(np.float32).tiny)).mean())
-
-
-def _brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    # The squared distance from the one-hot truth, without building it.
-    likelihood = probabilities[np.arange(len(labels)), labels]
-    return float(((probabilities**2).sum(axis=1) + 1.0 - 2.0 * likelihood).mean())
-
-
 def _check_pair(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     probabilities = check_probabilities(probabilities)
-    num_examples, num_classes = probabilities.shape
-    return (
-        check_labels(labels, num_examples=num_examples, num_classes=num_classes),
-        probabilities,
-    )
+    n, k = probabilities.shape
+    return check_labels(labels, num_examples=n, num_classes=k), probabilities
 
 
 def _check_predictions(name: str, predictions: ArrayLike, num_examples: int) -> np.ndarray:
-    predictions = np.asarray(predictions)
-    if predictions.ndim != 2:
-        return check_labels(predictions, num_examples=num_examples, name=name)
-    probabilities = check_probabilities(predictions, name=name)
-    if len(probabilities) != num_examples:
-        raise invalid(
-            name, expected=f"{num_examples} rows, one for each label", received=len(probabilities)
-        )
-    return probabilities.argmax(axis=1)
+    if np.ndim(predictions) == 2:
+        predictions = check_probabilities(predictions, name=name).argmax(axis=1)
+    return check_labels(predictions, num_examples=num_examples, name=name)
 
 
-def _shorten(name: str, width: int) -> str:
-    """Returns a name on one line of at most `width` characters."""
+def _shorten(name: str) -> str:
+    """Returns a name on one line that leaves room beside it in 80 columns."""
     name = " ".join(name.split())
-    return name if len(name) <= width else f"{name[: width - 3]}..."
+    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}..."
 
 
-def _markdown_table(head: tuple, rows: list[tuple[str, ...]], *, align: str) -> list[str]:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    return [lines[0], align, *lines[1:]]
+def _text_table(rows: Table) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *rest in rows:
+        cells = [f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([f"{first:<{widths[0]}}", *cells]))
+    return "\n".join(lines)
+
+
+def _markdown_table(rows: Table) -> str:
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" + "|---:" * (len(rows[0]) - 1) + "|", *lines[1:]])
