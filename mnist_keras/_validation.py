@@ -187,6 +187,19 @@ def check_probabilities(probabilities: object, *, name: str = "probabilities") -
     return array
 
 
+def check_predictions(
+    predictions: object,
+    *,
+    num_examples: int,
+    num_classes: int | None = None,
+    name: str = "predictions",
+) -> np.ndarray:
+    """Returns predicted classes as `check_labels` does; takes classes or their probabilities."""
+    if np.ndim(predictions) == 2:  # type: ignore[arg-type]
+        predictions = check_probabilities(predictions, name=name).argmax(axis=1)
+    return check_labels(predictions, num_examples=num_examples, num_classes=num_classes, name=name)
+
+
 def check_class_names(class_names: Iterable[str] | None, *, num_classes: int) -> tuple[str, ...]:
     """Returns one name for each class; without names these are "0", "1", ..."""
     if class_names is None:

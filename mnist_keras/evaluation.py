@@ -11,6 +11,7 @@ from mnist_keras._validation import (
     check_class_names,
     check_integer,
     check_labels,
+    check_predictions,
     check_probabilities,
     invalid,
 )
@@ -228,13 +229,14 @@ def compare(labels: ArrayLike, predictions_a: ArrayLike, predictions_b: ArrayLik
     from scipy.stats import binomtest
 
     labels = check_labels(labels, num_examples=np.size(labels))
-    if not len(labels):
+    n = len(labels)
+    if not n:
         raise invalid("labels", expected="at least one label", received="none")
-    right_a = _check_predictions("predictions_a", predictions_a, len(labels)) == labels
-    right_b = _check_predictions("predictions_b", predictions_b, len(labels)) == labels
+    right_a = check_predictions(predictions_a, num_examples=n, name="predictions_a") == labels
+    right_b = check_predictions(predictions_b, num_examples=n, name="predictions_b") == labels
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     return Comparison(
-        num_examples=len(labels),
+        num_examples=n,
         accuracy_a=float(right_a.mean()),
         accuracy_b=float(right_b.mean()),
         only_a_correct=only_a,
@@ -323,12 +325,6 @@ def _check_pair(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray
     probabilities = check_probabilities(probabilities)
     n, k = probabilities.shape
     return check_labels(labels, num_examples=n, num_classes=k), probabilities
-
-
-def _check_predictions(name: str, predictions: ArrayLike, num_examples: int) -> np.ndarray:
-    if np.ndim(predictions) == 2:
-        predictions = check_probabilities(predictions, name=name).argmax(axis=1)
-    return check_labels(predictions, num_examples=num_examples, name=name)
 
 
 def _shorten(name: str) -> str:

@@ -1,0 +1,382 @@
+"""Draws what an evaluation found: each plot is one matplotlib `Axes`, and none needs a display.
+
+The colours are told apart by colour-blind readers, and none carries a meaning that the text lacks.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import ArrayLike
+
+from mnist_keras._validation import (
+    check_class_names,
+    check_images,
+    check_integer,
+    check_labels,
+    check_predictions,
+    check_probabilities,
+    invalid,
+)
+from mnist_keras.evaluation import (
+    Evaluation,
+    calibration_bins,
+    expected_calibration_error,
+    wilson_interval,
+)
+
+BLUE, VERMILION = "#0072B2", "#D55E00"  # Okabe and Ito, 2008, "Color Universal Design"
+WIDTH = 8.0  # inches
+DPI = 100  # so that a plot is 800 pixels wide, what a README shows
+GRID_COLUMNS = 6
+GRID_IMAGES = 24
+CAPTION = 0.4  # height of two lines of text, in image widths
+MIN_FONT, MAX_FONT = 5.5, 10.0  # points; smaller is not legible at 100 dots an inch
+COLOUR_EXPONENT = 0.4  # below 1, so that a few errors show beside a thousand hits
+
+
+def plot_confusion_matrix(
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    *,
+    class_names: Iterable[str] | None = None,
+    normalize: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws the confusion matrix: rows are true classes, columns predicted ones; 0 is left blank.
+
+    Args:
+        labels: Integer array of shape `(n,)`.
+        predictions: Classes of shape `(n,)`, or probabilities of shape `(n, num_classes)`.
+        class_names: A name for each class, or None for "0", "1", ...
+        normalize: Whether to show percentages of the true class instead of counts.
+        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    labels, predictions, names = _check_classes(labels, predictions, class_names)
+    matrix = confusion_matrix(labels, predictions, labels=np.arange(len(names))).astype(float)
+    if normalize:
+        matrix *= 100 / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    ax = _axes(ax, height=WIDTH)
+    cell = 72 * ax.bbox.width * 0.8 / ax.figure.dpi / len(names)  # points, less the tick labels
+    text = np.array([[_cell_text(value, normalize) for value in row] for row in matrix])
+    font = min(MAX_FONT, 1.5 * cell / max(len(value) for value in text.flat))
+    annotated = font >= MIN_FONT
+    sns.heatmap(
+        matrix,
+        annot=text if annotated else None,
+        fmt="",
+        annot_kws={"fontsize": font},
+        cmap="Blues",
+        norm=PowerNorm(COLOUR_EXPONENT, vmin=0, vmax=max(matrix.max(), 1)),
+        square=True,
+        linewidths=0.5,
+        linecolor="0.9",
+        cbar=not annotated,
+        cbar_kws={"shrink": 0.7},
+        ax=ax,
+    )
+    tick_font = float(np.clip(0.8 * cell, MIN_FONT, MAX_FONT))
+    names = [_shorten(name, 18) for name in names]
+    upright = max(map(len, names)) * 0.6 * tick_font < cell
+    ax.set_xticks(np.arange(len(names)) + 0.5, names, fontsize=tick_font)
+    ax.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=tick_font, rotation=0)
+    if not upright:
+        ax.set_xticks(ax.get_xticks(), names, rotation=45, ha="right", rotation_mode="anchor")
+    ax.tick_params(length=0)
+    errors = int((labels != predictions).sum())
+    unit = " (% of the true class)" if normalize else ""
+    ax.set_title(f"Confusion matrix{unit}: {errors:,} errors in {len(labels):,} images")
+    ax.set_xlabel("predicted class")
+    ax.set_ylabel("true class")
+    return ax
+
+
+def plot_history(history: Mapping[str, Sequence[float]], *, ax: Axes | None = None) -> Axes:
+    """Draws loss and accuracy, in training and validation, over the epochs.
+
+    Args:
+        history: A list with a value for each epoch, by name: "loss", "accuracy", "val_loss" and
+            "val_accuracy", as in `keras.callbacks.History.history`. Others are left out.
+        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+
+    Returns:
+        The frame of the plot; the panels of loss and accuracy are its `child_axes`.
+    """
+    measures = [measure for measure in ("loss", "accuracy") if len(history.get(measure, ()))]
+    if not measures:
+        raise invalid(
+            "history",
+            expected='the values of "loss" or "accuracy", one for each epoch',
+            received=f"{', '.join(history) or 'nothing'}",
+        )
+    ax = _axes(ax, height=3.6)
+    ax.set_axis_off()
+    gap = 0.14  # of the width, for the tick labels of the second panel
+    width = (1 + gap) / len(measures) - gap
+    for index, measure in enumerate(measures):
+        panel = ax.inset_axes((index * (width + gap), 0, width, 1))
+        for key, name, colour, style in (
+            (measure, "training", BLUE, "o-"),
+            (f"val_{measure}", "validation", VERMILION, "s--"),
+        ):
+            values = history.get(key, ())
+            if len(values):
+                epochs = np.arange(1, len(values) + 1)
+                panel.plot(epochs, values, style, color=colour, label=name, markersize=4)
+        panel.set_title(measure, fontsize=MAX_FONT)
+        panel.set_xlabel("epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if measure == "accuracy":
+            panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        panel.legend(frameon=False, fontsize=9)
+        panel.grid(alpha=0.3)
+        sns.despine(ax=panel)
+    return ax
+
+
+def plot_predictions(
+    images: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    class_names: Iterable[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws the first 24 images with the predicted class, its probability and the true class.
+
+    Args:
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`, `uint8` or float.
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        labels: Integer array of shape `(n,)`, or None where the true classes are unknown.
+        class_names: A name for each class, or None for "0", "1", ...
+        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+    """
+    images, probabilities, labels, names = _check_grid(images, probabilities, labels, class_names)
+    shown = np.arange(min(GRID_IMAGES, len(images)))
+    ax = _draw_grid(images, probabilities, labels, names, shown=shown, ax=ax)
+    ax.set_title("Predicted class and its probability" + ("" if labels is None else ", true class"))
+    return ax
+
+
+def plot_errors(
+    images: ArrayLike,
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    class_names: Iterable[str] | None = None,
+    max_errors: int = GRID_IMAGES,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws the wrongly classified images whose prediction was the most confident, worst first.
+
+    Args:
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`, `uint8` or float.
+        labels: Integer array of shape `(n,)`.
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        class_names: A name for each class, or None for "0", "1", ...
+        max_errors: How many images to draw at most.
+        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+    """
+    max_errors = check_integer("max_errors", max_errors, minimum=1)
+    images, probabilities, labels, names = _check_grid(images, probabilities, labels, class_names)
+    errors = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    worst_first = np.argsort(-probabilities[errors].max(axis=1), kind="stable")
+    shown = errors[worst_first[:max_errors]]
+    ax = _draw_grid(images, probabilities, labels, names, shown=shown, ax=ax)
+    if len(shown):
+        ax.set_title(f"{len(shown)} most confident of {len(errors):,} errors")
+    else:
+        ax.set_title(f"No errors in {len(images):,} images")
+    return ax
+
+
+def plot_reliability(
+    labels: ArrayLike, probabilities: ArrayLike, *, ax: Axes | None = None
+) -> Axes:
+    """Draws accuracy against confidence in 15 bins, with 95 % Wilson intervals.
+
+    Bars on the diagonal are a calibrated classifier's, bars below it an overconfident one's.
+
+    Args:
+        labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+    """
+    confidence, accuracy, count = calibration_bins(labels, probabilities)
+    error = expected_calibration_error(labels, probabilities)
+    ax = _axes(ax, height=5.0)
+    width = 1 / len(count)
+    filled = np.flatnonzero(count)
+    centres = (filled + 0.5) * width
+    hits = np.rint(accuracy[filled] * count[filled]).astype(int)
+    intervals = np.array(
+        [wilson_interval(int(k), int(n)) for k, n in zip(hits, count[filled], strict=True)]
+    )
+    ax.bar(centres, accuracy[filled], width, color=BLUE, alpha=0.35, edgecolor=BLUE)
+    ax.vlines(confidence[filled], *intervals.T, color=VERMILION, linewidth=2)
+    ax.plot(
+        confidence[filled],
+        accuracy[filled],
+        "o",
+        color=VERMILION,
+        label="accuracy at the mean confidence, 95% interval",
+    )
+    ax.plot([0, 1], [0, 1], "--", color="0.3", label="perfect calibration")
+    ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="confidence", ylabel="accuracy")
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    images = ax.secondary_xaxis("top")
+    images.set_xticks(centres, [f"{count[i]:,}" for i in filled], fontsize=8)
+    images.tick_params(length=0)
+    images.set_xlabel("images in the bin", fontsize=9)
+    ax.set_title(f"Reliability: expected calibration error {error:.4f}", pad=12)
+    ax.legend(loc="upper left", frameon=False, fontsize=9)
+    return ax
+
+
+def save_plots(
+    directory: str | Path,
+    *,
+    history: Mapping[str, Sequence[float]] | None,
+    images: ArrayLike,
+    evaluation: Evaluation,
+) -> list[Path]:
+    """Writes every plot of an evaluation as a PNG file and returns the paths.
+
+    Args:
+        directory: Made if it does not exist.
+        history: As `plot_history` takes it, or None for no such plot.
+        images: The images that were evaluated, in their order.
+        evaluation: What `evaluate_predictions` returned for them.
+    """
+    labels, probabilities = evaluation.labels, evaluation.probabilities
+    names = evaluation.class_names
+    plots = {
+        "confusion_matrix": plot_confusion_matrix(labels, probabilities, class_names=names),
+        "confusion_matrix_normalized": plot_confusion_matrix(
+            labels, probabilities, class_names=names, normalize=True
+        ),
+        "predictions": plot_predictions(images, probabilities, labels=labels, class_names=names),
+        "errors": plot_errors(images, labels, probabilities, class_names=names),
+        "reliability": plot_reliability(labels, probabilities),
+    }
+    if history is not None:
+        plots["history"] = plot_history(history)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / f"{name}.png" for name in plots]
+    for path, ax in zip(paths, plots.values(), strict=True):
+        ax.figure.savefig(path)
+    return paths
+
+
+def _axes(ax: Axes | None, *, height: float) -> Axes:
+    """Returns `ax`, or the axes of a new figure of standard width and `height` inches."""
+    if ax is not None:
+        return ax
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)  # measures text and writes PNG without pyplot's global state
+    ax = figure.add_subplot()
+    figure.draw_without_rendering()  # lays the axes out, so that its size can be asked
+    return ax
+
+
+def _draw_grid(
+    images: np.ndarray,
+    probabilities: np.ndarray,
+    labels: np.ndarray | None,
+    names: Sequence[str],
+    *,
+    shown: np.ndarray,
+    ax: Axes | None,
+) -> Axes:
+    columns = min(GRID_COLUMNS, max(len(shown), 1))
+    rows = max(-(-len(shown) // GRID_COLUMNS), 1)
+    pitch = 1 + CAPTION
+    ax = _axes(ax, height=WIDTH / GRID_COLUMNS * pitch * rows + 0.4)
+    cell = 72 * ax.bbox.width / ax.figure.dpi / GRID_COLUMNS  # points
+    font = float(np.clip(cell / 9, MIN_FONT, MAX_FONT))
+    room = int(cell / (0.58 * font))  # characters of about this width fit side by side
+    high = 255 if images.dtype == np.uint8 else 1
+    for place, index in enumerate(shown):
+        row, column = divmod(place, GRID_COLUMNS)
+        height, width = np.array(images.shape[1:]) / max(images.shape[1:]) * 0.92 / 2
+        x, y = column + 0.5, row * pitch + 0.46
+        ax.imshow(
+            images[index],
+            extent=(x - width, x + width, y + height, y - height),
+            cmap="gray",
+            vmin=0,
+            vmax=high,
+        )
+        predicted = probabilities[index].argmax()
+        chance = f" {probabilities[index].max():.0%}"
+        caption = _shorten(names[predicted], room - len(chance)) + chance
+        wrong = labels is not None and labels[index] != predicted
+        if labels is not None:
+            caption += f"\ntrue: {_shorten(names[labels[index]], room - len('true: '))}"
+        ax.text(
+            x,
+            row * pitch + 0.96,
+            caption,
+            fontsize=font,
+            ha="center",
+            va="top",
+            color=VERMILION if wrong else "black",
+            weight="bold" if wrong else "normal",
+        )
+    middle = columns / 2  # fewer images than columns stay in the middle
+    ax.set(xlim=(middle - GRID_COLUMNS / 2, middle + GRID_COLUMNS / 2), ylim=(rows * pitch, 0))
+    ax.set_axis_off()
+    return ax
+
+
+def _cell_text(value: float, normalize: bool) -> str:
+    if not value:
+        return ""
+    return f"{value:.1f}" if normalize else f"{value:.0f}"
+
+
+def _shorten(name: str, width: int) -> str:
+    return name if len(name) <= width else f"{name[: max(width - 1, 1)]}…"
+
+
+def _check_classes(
+    labels: ArrayLike, predictions: ArrayLike, class_names: Iterable[str] | None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    names = None if class_names is None else tuple(class_names)
+    known = None if names is None else len(names)
+    num_examples = np.size(labels)
+    labels = check_labels(labels, num_examples=num_examples, num_classes=known)
+    if not num_examples:
+        raise invalid("labels", expected="at least one label", received="none")
+    columns = np.shape(predictions)[1] if np.ndim(predictions) == 2 else 2
+    predictions = check_predictions(predictions, num_examples=num_examples, num_classes=known)
+    seen = max(columns, int(labels.max()) + 1, int(predictions.max()) + 1)
+    return labels, predictions, check_class_names(names, num_classes=known or seen)
+
+
+def _check_grid(
+    images: ArrayLike,
+    probabilities: ArrayLike,
+    labels: ArrayLike | None,
+    class_names: Iterable[str] | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    images = check_images(images)
+    probabilities = check_probabilities(probabilities)
+    n, num_classes = probabilities.shape
+    if len(images) != n:
+        raise invalid(
+            "probabilities", expected=f"{len(images)} rows, one for each image", received=n
+        )
+    if labels is not None:
+        labels = check_labels(labels, num_examples=n, num_classes=num_classes)
+    return images, probabilities, labels, check_class_names(class_names, num_classes=num_classes)
