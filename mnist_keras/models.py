@@ -1,0 +1,240 @@
+"""Builders of the architectures: plain `keras.Model`s of stock Keras layers.
+
+The input is float32 in [0, 1], light ink on dark ground, of shape `(n, 28, 28, 1)` unless `input_shape` says otherwise.
+The output is class probabilities, of shape `(n, num_classes)`, in float32 under any precision policy. Only Keras is
+imported here, so the builders also work on its JAX and PyTorch backends.
+"""
+
+from collections.abc import Sequence
+
+import keras
+
+from mnist_keras._validation import check_integer, check_number, invalid
+
+INPUT_SHAPE = (28, 28, 1)
+
+
+def build_softmax_regression(
+    *,
+    input_shape: Sequence[int] = INPUT_SHAPE,
+    num_classes: int = 10,
+    classifier_activation: str | None = "softmax",
+    include_top: bool = True,
+    include_rescaling: bool = False,
+    name: str | None = None,
+) -> keras.Model:
+    """Builds multinomial logistic regression on the pixels: 784 - softmax 10.
+
+    7,850 parameters. With `include_top=False` the flattened pixels remain.
+
+    Args:
+        input_shape: Shape of one image, `(height, width, channels)`.
+        num_classes: Number of classes, at least 2.
+        classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
+        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
+
+    Raises:
+        InputError: If an argument is not legal.
+
+    Reference:
+        Bishop, 2006, "Pattern Recognition and Machine Learning", section 4.3.4.
+    """
+    return build_mlp(
+        (),
+        input_shape=input_shape,
+        num_classes=num_classes,
+        classifier_activation=classifier_activation,
+        include_top=include_top,
+        include_rescaling=include_rescaling,
+        name=name or "softmax_regression",
+    )
+
+
+def build_mlp(
+    hidden_units: Sequence[int] = (128,),
+    *,
+    dropout: float = 0.0,
+    activation: str = "relu",
+    input_shape: Sequence[int] = INPUT_SHAPE,
+    num_classes: int = 10,
+    classifier_activation: str | None = "softmax",
+    include_top: bool = True,
+    include_rescaling: bool = False,
+    name: str | None = None,
+) -> keras.Model:
+    """Builds a multilayer perceptron: flattened pixels, dense hidden layers, a classifying layer.
+
+    The default, 784 - 128 ReLU - 10, has 101,770 parameters.
+
+    Args:
+        hidden_units: Width of each hidden layer.
+        dropout: Share of a hidden layer's outputs that training sets to 0, in `[0, 1)`.
+        activation: Activation of the hidden layers.
+        input_shape: Shape of one image, `(height, width, channels)`.
+        num_classes: Number of classes, at least 2.
+        classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
+        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
+
+    Raises:
+        InputError: If an argument is not legal.
+
+    Example:
+        >>> build_mlp((128, 64), dropout=0.2).count_params()
+        109386
+    """
+    check_number("dropout", dropout, minimum=0, maximum=0.999)
+    inputs, x = _start(input_shape, include_rescaling)
+    x = keras.layers.Flatten(name="flatten")(x)
+    for index, units in enumerate(_widths("hidden_units", hidden_units), start=1):
+        x = keras.layers.Dense(units, activation=activation, name=f"dense_{index}")(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, name=f"dropout_{index}")(x)
+    outputs = _classify(x, num_classes, classifier_activation) if include_top else x
+    return keras.Model(inputs, outputs, name=name or "mlp")
+
+
+def build_cnn(
+    filters: Sequence[int] = (32, 32),
+    *,
+    kernel_size: int = 3,
+    dropout: float = 0.0,
+    activation: str = "relu",
+    input_shape: Sequence[int] = INPUT_SHAPE,
+    num_classes: int = 10,
+    classifier_activation: str | None = "softmax",
+    include_top: bool = True,
+    include_rescaling: bool = False,
+    name: str | None = None,
+) -> keras.Model:
+    """Builds a plain convolutional net: convolutions, one 2x2 max-pool, a classifying layer.
+
+    The default, conv 3x3x32 ReLU - conv 3x3x32 ReLU - max-pool - linear 10, has 55,658 parameters.
+    Convolutions are "valid": each takes `kernel_size - 1` pixels off the height and the width.
+
+    Args:
+        filters: Number of filters of each convolution, at least one convolution.
+        kernel_size: Height and width of the kernels, in pixels.
+        dropout: Share of the pooled features that training sets to 0, in `[0, 1)`.
+        activation: Activation of the convolutions.
+        input_shape: Shape of one image, `(height, width, channels)`.
+        num_classes: Number of classes, at least 2.
+        classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
+        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
+
+    Raises:
+        InputError: If an argument is not legal, or the image is too small for the convolutions.
+    """
+    check_number("dropout", dropout, minimum=0, maximum=0.999)
+    check_integer("kernel_size", kernel_size, minimum=1)
+    filters = _widths("filters", filters)
+    if not filters:
+        raise invalid("filters", expected="at least one convolution", received="()")
+    inputs, x = _start(input_shape, include_rescaling, least=len(filters) * (kernel_size - 1) + 2)
+    for index, count in enumerate(filters, start=1):
+        x = keras.layers.Conv2D(count, kernel_size, activation=activation, name=f"conv_{index}")(x)
+    x = keras.layers.MaxPooling2D(name="max_pool")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+    outputs = _classify(x, num_classes, classifier_activation) if include_top else x
+    return keras.Model(inputs, outputs, name=name or "cnn")
+
+
+def build_lenet5(
+    *,
+    activation: str = "tanh",
+    input_shape: Sequence[int] = INPUT_SHAPE,
+    num_classes: int = 10,
+    classifier_activation: str | None = "softmax",
+    include_top: bool = True,
+    include_rescaling: bool = False,
+    name: str | None = None,
+) -> keras.Model:
+    """Builds LeNet-5: conv 5x5x6 - pool - conv 5x5x16 - pool - 120 - 84 - 10.
+
+    61,706 parameters. Differences from the paper: the first convolution pads the 28x28 image where the paper centres
+    it in 32x32; the pools average without trainable coefficients; the second convolution sees all six maps rather than
+    the subsets of table I; a plain tanh rather than 1.7159 tanh(2x/3); a softmax rather than radial basis functions.
+
+    Args:
+        activation: Activation of the hidden layers.
+        input_shape: Shape of one image, `(height, width, channels)`.
+        num_classes: Number of classes, at least 2.
+        classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
+        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
+
+    Raises:
+        InputError: If an argument is not legal, or the image is smaller than 12x12.
+
+    Reference:
+        LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition", section II-B.
+    """
+    inputs, x = _start(input_shape, include_rescaling, least=12)
+    layers = keras.layers
+    x = layers.Conv2D(6, 5, padding="same", activation=activation, name="c1")(x)
+    x = layers.AveragePooling2D(2, name="s2")(x)
+    x = layers.Conv2D(16, 5, activation=activation, name="c3")(x)
+    x = layers.AveragePooling2D(2, name="s4")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(120, activation=activation, name="c5")(x)
+    x = layers.Dense(84, activation=activation, name="f6")(x)
+    outputs = _classify(x, num_classes, classifier_activation) if include_top else x
+    return keras.Model(inputs, outputs, name=name or "lenet5")
+
+
+def _start(input_shape, include_rescaling, *, least=1):
+    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else input_shape
+    legal = (
+        isinstance(shape, tuple)
+        and len(shape) == 3
+        and all(isinstance(size, int) and size > 0 for size in shape)
+        and min(shape[:2]) >= least
+    )
+    if not legal:
+        raise invalid(
+            "input_shape",
+            expected=f"(height, width, channels), height and width of at least {least}",
+            received=repr(input_shape),
+        )
+    inputs = keras.Input(shape, name="image")  # exported models call their input by this name
+    if include_rescaling:
+        return inputs, keras.layers.Rescaling(1 / 255, name="rescaling")(inputs)
+    return inputs, inputs
+
+
+def _widths(name, widths):
+    if not isinstance(widths, Sequence) or isinstance(widths, str):
+        raise invalid(name, expected="a sequence of whole numbers", received=repr(widths))
+    return [check_integer(name, width, minimum=1) for width in widths]
+
+
+def _classify(x, num_classes, activation):
+    check_integer("num_classes", num_classes, minimum=2)
+    if activation not in ("softmax", None):
+        raise invalid(
+            "classifier_activation", expected="'softmax' or None", received=repr(activation)
+        )
+    # float32 under any policy: a softmax in bfloat16 has three significant digits.
+    return keras.layers.Dense(
+        num_classes, activation=activation, dtype="float32", name="predictions"
+    )(x)

@@ -1,0 +1,63 @@
+"""Finds, verifies and describes the packaged weights.
+
+Each net `NAME` trained on MNIST has `weights/NAME.weights.h5` and the model card `weights/NAME.json`; on another data
+set the stem is `NAME-DATASET`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mnist_keras._validation import InputError
+
+DATASETS = ("mnist", "fashion_mnist")
+WEIGHTS_DIRECTORY = Path(__file__).with_name("weights")
+
+
+def list_weights(dataset: str = "mnist") -> list[str]:
+    """Returns the names of the nets that have packaged weights for a data set, sorted."""
+    cards = [load_card_file(path) for path in sorted(WEIGHTS_DIRECTORY.glob("*.json"))]
+    return sorted(card["name"] for card in cards if card["dataset"] == dataset)
+
+
+def load_card(name: str, dataset: str = "mnist") -> dict[str, Any]:
+    """Returns the model card of a net's packaged weights.
+
+    Raises:
+        InputError: If there are none for this net and data set.
+    """
+    path = WEIGHTS_DIRECTORY / f"{_stem(name, dataset)}.json"
+    if not path.is_file():
+        there = ", ".join(list_weights(dataset)) or "none"
+        raise InputError(
+            f"There are no packaged weights of {name!r} for {dataset!r}. Nets that have them: {there}. "
+            f"Train it with: mnist-keras train {name} --data {dataset}"
+        )
+    return load_card_file(path)
+
+
+def load_card_file(path: Path) -> dict[str, Any]:
+    """Returns the model card in a file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def find_weights(name: str, dataset: str = "mnist") -> Path:
+    """Returns the path of a net's packaged weights, after their SHA-256 was found to be the card's.
+
+    Raises:
+        InputError: If there are none, or the file is damaged.
+    """
+    card = load_card(name, dataset)
+    path = WEIGHTS_DIRECTORY / f"{_stem(name, dataset)}.weights.h5"
+    received = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    if received != card["sha256"]:
+        raise InputError(
+            f"The packaged weights {path} are damaged. Expected SHA-256 {card['sha256']}. Received: {received}. "
+            "Install mnist-keras again."
+        )
+    return path
+
+
+def _stem(name: str, dataset: str) -> str:
+    return name if dataset == "mnist" else f"{name}-{dataset}"

@@ -1,0 +1,236 @@
+"""The registered nets: one table, and what makes, lists and loads them.
+
+Importing this room does not import Keras, so that a command line can check a name at once.
+"""
+
+import dataclasses
+import fnmatch
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_keras import pretrained
+from mnist_keras._validation import InputError, invalid, unknown
+from mnist_keras.recipes import RECIPES, Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSpec:
+    """A registered net.
+
+    Attributes:
+        name: Name in the registry.
+        description: The layers in one line.
+        builder: Name of the function in `mnist_keras.models`.
+        arguments: Arguments of the builder.
+        num_parameters: Number of parameters at 28x28 pixels and 10 classes.
+        source: Where the architecture comes from.
+        claimed_accuracy: Test accuracy on MNIST that the source claims, in [0, 1]; None if it claims none.
+        recipe: How it is trained.
+    """
+
+    name: str
+    description: str
+    builder: str
+    arguments: Mapping[str, Any]
+    num_parameters: int
+    source: str
+    claimed_accuracy: float | None
+    recipe: Recipe
+
+    def build(self, **overrides: Any) -> "keras.Model":
+        """Returns a new model, its weights drawn from Keras's global seed."""
+        from mnist_keras import models
+
+        return getattr(models, self.builder)(**{**self.arguments, "name": self.name, **overrides})
+
+
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec(
+            name="cnn_2conv",
+            description="conv 3x3x32 ReLU - conv 3x3x32 ReLU - max-pool - softmax 10",
+            builder="build_cnn",
+            arguments={"filters": (32, 32)},
+            num_parameters=55_658,
+            source="two-convolution tutorial net, trained by SGD",
+            claimed_accuracy=0.97,
+            recipe=RECIPES["cnn_2conv"],
+        ),
+        ModelSpec(
+            name="lenet5",
+            description="conv 5x5x6 - pool - conv 5x5x16 - pool - 120 - 84 tanh - softmax 10",
+            builder="build_lenet5",
+            arguments={},
+            num_parameters=61_706,
+            source="LeCun et al. 1998",
+            claimed_accuracy=0.9905,
+            recipe=RECIPES["lenet5"],
+        ),
+        ModelSpec(
+            name="mlp_1024_128",
+            description="784 - 1024 ReLU - 128 ReLU - softmax 10",
+            builder="build_mlp",
+            arguments={"hidden_units": (1024, 128)},
+            num_parameters=936_330,
+            source="1024-128 TensorFlow net; no accuracy claimed, 98.0 % set as its goal here",
+            claimed_accuracy=None,
+            recipe=RECIPES["mlp_1024_128"],
+        ),
+        ModelSpec(
+            name="mlp_128",
+            description="784 - 128 ReLU - softmax 10",
+            builder="build_mlp",
+            arguments={"hidden_units": (128,)},
+            num_parameters=101_770,
+            source="Keras quick-start net",
+            claimed_accuracy=0.97,
+            recipe=RECIPES["mlp_128"],
+        ),
+        ModelSpec(
+            name="mlp_128_64_dropout",
+            description="784 - 128 ReLU - dropout 0.2 - 64 ReLU - dropout 0.2 - softmax 10",
+            builder="build_mlp",
+            arguments={"hidden_units": (128, 64), "dropout": 0.2},
+            num_parameters=109_386,
+            source="dropout net, Adam, 10 epochs, batch 64; 98.03 % claimed on training images",
+            claimed_accuracy=0.9785,
+            recipe=RECIPES["mlp_128_64_dropout"],
+        ),
+        ModelSpec(
+            name="mlp_deep",
+            description="784 - 1024 ReLU - 512 ReLU - 256 ReLU, dropout 0.2 after each - softmax 10",
+            builder="build_mlp",
+            arguments={"hidden_units": (1024, 512, 256), "dropout": 0.2},
+            num_parameters=1_462_538,
+            source="deep net whose source claims the accuracy alone; widths are ours",
+            claimed_accuracy=0.9811,
+            recipe=RECIPES["mlp_deep"],
+        ),
+        ModelSpec(
+            name="softmax_regression",
+            description="784 - softmax 10",
+            builder="build_softmax_regression",
+            arguments={},
+            num_parameters=7_850,
+            source="multinomial logistic regression, the baseline",
+            claimed_accuracy=None,
+            recipe=RECIPES["softmax_regression"],
+        ),
+    )
+}
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Returns the names of the registered nets that match a shell pattern, sorted.
+
+    Example:
+        >>> list_models("mlp*")
+        ['mlp_1024_128', 'mlp_128', 'mlp_128_64_dropout', 'mlp_deep']
+    """
+    return sorted(fnmatch.filter(MODELS, pattern))
+
+
+def get_model_spec(name: str) -> ModelSpec:
+    """Returns the entry of a registered net.
+
+    Raises:
+        InputError: If no net has that name; the text names the nearest.
+    """
+    if name not in MODELS:
+        raise unknown("model", name, MODELS)
+    return MODELS[name]
+
+
+def create_model(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    num_classes: int = 10,
+    include_top: bool = True,
+    input_shape: Sequence[int] = (28, 28, 1),
+) -> "keras.Model":
+    """Returns a registered net as a new `keras.Model`.
+
+    Args:
+        name: Name in the registry, see `list_models`.
+        weights: None for new weights; "mnist" or "fashion_mnist" for the packaged ones; or the path of a
+            `.weights.h5` or `.keras` file.
+        num_classes: Number of classes; packaged weights have 10.
+        include_top: Whether the classifying layer is there; without it the model returns features.
+        input_shape: Shape of one image, `(height, width, channels)`.
+
+    Returns:
+        A model with input `(n, *input_shape)`, float32 in [0, 1], and output `(n, num_classes)`, probabilities.
+
+    Raises:
+        InputError: If a name is unknown, or the weights are not for this net.
+
+    Example:
+        >>> create_model("mlp_128").count_params()
+        101770
+    """
+    spec = get_model_spec(name)
+    if weights is None:
+        return spec.build(num_classes=num_classes, include_top=include_top, input_shape=input_shape)
+    if weights in pretrained.DATASETS:
+        path = pretrained.find_weights(name, str(weights))
+    else:
+        path = Path(weights)
+        if not path.is_file():
+            raise invalid(
+                "weights",
+                expected=f"None, one of: {', '.join(pretrained.DATASETS)}, or the path of a weights file",
+                received=repr(str(weights)),
+            )
+    model = spec.build(num_classes=num_classes, input_shape=input_shape)
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The weights in {path} do not fit {name!r} with num_classes={num_classes} and "
+            f"input_shape={tuple(input_shape)}. Packaged weights have 10 classes and (28, 28, 1). Keras says: {error}"
+        ) from error
+    if include_top:
+        return model
+    import keras
+
+    return keras.Model(model.inputs, model.layers[-1].input, name=name)
+
+
+def load_model(source: str | Path) -> "keras.Model":
+    """Returns the model of a run directory, of a `.keras` file, or a registered net with its packaged weights.
+
+    Args:
+        source: A run directory, the path of a `.keras` file, or a name from `list_models`.
+
+    Raises:
+        InputError: If there is no such thing, or it is not a model that Keras can read.
+    """
+    import keras
+
+    path = Path(source)
+    if path.is_dir():
+        path = path / "model.keras"
+        if not path.is_file():
+            raise InputError(
+                f"The directory {path.parent} holds no finished run: there is no model.keras. "
+                "Finish it with `mnist-keras train ... --resume`."
+            )
+    elif not path.exists():
+        if path.suffix or len(path.parts) > 1:
+            raise InputError(f"There is no model at {path}. {_MODEL_SOURCES}")
+        return create_model(str(source), weights="mnist")
+    try:
+        return keras.models.load_model(path)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path} is not a model that Keras can load. {_MODEL_SOURCES} Keras says: {error}"
+        ) from error
+
+
+_MODEL_SOURCES = "Expected a run directory, a .keras file, or a registered name (`mnist-keras models` lists them)."
