@@ -4,7 +4,9 @@ The colours are told apart by colour-blind readers, and none carries a meaning t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import seaborn as sns
@@ -12,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
@@ -34,11 +37,12 @@ from mnist_keras.evaluation import (
 BLUE, VERMILION = "#0072B2", "#D55E00"  # Okabe and Ito, 2008, "Color Universal Design"
 WIDTH = 8.0  # inches
 DPI = 100  # so that a plot is 800 pixels wide, what a README shows
-GRID_COLUMNS = 6
-GRID_IMAGES = 24
-CAPTION = 0.4  # height of two lines of text, in image widths
+GRID_COLUMNS, GRID_IMAGES = 6, 24
+CAPTION = 0.36  # height of two lines of text, in image widths
 MIN_FONT, MAX_FONT = 5.5, 10.0  # points; smaller is not legible at 100 dots an inch
+MAX_NAME = 18  # characters of a class name that are shown
 COLOUR_EXPONENT = 0.4  # below 1, so that a few errors show beside a thousand hits
+HISTORY_LINES = (("", "training", BLUE, "o-"), ("val_", "validation", VERMILION, "s--"))
 
 
 def plot_confusion_matrix(
@@ -62,40 +66,43 @@ def plot_confusion_matrix(
 
     labels, predictions, names = _check_classes(labels, predictions, class_names)
     matrix = confusion_matrix(labels, predictions, labels=np.arange(len(names))).astype(float)
+    text = np.char.mod("%d", matrix)
     if normalize:
         matrix *= 100 / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    ax = _axes(ax, height=WIDTH)
-    cell = 72 * ax.bbox.width * 0.8 / ax.figure.dpi / len(names)  # points, less the tick labels
-    text = np.array([[_cell_text(value, normalize) for value in row] for row in matrix])
-    font = min(MAX_FONT, 1.5 * cell / max(len(value) for value in text.flat))
-    annotated = font >= MIN_FONT
+        text = np.char.replace(np.char.mod("%.1f", matrix), "100.0", "100")
+    text[matrix == 0] = ""
+    unit = "% of the true class" if normalize else "counts"
+    ax = _axes(ax, height=WIDTH * min(0.4 + 0.06 * len(names), 1))
+    # Points across one cell, when the tick labels have taken a fifth of the room.
+    cell = 0.8 * 72 * min(ax.bbox.width, ax.bbox.height) / ax.figure.dpi / len(names)
+    font = min(1.2 * MAX_FONT, 1.5 * cell / np.char.str_len(text).max())
+    annotated = bool(font >= MIN_FONT)
     sns.heatmap(
         matrix,
         annot=text if annotated else None,
         fmt="",
         annot_kws={"fontsize": font},
         cmap="Blues",
-        norm=PowerNorm(COLOUR_EXPONENT, vmin=0, vmax=max(matrix.max(), 1)),
+        norm=PowerNorm(COLOUR_EXPONENT, vmin=0, vmax=matrix.max()),
         square=True,
         linewidths=0.5,
         linecolor="0.9",
         cbar=not annotated,
-        cbar_kws={"shrink": 0.7},
+        cbar_kws={"shrink": 0.7, "label": unit},
         ax=ax,
     )
     tick_font = float(np.clip(0.8 * cell, MIN_FONT, MAX_FONT))
-    names = [_shorten(name, 18) for name in names]
-    upright = max(map(len, names)) * 0.6 * tick_font < cell
-    ax.set_xticks(np.arange(len(names)) + 0.5, names, fontsize=tick_font)
-    ax.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=tick_font, rotation=0)
-    if not upright:
-        ax.set_xticks(ax.get_xticks(), names, rotation=45, ha="right", rotation_mode="anchor")
+    shown = [_shorten(name) for name in names]
+    slanted = max(map(len, shown)) * 0.6 * tick_font > cell
+    ticks = np.arange(len(names)) + 0.5
+    ax.set_xticks(ticks, shown, fontsize=tick_font, rotation=45 if slanted else 0)
+    for label in ax.get_xticklabels() if slanted else ():
+        label.set(ha="right", rotation_mode="anchor")
+    ax.set_yticks(ticks, shown, fontsize=tick_font, rotation=0)
     ax.tick_params(length=0)
-    errors = int((labels != predictions).sum())
-    unit = " (% of the true class)" if normalize else ""
-    ax.set_title(f"Confusion matrix{unit}: {errors:,} errors in {len(labels):,} images")
-    ax.set_xlabel("predicted class")
-    ax.set_ylabel("true class")
+    errors = np.count_nonzero(labels != predictions)
+    ax.set_title(f"Confusion matrix ({unit}): {errors:,} errors in {len(labels):,} images")
+    ax.set(xlabel="predicted class", ylabel="true class")
     return ax
 
 
@@ -115,7 +122,7 @@ def plot_history(history: Mapping[str, Sequence[float]], *, ax: Axes | None = No
         raise invalid(
             "history",
             expected='the values of "loss" or "accuracy", one for each epoch',
-            received=f"{', '.join(history) or 'nothing'}",
+            received=", ".join(history) or "nothing",
         )
     ax = _axes(ax, height=3.6)
     ax.set_axis_off()
@@ -123,13 +130,10 @@ def plot_history(history: Mapping[str, Sequence[float]], *, ax: Axes | None = No
     width = (1 + gap) / len(measures) - gap
     for index, measure in enumerate(measures):
         panel = ax.inset_axes((index * (width + gap), 0, width, 1))
-        for key, name, colour, style in (
-            (measure, "training", BLUE, "o-"),
-            (f"val_{measure}", "validation", VERMILION, "s--"),
-        ):
-            values = history.get(key, ())
+        for prefix, name, colour, style in HISTORY_LINES:
+            values = history.get(prefix + measure, ())
             if len(values):
-                epochs = np.arange(1, len(values) + 1)
+                epochs = range(1, len(values) + 1)
                 panel.plot(epochs, values, style, color=colour, label=name, markersize=4)
         panel.set_title(measure, fontsize=MAX_FONT)
         panel.set_xlabel("epoch")
@@ -150,7 +154,7 @@ def plot_predictions(
     class_names: Iterable[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws the first 24 images with the predicted class, its probability and the true class.
+    """Draws the first 24 images with predicted class, its probability and the true class.
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`, `uint8` or float.
@@ -159,9 +163,9 @@ def plot_predictions(
         class_names: A name for each class, or None for "0", "1", ...
         ax: Where to draw; None makes a figure of its own, `ax.figure`.
     """
-    images, probabilities, labels, names = _check_grid(images, probabilities, labels, class_names)
-    shown = np.arange(min(GRID_IMAGES, len(images)))
-    ax = _draw_grid(images, probabilities, labels, names, shown=shown, ax=ax)
+    grid = _check_grid(images, probabilities, labels, class_names)
+    shown = np.arange(min(GRID_IMAGES, len(grid.images)))
+    ax = _draw_grid(grid, shown, ax)
     ax.set_title("Predicted class and its probability" + ("" if labels is None else ", true class"))
     return ax
 
@@ -175,26 +179,19 @@ def plot_errors(
     max_errors: int = GRID_IMAGES,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws the wrongly classified images whose prediction was the most confident, worst first.
+    """Draws the `max_errors` wrong predictions of highest probability, worst first.
 
-    Args:
-        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`, `uint8` or float.
-        labels: Integer array of shape `(n,)`.
-        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
-        class_names: A name for each class, or None for "0", "1", ...
-        max_errors: How many images to draw at most.
-        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+    Takes the images, labels and so on that `plot_predictions` takes.
     """
     max_errors = check_integer("max_errors", max_errors, minimum=1)
-    images, probabilities, labels, names = _check_grid(images, probabilities, labels, class_names)
-    errors = np.flatnonzero(probabilities.argmax(axis=1) != labels)
-    worst_first = np.argsort(-probabilities[errors].max(axis=1), kind="stable")
+    labels = check_labels(labels, num_examples=np.size(labels))
+    grid = _check_grid(images, probabilities, labels, class_names)
+    errors = np.flatnonzero(grid.probabilities.argmax(axis=1) != grid.labels)
+    worst_first = np.argsort(-grid.probabilities[errors].max(axis=1), kind="stable")
     shown = errors[worst_first[:max_errors]]
-    ax = _draw_grid(images, probabilities, labels, names, shown=shown, ax=ax)
-    if len(shown):
-        ax.set_title(f"{len(shown)} most confident of {len(errors):,} errors")
-    else:
-        ax.set_title(f"No errors in {len(images):,} images")
+    ax = _draw_grid(grid, shown, ax)
+    title = f"{len(shown)} most confident of {len(errors):,} errors"
+    ax.set_title(title if len(shown) else f"No errors in {len(grid.images):,} images")
     return ax
 
 
@@ -211,34 +208,27 @@ def plot_reliability(
         ax: Where to draw; None makes a figure of its own, `ax.figure`.
     """
     confidence, accuracy, count = calibration_bins(labels, probabilities)
-    error = expected_calibration_error(labels, probabilities)
     ax = _axes(ax, height=5.0)
     width = 1 / len(count)
     filled = np.flatnonzero(count)
     centres = (filled + 0.5) * width
     hits = np.rint(accuracy[filled] * count[filled]).astype(int)
-    intervals = np.array(
-        [wilson_interval(int(k), int(n)) for k, n in zip(hits, count[filled], strict=True)]
-    )
+    intervals = [wilson_interval(*pair) for pair in zip(hits, count[filled], strict=True)]
     ax.bar(centres, accuracy[filled], width, color=BLUE, alpha=0.35, edgecolor=BLUE)
-    ax.vlines(confidence[filled], *intervals.T, color=VERMILION, linewidth=2)
-    ax.plot(
-        confidence[filled],
-        accuracy[filled],
-        "o",
-        color=VERMILION,
-        label="accuracy at the mean confidence, 95% interval",
-    )
+    ax.vlines(confidence[filled], *zip(*intervals, strict=True), color=VERMILION, linewidth=2)
+    label = "accuracy at the mean confidence, 95% interval"
+    ax.plot(confidence[filled], accuracy[filled], "o", color=VERMILION, label=label)
     ax.plot([0, 1], [0, 1], "--", color="0.3", label="perfect calibration")
     ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="confidence", ylabel="accuracy")
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0))
     images = ax.secondary_xaxis("top")
     images.set_xticks(centres, [f"{count[i]:,}" for i in filled], fontsize=8)
     images.tick_params(length=0)
     images.set_xlabel("images in the bin", fontsize=9)
+    error = expected_calibration_error(labels, probabilities)
     ax.set_title(f"Reliability: expected calibration error {error:.4f}", pad=12)
-    ax.legend(loc="upper left", frameon=False, fontsize=9)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False, fontsize=9)
     return ax
 
 
@@ -259,11 +249,10 @@ def save_plots(
     """
     labels, probabilities = evaluation.labels, evaluation.probabilities
     names = evaluation.class_names
+    draw_matrix = partial(plot_confusion_matrix, labels, probabilities, class_names=names)
     plots = {
-        "confusion_matrix": plot_confusion_matrix(labels, probabilities, class_names=names),
-        "confusion_matrix_normalized": plot_confusion_matrix(
-            labels, probabilities, class_names=names, normalize=True
-        ),
+        "confusion_matrix": draw_matrix(),
+        "confusion_matrix_normalized": draw_matrix(normalize=True),
         "predictions": plot_predictions(images, probabilities, labels=labels, class_names=names),
         "errors": plot_errors(images, labels, probabilities, class_names=names),
         "reliability": plot_reliability(labels, probabilities),
@@ -274,7 +263,7 @@ def save_plots(
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / f"{name}.png" for name in plots]
     for path, ax in zip(paths, plots.values(), strict=True):
-        ax.figure.savefig(path)
+        ax.figure.canvas.print_figure(path)
     return paths
 
 
@@ -282,71 +271,52 @@ def _axes(ax: Axes | None, *, height: float) -> Axes:
     """Returns `ax`, or the axes of a new figure of standard width and `height` inches."""
     if ax is not None:
         return ax
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches to the edge
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)  # measures text and writes PNG without pyplot's global state
     ax = figure.add_subplot()
     figure.draw_without_rendering()  # lays the axes out, so that its size can be asked
     return ax
 
 
-def _draw_grid(
-    images: np.ndarray,
-    probabilities: np.ndarray,
-    labels: np.ndarray | None,
-    names: Sequence[str],
-    *,
-    shown: np.ndarray,
-    ax: Axes | None,
-) -> Axes:
-    columns = min(GRID_COLUMNS, max(len(shown), 1))
-    rows = max(-(-len(shown) // GRID_COLUMNS), 1)
+class _Grid(NamedTuple):
+    images: np.ndarray
+    probabilities: np.ndarray
+    labels: np.ndarray | None
+    names: tuple[str, ...]
+
+
+def _draw_grid(grid: _Grid, shown: np.ndarray, ax: Axes | None) -> Axes:
+    images, probabilities, labels, names = grid
+    columns = min(GRID_COLUMNS, len(shown))
+    rows = max(-(-len(shown) // GRID_COLUMNS), 0.5)  # without images there is only the title
     pitch = 1 + CAPTION
-    ax = _axes(ax, height=WIDTH / GRID_COLUMNS * pitch * rows + 0.4)
-    cell = 72 * ax.bbox.width / ax.figure.dpi / GRID_COLUMNS  # points
-    font = float(np.clip(cell / 9, MIN_FONT, MAX_FONT))
-    room = int(cell / (0.58 * font))  # characters of about this width fit side by side
+    ax = _axes(ax, height=(WIDTH - 0.2) / GRID_COLUMNS * pitch * rows + 0.3)
+    cell = ax.bbox.width / GRID_COLUMNS  # pixels
+    font = float(np.clip(72 * cell / ax.figure.dpi / 10, MIN_FONT, MAX_FONT))
     high = 255 if images.dtype == np.uint8 else 1
     for place, index in enumerate(shown):
         row, column = divmod(place, GRID_COLUMNS)
         height, width = np.array(images.shape[1:]) / max(images.shape[1:]) * 0.92 / 2
         x, y = column + 0.5, row * pitch + 0.46
-        ax.imshow(
-            images[index],
-            extent=(x - width, x + width, y + height, y - height),
-            cmap="gray",
-            vmin=0,
-            vmax=high,
-        )
+        extent = (x - width, x + width, y + height, y - height)
+        ax.imshow(images[index], extent=extent, cmap="gray", vmin=0, vmax=high)
         predicted = probabilities[index].argmax()
-        chance = f" {probabilities[index].max():.0%}"
-        caption = _shorten(names[predicted], room - len(chance)) + chance
+        caption = f"{_shorten(names[predicted])} ({probabilities[index].max():.0%})"
         wrong = labels is not None and labels[index] != predicted
         if labels is not None:
-            caption += f"\ntrue: {_shorten(names[labels[index]], room - len('true: '))}"
-        ax.text(
-            x,
-            row * pitch + 0.96,
-            caption,
-            fontsize=font,
-            ha="center",
-            va="top",
-            color=VERMILION if wrong else "black",
-            weight="bold" if wrong else "normal",
-        )
-    middle = columns / 2  # fewer images than columns stay in the middle
-    ax.set(xlim=(middle - GRID_COLUMNS / 2, middle + GRID_COLUMNS / 2), ylim=(rows * pitch, 0))
+            caption += f"\ntrue: {_shorten(names[labels[index]])}"
+        text = ax.text(x, y + 0.5, caption, fontsize=font, ha="center", va="top")
+        text.set(color=VERMILION if wrong else "black", weight="bold" if wrong else "normal")
+        text.set_fontsize(font * min(1, 0.94 * cell / text.get_window_extent().width))
+    left = (columns - GRID_COLUMNS) / 2  # fewer images than columns stay in the middle
+    ax.set(xlim=(left, left + GRID_COLUMNS), ylim=(rows * pitch, 0))
     ax.set_axis_off()
     return ax
 
 
-def _cell_text(value: float, normalize: bool) -> str:
-    if not value:
-        return ""
-    return f"{value:.1f}" if normalize else f"{value:.0f}"
-
-
-def _shorten(name: str, width: int) -> str:
-    return name if len(name) <= width else f"{name[: max(width - 1, 1)]}…"
+def _shorten(name: str) -> str:
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def _check_classes(
@@ -369,14 +339,15 @@ def _check_grid(
     probabilities: ArrayLike,
     labels: ArrayLike | None,
     class_names: Iterable[str] | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[str, ...]]:
+) -> _Grid:
     images = check_images(images)
     probabilities = check_probabilities(probabilities)
     n, num_classes = probabilities.shape
     if len(images) != n:
         raise invalid(
-            "probabilities", expected=f"{len(images)} rows, one for each image", received=n
+            "images", expected=f"{n} images, as many as predictions", received=len(images)
         )
     if labels is not None:
         labels = check_labels(labels, num_examples=n, num_classes=num_classes)
-    return images, probabilities, labels, check_class_names(class_names, num_classes=num_classes)
+    names = check_class_names(class_names, num_classes=num_classes)
+    return _Grid(images, probabilities, labels, names)
