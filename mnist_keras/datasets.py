@@ -1,22 +1,56 @@
 """Data sets in memory: `load_data` finds MNIST and its relatives, or reads the user's own files, as `ImageData`."""
 
+import contextlib
 import hashlib
 import os
 import struct
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from mnist_keras import readers
 from mnist_keras._validation import InputError, check_choice, check_labels, invalid, unknown
+from mnist_keras.downloads import (
+    DATASETS,
+    KERAS_SHA256,
+    DownloadError,
+    download_keras_mnist,
+    file_sha256,
+    in_tfds_cache,
+    keras_cache,
+    load_tfds,
+    tfds_cache,
+)
+from mnist_keras.pictures import read_digits, read_folder
+from mnist_keras.readers import (
+    Splits,
+    detect,
+    expected_idx,
+    find_set,
+    read_csv_set,
+    read_idx_set,
+    read_npz,
+)
 
 DATA_DIR_VARIABLE = "MNIST_KERAS_DATA_DIR"
 SOURCES = ("auto", "idx", "npz", "csv", "folder", "tfds", "keras", "scikit-learn")
-_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-_DIGITS = tuple("0123456789")
+
+_READERS: Mapping[str, Callable[[Path], Splits]] = {
+    "idx": read_idx_set,
+    "npz": read_npz,
+    "csv": read_csv_set,
+    "folder": read_folder,
+}
+
+
+class NotFoundError(InputError):
+    """A known data set is neither here nor to be had; the text says where to put which files."""
+
+    def __init__(self, what: str, advice: str):
+        super().__init__(f"{what}. {advice}")
+        self.what = what
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +67,7 @@ class ImageData:
         class_names: The name of each label.
         name: The set's name, or the path that it was read from.
         source: "idx", "npz", "csv", "folder", "tfds", "keras" or "scikit-learn".
-        sha256: SHA-256 of each array written as a raw IDX file, by the array's name.
+        sha256: SHA-256 of each array as a raw IDX file, by the array's name.
     """
 
     train_images: np.ndarray
@@ -61,73 +95,16 @@ class ImageData:
         yield self.test_images, self.test_labels
 
     def with_test_split(self) -> "ImageData":
-        """Returns itself, or where there are no labelled test images, 20 % of the training images as test images.
+        """Returns itself or, without labelled test images, 20 % of the training images as test images.
 
         Those are drawn in the proportions of the classes, the same ones every time.
         """
         if self.test_labels is not None and len(self.test_images):
             return self
-        test_size = round(0.2 * len(self.train_images))
-        train, test = _stratified_split(self.train_labels, test_size)
-        splits = readers.Splits(
-            self.train_images[train],
-            self.train_labels[train],
-            self.train_images[test],
-            self.train_labels[test],
-        )
-        return _image_data(splits, self.class_names, self.name, self.source)
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """What is known of a published data set."""
-
-    title: str
-    class_names: tuple[str, ...]
-    sha256: Mapping[str, str] = field(default_factory=dict)  # of the raw IDX files
-    idx_prefix: str = ""  # before the published files' names
-    transposed: bool = False  # the published images lie on their side, mirrored
-    first_label: int = 0  # the published labels' lowest
-
-
-_EMNIST_BALANCED = (*"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt",)
-
-DATASETS: Mapping[str, DatasetSpec] = {
-    "mnist": DatasetSpec(
-        "MNIST",
-        _DIGITS,
-        {
-            "train_images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "train_labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "test_images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "test_labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        },
-    ),
-    "fashion_mnist": DatasetSpec(
-        "Fashion-MNIST",
-        (
-            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-        ),
-        {
-            "train_images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            "train_labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            "test_images": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            "test_labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-        },
-    ),
-    "kmnist": DatasetSpec(
-        "Kuzushiji-MNIST", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
-    ),
-    "emnist/digits": DatasetSpec("EMNIST Digits", _DIGITS, {}, "emnist-digits-", True),
-    "emnist/letters": DatasetSpec(
-        "EMNIST Letters", (*"abcdefghijklmnopqrstuvwxyz",), {}, "emnist-letters-", True, 1
-    ),
-    "emnist/balanced": DatasetSpec(
-        "EMNIST Balanced", _EMNIST_BALANCED, {}, "emnist-balanced-", True
-    ),
-    "digits": DatasetSpec("scikit-learn's digits", _DIGITS),
-}
+        images, labels = self.train_images, self.train_labels
+        train, test = _stratified_split(labels, round(0.2 * len(labels)))
+        splits = Splits(images[train], labels[train], images[test], labels[test], self.class_names)
+        return _image_data(splits, self.name, self.source)
 
 
 def load_data(
@@ -138,91 +115,209 @@ def load_data(
 ) -> ImageData:
     """Loads a known data set, or the user's own from a path.
 
-    A known set is looked for in `data_dir`, in the directory that the environment variable `MNIST_KERAS_DATA_DIR`
-    names (in both: `DIR/NAME/`, then `DIR` itself; the published IDX files, with or without .gz, or `NAME.npz` with
-    Keras's keys), in Keras's cache, in that of TensorFlow Datasets, and is then downloaded by TensorFlow Datasets, or
-    for MNIST from Keras's storage. EMNIST comes upright, its letters with labels from 0.
+    A known set is looked for in `data_dir`, in the directory that the environment variable
+    `MNIST_KERAS_DATA_DIR` names (both: `DIR/NAME/`, then `DIR` itself; the published IDX files, with or without
+    .gz, or `NAME.npz` with Keras's keys), in Keras's cache and in that of TensorFlow Datasets. Then TensorFlow
+    Datasets downloads it; for MNIST, Keras's `mnist.npz` stands in. EMNIST comes upright, its letters with labels
+    from 0.
 
     Args:
-        name: "mnist", "fashion_mnist", "kmnist", "emnist/digits", "emnist/letters", "emnist/balanced"; "digits",
-            scikit-learn's 1,797 digits of 8x8 pixels resized to 28x28, always at hand; "auto", MNIST where it can be
-            had and else "digits"; or the path of a directory of IDX, NPZ or CSV files or of a folder of PNG and JPEG
-            pictures for each class, or of one NPZ or CSV file.
-        source: Where from: "auto", or only "idx", "npz", "csv", "folder" (files), "tfds", "keras", "scikit-learn".
-        data_dir: Where a known set's files are; an error if they are not there.
+        name: "mnist", "fashion_mnist", "kmnist", "emnist/digits", "emnist/letters" or "emnist/balanced";
+            "digits", scikit-learn's 1,797 digits of 8x8 pixels, resized to 28x28 and always at hand;
+            "auto", MNIST where it can be had and else "digits", with a line on stderr;
+            or a path: a directory of IDX, NPZ or CSV files, a folder of PNG and JPEG pictures for each class
+            (also under `train/` and `test/`), or one NPZ or CSV file.
+        source: Where from: "auto", or only "idx", "npz", "csv", "folder", "tfds", "keras" or "scikit-learn".
+        data_dir: Where a known set's files are; it is an error if they are not there.
 
     Returns:
-        The images and labels, in their published order whatever the source.
+        Images and labels, in their published order whatever the source.
 
     Raises:
-        InputError: If there is no such set, it cannot be had, or files are damaged or another set's.
+        InputError: If there is no such set, it cannot be had, or its files are damaged or another set's.
     """
     check_choice("source", source, SOURCES)
-    if not (name == "auto" or name in DATASETS):
+    if name == "auto" and source == "auto":
+        try:
+            return _load_known("mnist", source, data_dir)
+        except NotFoundError as error:
+            if data_dir is not None:
+                raise
+            _say(f"{error.what}. Using scikit-learn's 1,797 digits of 8x8 pixels instead.")
+            return _load_digits()
+    if name == "auto":
+        name = "digits" if source == "scikit-learn" else "mnist"
+    if name not in DATASETS:
         return _load_path(name, source, data_dir)
     if name == "digits":
-        if data_dir is not None or source not in ("auto", "scikit-learn"):
-            raise invalid(
-                "source, data_dir",
-                expected="neither for 'digits', which comes with scikit-learn",
-                received=f"source={source!r}, data_dir={str(data_dir)!r}",
-            )
+        check_choice("source", source, ("auto", "scikit-learn"))
+        _check_no_data_dir(data_dir, "for 'digits', which comes with scikit-learn")
         return _load_digits()
-    return _load_known("mnist" if name == "auto" else str(name), source, data_dir)
+    return _load_known(str(name), source, data_dir)
+
+
+def find_data(
+    name: str = "mnist", *, source: str = "auto", data_dir: str | os.PathLike[str] | None = None
+) -> tuple[str, Path] | None:
+    """Returns the source and the place of a known set on this machine, or None, without reading it."""
+    given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    prefix = DATASETS[name].idx_prefix
+    if given and source in ("auto", "idx", "npz"):
+        found = find_set(name, prefix, Path(given).expanduser(), source)
+        if found or data_dir is not None:
+            return found
+    if source in ("auto", "keras") and data_dir is None:
+        found = find_set(name, prefix, keras_cache())
+        if found and found[1].name == "mnist.npz" and file_sha256(found[1]) != KERAS_SHA256:
+            _say(f"{found[1]} is left out: it is not the published file, perhaps cut off.")
+        elif found:
+            return "keras", found[1]
+    if source in ("auto", "tfds") and in_tfds_cache(name):
+        return "tfds", tfds_cache() / name
+    return None
 
 
 def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
-    for directory in [data_dir, os.environ.get(DATA_DIR_VARIABLE)]:
-        if directory:
-            files = readers.find_idx(Path(directory) / name)
-            if files:
-                splits = readers.read_idx_set(files, Path(directory) / name)
-                return _image_data(splits, DATASETS[name].class_names, name, "idx")
-    raise InputError(f"{name} was not found")
+    check_choice("source", source, ("auto", "idx", "npz", "tfds", "keras"))
+    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
+        raise invalid("data_dir", expected="a directory", received=repr(str(data_dir)))
+    if source == "keras":
+        _check_no_data_dir(data_dir, "with source='keras', which has its own directory")
+    spec = DATASETS[name]
+    expected = expected_idx(spec.idx_prefix) + ("" if spec.idx_prefix else f" Or {name}.npz.")
+    given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    files = None
+    if source == "tfds":
+        files = find_set(name, spec.idx_prefix, Path(given).expanduser(), "idx") if given else None
+    elif found := find_data(name, source=source, data_dir=data_dir):
+        kind, place = found
+        if kind == "tfds":
+            return _published(name, kind, load_tfds(name))
+        with _named_in_errors(place):
+            splits = read_npz(place) if place.is_file() else read_idx_set(place, spec.idx_prefix)
+        return _published(name, kind, splits, str(place))
+    if data_dir is not None and files is None:
+        places = f"in {data_dir} or in {Path(data_dir) / name}"
+        raise NotFoundError(f"{data_dir} holds no {spec.title}", f"{expected} Put them {places}.")
+    reasons = []
+    try:
+        if source in ("auto", "tfds"):
+            return _published(name, "tfds", load_tfds(name, files[1] if files else None))
+    except (DownloadError, ImportError) as error:
+        reasons.append(str(error))
+    try:
+        if name == "mnist" and source in ("auto", "keras"):
+            return _published(name, "keras", read_npz(download_keras_mnist()))
+    except DownloadError as error:
+        reasons.append(str(error))
+    where = f"in {given} ({DATA_DIR_VARIABLE})" if given else "on this machine"
+    failed = (
+        f" and could not be downloaded ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
+    )
+    raise NotFoundError(
+        f"{spec.title} was not found {where}{failed}",
+        f"Put its files into a directory and pass that as `data_dir` (--data-dir), or name it in "
+        f"the environment variable {DATA_DIR_VARIABLE}. {expected}",
+    )
+
+
+def _published(name: str, source: str, splits: Splits, place: str = "the download") -> ImageData:
+    """Brings a known set into the form it is delivered in, and compares it with what was published."""
+    spec = DATASETS[name]
+    train_images, train_labels, test_images, test_labels, _ = splits
+    if test_images is None or test_labels is None:
+        raise InputError(
+            f"{place} lacks the test set of {spec.title}. {expected_idx(spec.idx_prefix)}"
+        )
+    if spec.transposed:
+        train_images, test_images = (x.swapaxes(1, 2).copy() for x in (train_images, test_images))
+    if spec.first_label:
+        train_labels, test_labels = (
+            x.astype(np.int64) - spec.first_label for x in (train_labels, test_labels)
+        )
+    splits = Splits(train_images, train_labels, test_images, test_labels, spec.class_names)
+    data = _image_data(splits, name, source)
+    for key, digest in data.sha256.items():
+        for other, known in DATASETS.items():
+            for part, published in known.sha256.items():
+                if digest == published and (other, part) != (name, key):
+                    hint = f" Load it as {other!r}." if other != name else ""
+                    raise InputError(
+                        f"{place} holds other files than expected: its {key} are the {part} of "
+                        f"{known.title}. Expected the {key} of {spec.title}.{hint}"
+                    )
+    if changed := [key for key, digest in spec.sha256.items() if data.sha256[key] != digest]:
+        _say(f"{place} is not {spec.title} as published: {', '.join(changed)} differ.")
+    return data
 
 
 def _load_path(
     name: str | os.PathLike[str], source: str, data_dir: str | os.PathLike[str] | None
 ) -> ImageData:
-    raise unknown("data set", name, DATASETS)
+    path = Path(name).expanduser()
+    if not path.exists():
+        hint = f"Or the path of a directory or file; there is none at {path.absolute()}."
+        raise InputError(f"{unknown('data set', str(name), ['auto', *DATASETS])} {hint}")
+    check_choice("source", source, ("auto", *_READERS))
+    _check_no_data_dir(data_dir, "with a path")
+    with _named_in_errors(path):
+        kind, place = detect(path, tuple(_READERS) if source == "auto" else (source,))
+        data = _image_data(_READERS[kind](place), str(name), kind)
+    for known, spec in DATASETS.items():
+        if data.sha256 == spec.sha256:
+            return replace(data, name=known, class_names=spec.class_names)
+    return data
 
 
-def _image_data(
-    splits: readers.Splits, class_names: tuple[str, ...] | None, name: str, source: str
-) -> ImageData:
+@contextlib.contextmanager
+def _named_in_errors(place: Path) -> Iterator[None]:
+    """Turns what the file system refuses into an error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{error.filename or place} cannot be read: {reason}.") from error
+
+
+def _check_no_data_dir(data_dir: object, when: str) -> None:
+    if data_dir is not None:
+        raise invalid("data_dir", expected=f"None {when}", received=repr(str(data_dir)))
+
+
+def _say(text: str) -> None:
+    print(f"mnist_keras: {text}", file=sys.stderr)
+
+
+def _image_data(splits: Splits, name: str, source: str) -> ImageData:
     """Checks arrays against one another and hashes them."""
-    train_images, test_images = splits.train_images, splits.test_images
+    train_images, train_labels, test_images, test_labels, class_names = splits
+    if test_images is None:
+        test_images, test_labels = train_images[:0], train_labels[:0]
     if train_images.shape[1:] != test_images.shape[1:]:
         raise InputError(
-            f"{name}: training images of shape {train_images.shape[1:]} and test images of shape "
-            f"{test_images.shape[1:]}. Expected one shape."
+            f"{name} holds training images of shape {train_images.shape[1:]} and test images of "
+            f"shape {test_images.shape[1:]}. Expected one shape."
         )
-    num_classes = len(class_names) if class_names is not None else 256  # IDX labels are bytes
+    num_classes = len(class_names) if class_names else 256  # a label is a byte in IDX files
     train_labels = check_labels(
-        splits.train_labels,
-        num_examples=len(train_images),
-        num_classes=num_classes,
-        name="train_labels",
+        train_labels, num_examples=len(train_images), num_classes=num_classes, name="train_labels"
     )
-    test_labels = splits.test_labels
     if test_labels is not None:
         test_labels = check_labels(
             test_labels, num_examples=len(test_images), num_classes=num_classes, name="test_labels"
         )
     if class_names is None:
-        labels = [x.max() + 1 for x in (train_labels, test_labels) if x is not None and len(x)]
-        class_names = tuple(map(str, range(max(labels, default=0))))
-    arrays = dict(zip(_ARRAYS, (train_images, train_labels, test_images, test_labels), strict=True))
-    sha256 = {key: _idx_sha256(x) for key, x in arrays.items() if x is not None and len(x)}
-    return ImageData(
-        train_images, train_labels, test_images, test_labels, class_names, name, source, sha256
-    )
+        highest = max(x.max(initial=-1) for x in (train_labels, test_labels) if x is not None)
+        class_names = tuple(map(str, range(highest + 1)))
+    arrays = (train_images, train_labels, test_images, test_labels)
+    keys = zip(Splits._fields, arrays, strict=False)
+    sha256 = {key: _idx_sha256(x) for key, x in keys if x is not None and len(x)}
+    return ImageData(*arrays, class_names, name, source, sha256)
 
 
 def _idx_sha256(array: np.ndarray) -> str:
-    """Returns the SHA-256 of the array as an uncompressed IDX file, so that MNIST gives the published values."""
-    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-    digest = hashlib.sha256(header)
+    """Returns the SHA-256 of the array as an uncompressed IDX file."""
+    digest = hashlib.sha256(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape))
     digest.update(np.ascontiguousarray(array, np.uint8).data)
     return digest.hexdigest()
 
@@ -237,24 +332,15 @@ def _stratified_split(labels: np.ndarray, test_size: int) -> tuple[np.ndarray, n
         )
     except ValueError as error:
         raise InputError(
-            f"{len(labels)} training images are too few to hold out a test set ({error}) "
-            "Expected at least two images of each class and 20 % of them to cover all classes; "
-            "give test images."
+            f"{len(labels)} training images are too few to hold out a test set ({error}). "
+            "Expected test images with labels, or more training images of every class."
         ) from error
     return np.sort(train), np.sort(test)
 
 
 def _load_digits() -> ImageData:
-    """Returns scikit-learn's 1,797 digits of 8x8 pixels, resized to 28x28; 360 of them are test images."""
-    from PIL import Image
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    inked = (images.reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)  # full ink is 16 there
-    size = (readers.IMAGE_SIZE, readers.IMAGE_SIZE)
-    resized = np.stack(
-        [np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BICUBIC)) for x in inked]
-    )
+    images, labels = read_digits()
     train, test = _stratified_split(labels, 360)
-    splits = readers.Splits(resized[train], labels[train], resized[test], labels[test])
-    return _image_data(splits, _DIGITS, "digits", "scikit-learn")
+    class_names = DATASETS["digits"].class_names
+    splits = Splits(images[train], labels[train], images[test], labels[test], class_names)
+    return _image_data(splits, "digits", "scikit-learn")

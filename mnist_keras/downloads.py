@@ -1,0 +1,259 @@
+"""Published data sets: what is known of them, and how they are downloaded.
+
+TensorFlow Datasets (TFDS) prepares them from files that are fetched here, because its own downloader has no
+time-out. A download is written to a `.part` file and takes its name only when its SHA-256 is the published one.
+"""
+
+import contextlib
+import hashlib
+import http.client
+import os
+import sys
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mnist_keras._validation import InputError
+from mnist_keras.readers import Splits
+
+PROBE_SECONDS = 3.0  # a host that has not answered by then counts as out of reach
+STALL_SECONDS = 10.0  # a download without a byte for so long has failed
+
+KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+KERAS_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+KERAS_SIZE = 11_490_434  # bytes
+
+_DIGITS = tuple("0123456789")
+_EMNIST_URL = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
+
+
+class DownloadError(InputError):
+    """A file could not be downloaded; the text says why."""
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What is known of a data set.
+
+    Attributes:
+        title: Its name in a sentence.
+        class_names: The name of each label.
+        url: Where TFDS's files come from; empty where there is no download.
+        sha256: SHA-256 of the raw published IDX files, by array, where they are known.
+        idx_prefix: What the published files' names begin with.
+        transposed: Whether the published images lie on their side, mirrored.
+        first_label: The lowest published label; labels are delivered from 0.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    url: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    idx_prefix: str = ""
+    transposed: bool = False
+    first_label: int = 0
+
+
+DATASETS: Mapping[str, DatasetSpec] = {
+    "mnist": DatasetSpec(
+        "MNIST",
+        _DIGITS,
+        "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
+        {
+            "train_images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "train_labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "test_images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "test_labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        },
+    ),
+    "fashion_mnist": DatasetSpec(
+        "Fashion-MNIST",
+        (
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        ),
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
+        {
+            "train_images": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train_labels": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "test_images": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "test_labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        },
+    ),
+    "kmnist": DatasetSpec(
+        "Kuzushiji-MNIST",
+        ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/train-images-idx3-ubyte.gz",
+    ),
+    "emnist/digits": DatasetSpec(
+        "EMNIST Digits", _DIGITS, _EMNIST_URL, idx_prefix="emnist-digits-", transposed=True
+    ),
+    "emnist/letters": DatasetSpec(
+        "EMNIST Letters",
+        tuple("abcdefghijklmnopqrstuvwxyz"),
+        _EMNIST_URL,
+        idx_prefix="emnist-letters-",
+        transposed=True,
+        first_label=1,
+    ),
+    "emnist/balanced": DatasetSpec(
+        "EMNIST Balanced",
+        tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"),
+        _EMNIST_URL,
+        idx_prefix="emnist-balanced-",
+        transposed=True,
+    ),
+    "digits": DatasetSpec("scikit-learn's digits", _DIGITS),
+}
+
+
+def keras_cache() -> Path:
+    """Returns the directory where Keras keeps data sets."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+
+
+def tfds_cache() -> Path:
+    """Returns the directory where TFDS keeps prepared data sets."""
+    return Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets")
+
+
+def in_tfds_cache(name: str) -> bool:
+    """Tells whether TFDS has prepared a set, without importing TFDS."""
+    return any((tfds_cache() / name).glob("*/dataset_info.json"))
+
+
+def file_sha256(path: Path) -> str:
+    """Returns a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def download_keras_mnist() -> Path:
+    """Downloads Keras's mnist.npz into Keras's cache and returns its path."""
+    path = keras_cache() / "mnist.npz"
+    probe(KERAS_URL)
+    fetch(KERAS_URL, path, sha256=KERAS_SHA256, size=KERAS_SIZE)
+    return path
+
+
+def load_tfds(name: str, files_dir: Path | None = None) -> Splits:
+    """Loads a set through `tfds.load`, which prepares it first if that has not been done.
+
+    Args:
+        name: The set's name, which is TFDS's as well.
+        files_dir: Where the published files are; None downloads them.
+
+    Returns:
+        Images and labels in the order and the form of the published files.
+
+    Raises:
+        DownloadError: If the files cannot be downloaded.
+        InputError: If files are missing from `files_dir` or are not the published ones.
+    """
+    prepared = in_tfds_cache(name)
+    if not prepared and files_dir is None:
+        probe(DATASETS[name].url)  # before imports that take seconds
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(name, data_dir=tfds_cache())
+    if not builder.is_prepared():
+        if files_dir is None:
+            files_dir = tfds_cache() / "downloads" / "manual" / name.split("/", maxsplit=1)[0]
+            for url, info in builder.url_infos.items():
+                fetch(url, files_dir / info.filename, sha256=info.checksum, size=info.size)
+        for info in builder.url_infos.values():
+            path = files_dir / info.filename
+            if not path.is_file() or file_sha256(path) != info.checksum:
+                raise InputError(
+                    f"{path} is missing or not the published file, which TensorFlow Datasets needs. "
+                    f"Expected SHA-256 {info.checksum}, {info.size:,} bytes."
+                )
+    download_config = tfds.download.DownloadConfig(manual_dir=files_dir)
+    with contextlib.redirect_stdout(sys.stderr):  # TFDS announces its work on stdout
+        splits = tfds.load(
+            name,
+            split=["train", "test"],
+            batch_size=-1,
+            data_dir=tfds_cache(),
+            download_and_prepare_kwargs={"download_config": download_config},
+            read_config=tfds.ReadConfig(interleave_cycle_length=1),  # shards one after another
+        )
+    arrays = []
+    for split, examples in zip(("train", "test"), tfds.as_numpy(splits), strict=True):
+        # TFDS sorts examples by the hash of their number in the published files.
+        hasher = tfds.core.hashing.Hasher(split)
+        keys = [hasher.hash_key(i) for i in range(len(examples["label"]))]
+        published = np.argsort(sorted(range(len(keys)), key=keys.__getitem__))
+        arrays += [examples["image"][published, :, :, 0], examples["label"][published]]
+    return Splits(*arrays)
+
+
+def probe(url: str) -> None:
+    """Raises `DownloadError` unless the host of a URL, or the proxy before it, answers within seconds."""
+    host = urllib.parse.urlsplit(url).hostname
+    failure = [f"{host} did not answer within {PROBE_SECONDS:g} seconds"]
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+        except urllib.error.HTTPError:
+            pass  # an answer; what it says about the file, the download will tell
+        except Exception as error:
+            failure[0] = f"no connection to {host} ({getattr(error, 'reason', error)})"
+            return
+        failure.clear()
+
+    # In a thread, because looking up a name obeys no time-out.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    if failure:
+        raise DownloadError(failure[0])
+
+
+def fetch(url: str, target: Path, *, sha256: str, size: int) -> None:
+    """Downloads a file, unless it is there, and verifies it; the target appears complete or not at all.
+
+    Raises:
+        DownloadError: If the host refuses, stalls or sends another file, or it cannot be written.
+    """
+    if target.is_file() and file_sha256(target) == sha256:
+        return
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    digest, received = hashlib.sha256(), 0
+    print(f"Downloading {url} ({size / 1e6:.1f} MB) to {target.parent}", file=sys.stderr)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            urllib.request.urlopen(url, timeout=STALL_SECONDS) as response,
+            part.open("wb") as file,
+        ):
+            while received <= size and (chunk := response.read(1 << 16)):
+                file.write(chunk)
+                digest.update(chunk)
+                received += len(chunk)
+                _show_progress(target.name, received, size)
+        if received != size or digest.hexdigest() != sha256:
+            raise DownloadError(
+                f"{url} is not the published file: {received:,} bytes with SHA-256 {digest.hexdigest()} came, "
+                f"expected {size:,} bytes with {sha256}"
+            )
+        part.replace(target)
+    except (OSError, http.client.HTTPException) as error:
+        raise DownloadError(f"{url} failed ({error})") from error
+    finally:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            part.unlink(missing_ok=True)
+
+
+def _show_progress(name: str, received: int, size: int) -> None:
+    if sys.stderr.isatty():
+        end = "" if received < size else "\n"
+        print(f"\r{name}: {received / 1e6:.1f} of {size / 1e6:.1f} MB", end=end, file=sys.stderr)
