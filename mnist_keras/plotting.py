@@ -35,10 +35,9 @@ from mnist_keras.evaluation import (
 )
 
 BLUE, VERMILION = "#0072B2", "#D55E00"  # Okabe and Ito, 2008, "Color Universal Design"
-WIDTH = 8.0  # inches
-DPI = 100  # so that a plot is 800 pixels wide, what a README shows
+WIDTH, DPI = 8.0, 100  # inches, dots an inch: 800 pixels wide, what a README shows
 GRID_COLUMNS, GRID_IMAGES = 6, 24
-CAPTION = 0.36  # height of two lines of text, in image widths
+PITCH = 1.34  # height of an image with two lines of text, in image widths
 MIN_FONT, MAX_FONT = 5.5, 10.0  # points; smaller is not legible at 100 dots an inch
 MAX_NAME = 18  # characters of a class name that are shown
 COLOUR_EXPONENT = 0.4  # below 1, so that a few errors show beside a thousand hits
@@ -133,14 +132,13 @@ def plot_history(history: Mapping[str, Sequence[float]], *, ax: Axes | None = No
         for prefix, name, colour, style in HISTORY_LINES:
             values = history.get(prefix + measure, ())
             if len(values):
-                epochs = range(1, len(values) + 1)
-                panel.plot(epochs, values, style, color=colour, label=name, markersize=4)
+                panel.plot(range(1, len(values) + 1), values, style, c=colour, label=name, ms=4)
         panel.set_title(measure, fontsize=MAX_FONT)
         panel.set_xlabel("epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if measure == "accuracy":
             panel.yaxis.set_major_formatter(PercentFormatter(1.0))
-        panel.legend(frameon=False, fontsize=9)
+        panel.legend(loc="upper right" if measure == "loss" else "lower right", frameon=False)
         panel.grid(alpha=0.3)
         sns.despine(ax=panel)
     return ax
@@ -290,15 +288,14 @@ def _draw_grid(grid: _Grid, shown: np.ndarray, ax: Axes | None) -> Axes:
     images, probabilities, labels, names = grid
     columns = min(GRID_COLUMNS, len(shown))
     rows = max(-(-len(shown) // GRID_COLUMNS), 0.5)  # without images there is only the title
-    pitch = 1 + CAPTION
-    ax = _axes(ax, height=(WIDTH - 0.2) / GRID_COLUMNS * pitch * rows + 0.3)
+    ax = _axes(ax, height=(WIDTH - 0.2) / GRID_COLUMNS * PITCH * rows + 0.3)
     cell = ax.bbox.width / GRID_COLUMNS  # pixels
     font = float(np.clip(72 * cell / ax.figure.dpi / 10, MIN_FONT, MAX_FONT))
     high = 255 if images.dtype == np.uint8 else 1
     for place, index in enumerate(shown):
         row, column = divmod(place, GRID_COLUMNS)
         height, width = np.array(images.shape[1:]) / max(images.shape[1:]) * 0.92 / 2
-        x, y = column + 0.5, row * pitch + 0.46
+        x, y = column + 0.5, row * PITCH + 0.46
         extent = (x - width, x + width, y + height, y - height)
         ax.imshow(images[index], extent=extent, cmap="gray", vmin=0, vmax=high)
         predicted = probabilities[index].argmax()
@@ -310,7 +307,7 @@ def _draw_grid(grid: _Grid, shown: np.ndarray, ax: Axes | None) -> Axes:
         text.set(color=VERMILION if wrong else "black", weight="bold" if wrong else "normal")
         text.set_fontsize(font * min(1, 0.94 * cell / text.get_window_extent().width))
     left = (columns - GRID_COLUMNS) / 2  # fewer images than columns stay in the middle
-    ax.set(xlim=(left, left + GRID_COLUMNS), ylim=(rows * pitch, 0))
+    ax.set(xlim=(left, left + GRID_COLUMNS), ylim=(rows * PITCH, 0))
     ax.set_axis_off()
     return ax
 
