@@ -1,0 +1,113 @@
+"""Atomic, checksummed, resumable state of a run.
+
+A checkpoint is a pair of files, `state-STEP.npz` with the arrays and `state-STEP.json` with the rest and the SHA-256 of
+the first. The JSON file is written last, so a pair is whole or not there; the two newest are kept.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnist_keras._validation import InputError
+
+KEPT = 2  # the one before the newest, should a disk fail while the newest is read
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """State of a run before the step `step`.
+
+    Attributes:
+        step: Number of steps done.
+        arrays: Named arrays, among them the weights.
+        state: What JSON can hold.
+    """
+
+    step: int
+    arrays: Mapping[str, np.ndarray]
+    state: Mapping[str, Any]
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, of the same suffix, and moves it there if the block succeeds.
+
+    Whoever reads `path` sees the old content or the new one, whenever the process dies.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint and removes all but the two newest.
+
+    Raises:
+        OSError: If the disk is full or not writable; earlier checkpoints are left as they were.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, **checkpoint.arrays)
+    content = buffer.getvalue()
+    stem = directory / f"state-{checkpoint.step:010d}"
+    with replace_file(stem.with_suffix(".npz")) as path:
+        path.write_bytes(content)
+    record = {
+        "step": checkpoint.step,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "state": checkpoint.state,
+    }
+    with replace_file(stem.with_suffix(".json")) as path:
+        path.write_text(json.dumps(record), encoding="utf-8")
+    for old in sorted(directory.glob("state-*.json"))[:-KEPT]:
+        old.unlink()
+        old.with_suffix(".npz").unlink(missing_ok=True)
+
+
+def load_checkpoint(directory: Path) -> Checkpoint | None:
+    """Returns the newest undamaged checkpoint, or None if there was never one.
+
+    Raises:
+        InputError: If there are checkpoints and all are damaged.
+    """
+    records = sorted(directory.glob("state-*.json"), reverse=True)
+    for path in records:
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            content = path.with_suffix(".npz").read_bytes()
+            if hashlib.sha256(content).hexdigest() != record["sha256"]:
+                continue
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                return Checkpoint(record["step"], dict(arrays), record["state"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            continue
+    if records:
+        raise InputError(
+            f"All {len(records)} checkpoints in {directory} are damaged. Start the run anew with --overwrite "
+            "(overwrite=True)."
+        )
+    return None

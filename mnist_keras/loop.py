@@ -1,0 +1,311 @@
+"""The one training loop, for every strategy: compiled steps, Keras's callbacks, and a state that can be saved anywhere.
+
+`Model.fit` is not used because it cannot go on within an epoch, weights uneven last batches wrongly under
+`MirroredStrategy`, fails under several workers, and takes a multiple of the time on small nets. What it means is kept:
+the loss with the model's own penalties, the optimizer's averaging and loss scaling, and the callbacks.
+"""
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnist_keras.checkpoints import Checkpoint
+from mnist_keras.hooks import (
+    Chunk,
+    Interrupted,
+    Signals,
+    callback_state,
+    restore_callback,
+    wants_every_step,
+)
+from mnist_keras.pipeline import BatchSource, epoch_order, get_batch, to_input
+from mnist_keras.prediction import input_scale
+
+VALIDATION_BATCH_SIZE = 500  # images
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: Global steps done.
+        loss_sum: Sum of the batch losses of the epoch under way.
+        num_correct: Right answers among the images of the epoch under way.
+        seconds: Wall time of the training so far.
+        stopped: Whether a callback ended the training.
+        history: Values of each finished epoch by name.
+    """
+
+    step: int = 0
+    loss_sum: float = 0.0
+    num_correct: int = 0
+    seconds: float = 0.0
+    stopped: bool = False
+    history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+
+
+class TrainingLoop:
+    """Trains a compiled model on batches that are pure functions of (seed, step).
+
+    Args:
+        model: Compiled within `strategy.scope()`, loss on integer labels or, if `one_hot`, on one-hot rows.
+        strategy: The replicas; the batch size must be a multiple of their number.
+        source: The training images.
+        seed: Of batches, augmentation and dropout.
+        validation: Images and labels as NumPy arrays, or None.
+        class_weight: Weight of each class in the loss, or None.
+        one_hot: Whether the loss wants one-hot rows.
+        jit: Whether XLA compiles the steps.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        strategy: tf.distribute.Strategy,
+        source: BatchSource,
+        *,
+        seed: int,
+        validation: tuple[np.ndarray, np.ndarray] | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        one_hot: bool = False,
+        jit: bool = False,
+    ):
+        self.model, self.strategy, self.source, self.seed = model, strategy, source, seed
+        self.validation, self.one_hot = validation, one_hot
+        self.num_classes = model.output_shape[-1]
+        self.progress = Progress()
+        self.scale = input_scale(model)
+        self.class_weights = (
+            tf.constant([class_weight.get(label, 1.0) for label in range(self.num_classes)])
+            if class_weight
+            else None
+        )
+        self._seed_states = [
+            (variable, _layer_key(seed, index))
+            for index, variable in enumerate(
+                v for v in model.variables if v.path.endswith("seed_generator_state")
+            )
+        ]
+        self._run_steps = tf.function(self._steps, jit_compile=jit)
+        self._validate_batch = tf.function(self._validation_sums, reduce_retracing=True)
+        with strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+            self._images, self._labels = self._on_each_replica(source.images, source.labels)
+
+    def run(
+        self,
+        epochs: int,
+        *,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        verbose: int = 0,
+        checkpoint: Checkpoint | None = None,
+        save: Callable[[Checkpoint], None] | None = None,
+    ) -> Progress:
+        """Trains until `epochs` are done or a callback stops it.
+
+        Args:
+            epochs: Number of epochs, those of the checkpoint included.
+            callbacks: Keras callbacks. Batch hooks are called once per compiled chunk of steps, but after every step
+                if a callback defines one.
+            verbose: 0 silent, 1 progress bar, 2 a line per epoch.
+            checkpoint: State to go on from.
+            save: Called with the state after each epoch, and when SIGINT or SIGTERM comes.
+
+        Raises:
+            Interrupted: After SIGINT or SIGTERM, at the next chunk's end.
+        """
+        steps_per_epoch = self.source.steps_per_epoch
+        hooks = keras.callbacks.CallbackList(
+            list(callbacks),
+            add_history=True,
+            add_progbar=verbose > 0,
+            model=self.model,
+            verbose=verbose,
+            epochs=epochs,
+            steps=steps_per_epoch,
+        )
+        chunk = Chunk(fixed=1 if any(map(wants_every_step, callbacks)) else None)
+        self.model.stop_training = False
+        hooks.on_train_begin()
+        if checkpoint is not None:
+            self._restore(checkpoint, callbacks)
+        progress = self.progress
+        with Signals() as signals:
+            while progress.step < epochs * steps_per_epoch and not progress.stopped:
+                started, seconds_before = time.perf_counter(), progress.seconds
+                epoch = progress.step // steps_per_epoch
+                hooks.on_epoch_begin(epoch)
+                logs = self._epoch(epoch, hooks, chunk, signals, started)
+                progress.seconds = seconds_before + time.perf_counter() - started
+                if signals.received:
+                    break
+                logs |= self._validate()
+                self._finish_epoch(epoch, logs, hooks)
+                progress.seconds = seconds_before + time.perf_counter() - started
+                self._append_history(epoch, logs)
+                if save is not None:
+                    save(self.checkpoint(callbacks))
+        if signals.received:
+            if save is not None:
+                save(self.checkpoint(callbacks))
+            raise Interrupted(signals.received)
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        hooks.on_train_end(logs={key: values[-1] for key, values in progress.history.items()})
+        return progress
+
+    def checkpoint(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Checkpoint:
+        """Returns the state after the last step."""
+        arrays = {
+            f"variable/{index}": np.asarray(variable)
+            for index, variable in enumerate(self._state_variables())
+        }
+        state = dataclasses.asdict(self.progress)
+        state["callbacks"] = []
+        for index, callback in enumerate(callbacks):
+            plain, weights = callback_state(callback)
+            state["callbacks"].append(plain)
+            arrays |= {f"callback/{index}/{name}": array for name, array in weights.items()}
+        return Checkpoint(self.progress.step, arrays, state)
+
+    def _restore(self, checkpoint, callbacks):
+        with self.strategy.scope():
+            for index, variable in enumerate(self._state_variables()):
+                variable.assign(checkpoint.arrays[f"variable/{index}"])
+        state = dict(checkpoint.state)
+        for index, (callback, plain) in enumerate(
+            zip(callbacks, state.pop("callbacks"), strict=False)
+        ):
+            prefix = f"callback/{index}/"
+            weights = {
+                key.removeprefix(prefix): array
+                for key, array in checkpoint.arrays.items()
+                if key.startswith(prefix)
+            }
+            restore_callback(callback, plain, weights)
+        self.progress = Progress(**state)
+
+    def _state_variables(self):
+        return [*self.model.weights, *self.model.optimizer.variables]
+
+    def _epoch(self, epoch, hooks, chunk, signals, started):
+        """Runs an epoch's remaining steps; returns its logs."""
+        progress, steps_per_epoch = self.progress, self.source.steps_per_epoch
+        order = epoch_order(self.source.images.shape[0], self.seed, epoch)
+        logs: dict[str, float] = {}
+        while progress.step < (epoch + 1) * steps_per_epoch and not signals.received:
+            first = progress.step - epoch * steps_per_epoch
+            num_steps = min(chunk.num_steps, steps_per_epoch - first)
+            begun = time.perf_counter()
+            hooks.on_train_batch_begin(first)
+            loss_sum, num_correct = self._run_steps(
+                self._images,
+                self._labels,
+                order,
+                tf.constant(progress.step, tf.int64),
+                tf.constant(num_steps, tf.int64),
+                tf.constant(progress.loss_sum, tf.float32),
+                tf.constant(progress.num_correct, tf.int64),
+            )
+            progress.loss_sum, progress.num_correct = float(loss_sum), int(num_correct)
+            progress.step += num_steps
+            done = first + num_steps
+            logs = {
+                "loss": progress.loss_sum / done,
+                "accuracy": progress.num_correct / (done * self.source.batch_size),
+            }
+            hooks.on_train_batch_end(done - 1, dict(logs))
+            chunk.adapt(time.perf_counter() - begun)
+            if self.model.stop_training:  # a batch hook asked for it
+                break
+        return logs
+
+    def _finish_epoch(self, epoch, logs, hooks):
+        hooks.on_epoch_end(epoch, logs)
+        self.progress.stopped = bool(self.model.stop_training)
+        self.progress.loss_sum, self.progress.num_correct = 0.0, 0
+
+    def _append_history(self, epoch, logs):
+        history = self.progress.history
+        values = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
+        values["learning_rate"] = float(self.model.optimizer.learning_rate)
+        values["seconds"] = round(self.progress.seconds, 3)
+        for key, value in values.items():
+            history.setdefault(key, []).append(value)
+
+    def _steps(self, images, labels, order, first_step, num_steps, loss_sum, num_correct):
+        for step in tf.range(first_step, first_step + num_steps):
+            loss, correct = self.strategy.run(
+                self._replica_step, args=(images, labels, order, step)
+            )
+            loss_sum += self.strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
+            num_correct += self.strategy.reduce(tf.distribute.ReduceOp.SUM, correct, axis=None)
+        return loss_sum, num_correct
+
+    def _replica_step(self, images, labels, order, step):
+        """One step of one replica; returns its share of the loss and its number of right answers."""
+        model, num_replicas = self.model, self.strategy.num_replicas_in_sync
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        num_rows = self.source.batch_size // num_replicas
+        source = dataclasses.replace(self.source, images=images, labels=labels)
+        x, y = get_batch(source, self.seed, step, replica * num_rows, num_rows, order=order)
+        for variable, key in self._seed_states:
+            # Room for 1,024 draws of a layer in a step, and for 1,024 replicas.
+            draw = step * 2**20 + tf.cast(replica, tf.int64) * 2**10
+            variable.assign(tf.stack([tf.constant(key, tf.int64), draw]))
+        weights = None if self.class_weights is None else tf.gather(self.class_weights, y)
+        with tf.GradientTape() as tape:
+            outputs = model(self._as_model_input(x), training=True)
+            loss = model.compute_loss(x, self._targets(y), outputs, weights)
+            scaled = model.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, model.trainable_variables)
+        model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss, _count_correct(y, outputs)
+
+    def _validate(self):
+        if self.validation is None:
+            return {}
+        images, labels = self.validation
+        loss_sum, num_correct = 0.0, 0
+        for start in range(0, len(images), VALIDATION_BATCH_SIZE):
+            rows = slice(start, start + VALIDATION_BATCH_SIZE)
+            loss, correct = self._validate_batch(images[rows], labels[rows])
+            loss_sum, num_correct = loss_sum + float(loss), num_correct + int(correct)
+        return {"val_loss": loss_sum / len(images), "val_accuracy": num_correct / len(images)}
+
+    def _validation_sums(self, images, labels):
+        outputs = self.model(self._as_model_input(to_input(images)), training=False)
+        loss = self.model.loss(self._targets(labels), outputs) + sum(self.model.losses)
+        return loss * tf.cast(tf.shape(labels)[0], loss.dtype), _count_correct(labels, outputs)
+
+    def _as_model_input(self, x):
+        return tf.reshape(x * self.scale, (-1, *self.model.input_shape[1:]))
+
+    def _targets(self, labels):
+        return tf.one_hot(labels, self.num_classes) if self.one_hot else labels
+
+    def _on_each_replica(self, *tensors):
+        """Returns the tensors with a copy on each replica's device, if there are several."""
+        if self.strategy.num_replicas_in_sync == 1:
+            return tensors
+        return tuple(
+            self.strategy.experimental_distribute_values_from_function(
+                lambda _, tensor=tensor: tf.identity(tensor)
+            )
+            for tensor in tensors
+        )
+
+
+def _count_correct(labels, outputs):
+    predictions = tf.argmax(outputs, axis=-1, output_type=tf.int64)
+    return tf.reduce_sum(tf.cast(predictions == tf.cast(labels, tf.int64), tf.int64))
+
+
+def _layer_key(seed: int, index: int) -> int:
+    # Not (seed, step) plain: two layers would share a mask.
+    return int.from_bytes(hashlib.sha256(f"{seed}/{index}".encode()).digest()[:7], "big")

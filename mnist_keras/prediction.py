@@ -1,0 +1,135 @@
+"""Probabilities and evaluation of a trained model: one compiled function per model."""
+
+import weakref
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnist_keras._validation import check_images, check_labels, invalid
+from mnist_keras.evaluation import Evaluation, evaluate_predictions
+
+BATCH_SIZE = 500  # images; larger ones leave the second-level cache and are no faster on CPU
+
+
+def predict_probabilities(
+    model: keras.Model, images, *, batch_size: int = BATCH_SIZE
+) -> np.ndarray:
+    """Returns the class probabilities of images.
+
+    Args:
+        model: A classifier of grey images; logits are passed through a softmax.
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
+        batch_size: Images at a time.
+
+    Returns:
+        A float32 array of shape `(n, num_classes)`; rows sum to 1.
+
+    Raises:
+        InputError: If the images are not legal, or not of the size that the model takes.
+    """
+    images = check_images(images)
+    predict = _compiled(model, images.shape[1:], images.dtype)
+    rows = [
+        predict(tf.constant(images[start : start + batch_size])).numpy()
+        for start in range(0, len(images), batch_size)
+    ]
+    return np.concatenate(rows)
+
+
+def evaluate(
+    model: keras.Model,
+    images,
+    labels,
+    *,
+    class_names: Sequence[str] | None = None,
+    dataset: str = "",
+    split: str = "test",
+) -> Evaluation:
+    """Evaluates a model on labelled images.
+
+    Args:
+        model: A classifier of grey images.
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
+        labels: Integer array of shape `(n,)`.
+        class_names: Name of each class; their numbers if None.
+        dataset: Name of the data set, for the report.
+        split: Name of the split, for the report.
+
+    Returns:
+        Accuracy with its interval, per-class scores, calibration and the confusion matrix.
+
+    Raises:
+        InputError: If images or labels are not legal.
+
+    Example:
+        evaluation = evaluate(model, data.test_images, data.test_labels)
+        print(evaluation.report())
+    """
+    images = check_images(images)
+    labels = check_labels(labels, num_examples=len(images), num_classes=model.output_shape[-1])
+    return evaluate_predictions(
+        labels,
+        predict_probabilities(model, images),
+        class_names=class_names,
+        dataset=dataset,
+        split=split,
+    )
+
+
+def returns_logits(model: keras.Model) -> bool:
+    """Returns whether the model's last layer is not followed by a softmax."""
+    return getattr(model.layers[-1], "activation", None) is not keras.activations.softmax and not (
+        isinstance(model.layers[-1], keras.layers.Softmax)
+    )
+
+
+def input_scale(model: keras.Model) -> float:
+    """Returns what pixels in [0, 1] are multiplied by for this model: 255 if it begins with a `Rescaling`, else 1."""
+    first = next((x for x in model.layers if not isinstance(x, keras.layers.InputLayer)), None)
+    return 255.0 if isinstance(first, keras.layers.Rescaling) else 1.0
+
+
+def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape in which the model takes one image of shape `(height, width)`.
+
+    Raises:
+        InputError: If the model takes other images.
+    """
+    height, width = image_shape
+    expected = tuple(model.input_shape[1:])
+    if expected not in ((height, width), (height, width, 1), (height * width,)):
+        raise invalid(
+            "images",
+            expected=f"images of the model's input shape {expected}",
+            received=f"images of shape {(height, width)}",
+        )
+    return expected
+
+
+_functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _compiled(model, image_shape, dtype):
+    functions = _functions.setdefault(model, {})
+    key = (tuple(image_shape), np.dtype(dtype).name)
+    if key not in functions:
+        functions[key] = _compile(model, tuple(image_shape), dtype)
+    return functions[key]
+
+
+def _compile(model, image_shape, dtype):
+    shape = check_input_shape(model, image_shape)
+    scale = input_scale(model) / (255 if dtype == np.uint8 else 1)
+    logits = returns_logits(model)
+    model_reference = weakref.ref(model)  # the function must not keep its own key alive
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), dtype)])
+    def predict(images):
+        model = model_reference()
+        images = tf.reshape(tf.cast(images, tf.float32) * scale, (-1, *shape))
+        outputs = tf.cast(model(images, training=False), tf.float32)  # type: ignore[misc]
+        return tf.nn.softmax(outputs) if logits else outputs
+
+    return predict

@@ -1,0 +1,185 @@
+"""What a run leaves on disk.
+
+config.json    net, recipe, data with SHA-256, seed, versions, device, precision, jit, command
+history.csv    a row per epoch
+metrics.json   the evaluation; written last, so its presence means a finished run
+model.keras    the trained model, in float32
+checkpoint/    state to resume from
+plots/         pictures of the evaluation
+"""
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_keras._validation import InputError
+from mnist_keras.checkpoints import replace_file
+
+if TYPE_CHECKING:
+    import keras
+
+IDENTITY = ("model", "recipe", "data", "seed", "precision", "jit", "class_weight")
+
+
+def next_run_directory(name: str, root: str | Path = "runs") -> Path:
+    """Returns the first of `root/name-1`, `root/name-2`, ... that does not exist."""
+    number = 1
+    while (path := Path(root) / f"{name}-{number}").exists():
+        number += 1
+    return path
+
+
+class RunDirectory:
+    """The directory of one run."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoint"
+        self.plots = self.path / "plots"
+        self.model = self.path / "model.keras"
+
+    @property
+    def has_run(self) -> bool:
+        return (self.path / "config.json").is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / "metrics.json").is_file()
+
+    def check(self, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Checks that a run may be written here.
+
+        Raises:
+            InputError: If both flags are given, or the directory holds a run and neither is, or holds something else,
+                or is a file.
+        """
+        if resume and overwrite:
+            raise InputError("Give `resume` or `overwrite`, not both.")
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"The run directory {self.path} is a file. Choose another one.")
+        if self.has_run:
+            if not (resume or overwrite):
+                state = "finished" if self.is_finished else "unfinished"
+                raise InputError(
+                    f"The run directory {self.path} holds a {state} run. Go on with it (--resume, resume=True), "
+                    "replace it (--overwrite, overwrite=True) or choose another directory."
+                )
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise InputError(
+                f"The directory {self.path} is not empty and holds no run. Choose another one, so that nothing of "
+                "yours is overwritten."
+            )
+
+    def start(self, config: Mapping[str, Any]) -> None:
+        """Removes an earlier run and writes the configuration of the new one.
+
+        Raises:
+            InputError: If the directory cannot be written.
+        """
+        try:
+            for name in ("metrics.json", "config.json", "history.csv", "model.keras"):
+                (self.path / name).unlink(missing_ok=True)
+            for directory in (self.checkpoints, self.plots):
+                shutil.rmtree(directory, ignore_errors=True)
+            self._write_json("config.json", config)
+        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+            raise InputError(
+                f"The run directory {self.path} cannot be written: {error.strerror}. Choose another one."
+            ) from error
+
+    def check_same_run(self, config: Mapping[str, Any]) -> None:
+        """Checks that the run here is the one that `config` describes.
+
+        Raises:
+            InputError: If the net, the recipe, the data, the precision or the seed differ; names each difference.
+        """
+        there = self.read_config()
+        here = json.loads(json.dumps(config))  # as JSON gives it back: tuples are lists
+        differences = [
+            line for key in IDENTITY for line in _differences(key, there.get(key), here.get(key))
+        ]
+        if differences:
+            raise InputError(
+                f"The run in {self.path} is another one and cannot be resumed: {'; '.join(differences)}. "
+                "Repeat its arguments, replace it (--overwrite, overwrite=True) or choose another directory."
+            )
+
+    def read_config(self) -> dict[str, Any]:
+        return self._read_json("config.json")
+
+    def read_metrics(self) -> dict[str, Any]:
+        return self._read_json("metrics.json")
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        self._write_json("metrics.json", metrics)
+
+    def read_history(self) -> dict[str, list[float]]:
+        with (self.path / "history.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {key: [float(row[key]) for row in rows] for key in rows[0]} if rows else {}
+
+    def write_history(self, history: Mapping[str, Sequence[float]]) -> None:
+        """Writes one row per epoch; numbers in full precision, so that reading gives the same bits."""
+        with replace_file(self.path / "history.csv") as path, path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(history)
+            writer.writerows(zip(*history.values(), strict=True))
+
+    def save_model(self, model: "keras.Model") -> None:
+        """Writes the model in float32, without the optimizer's state."""
+        with replace_file(self.model) as path:
+            _as_float32(model).save(path)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path} cannot be read: {error}. Start the run anew with --overwrite."
+            ) from error
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        with replace_file(self.path / name) as path:
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _differences(key: str, there: Any, here: Any) -> list[str]:
+    if isinstance(there, dict) and isinstance(here, dict) and key != "model":
+        return [
+            line
+            for name in sorted({*there, *here})
+            for line in _differences(f"{key}.{name}", there.get(name), here.get(name))
+        ]
+    if there == here:
+        return []
+    if key == "model" and isinstance(there, dict) and isinstance(here, dict):
+        there, here = there["name"], here["name"]
+        if there == here:
+            return [f"model: another architecture under the name {here!r}"]
+    return [f"{key}: {there!r} there, {here!r} here"]
+
+
+def _as_float32(model: "keras.Model") -> "keras.Model":
+    import keras
+
+    if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
+        return model  # a model class of the user's own, whose configuration only it knows
+    copy = type(model).from_config(_with_float32_policies(model.get_config()))
+    copy.set_weights(model.get_weights())
+    optimizer = type(model.optimizer)
+    copy.compile(loss=model.loss, metrics=["accuracy"], optimizer=optimizer.__name__.lower())
+    return copy
+
+
+def _with_float32_policies(config: Any) -> Any:
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return {**config, "config": {"name": "float32"}}
+        return {key: _with_float32_policies(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_with_float32_policies(value) for value in config)
+    return config

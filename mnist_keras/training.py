@@ -1,0 +1,370 @@
+"""`train()`: from a net, data and a recipe to a trained, evaluated model and its run directory."""
+
+import dataclasses
+import functools
+import os
+import platform
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnist_keras import __version__, distribution
+from mnist_keras._validation import InputError, check_images, check_integer, check_labels, invalid
+from mnist_keras.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from mnist_keras.compilation import compile_model
+from mnist_keras.datasets import ImageData, load_data, make_image_data
+from mnist_keras.evaluation import Evaluation
+from mnist_keras.loop import Interrupted, Progress, TrainingLoop
+from mnist_keras.pipeline import make_batch_source
+from mnist_keras.plotting import save_plots
+from mnist_keras.prediction import check_input_shape, evaluate
+from mnist_keras.recipes import Recipe, get_recipe
+from mnist_keras.registry import get_model_spec, load_model
+from mnist_keras.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """What a training leaves.
+
+    Attributes:
+        model: The trained model, compiled.
+        history: Values of each epoch: epoch, loss, accuracy, val_loss and val_accuracy with validation data,
+            learning_rate, seconds.
+        metrics: The content of metrics.json.
+        evaluation: The evaluation on the test images; None if the run was finished before and only loaded.
+        run_dir: The run directory, or None.
+    """
+
+    model: keras.Model
+    history: dict[str, list[float]]
+    metrics: dict[str, Any]
+    evaluation: Evaluation
+    run_dir: Path | None
+
+
+def train(
+    model: str | keras.Model,
+    data="auto",
+    *,
+    recipe: Recipe | str | None = None,
+    strategy: str | tf.distribute.Strategy = "auto",
+    precision: str | None = None,
+    seed: int = 0,
+    run_dir: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    validation_data: tuple | None = None,
+    validation_size: int | None = None,
+    class_weight: Mapping[int, float] | None = None,
+    data_dir: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    verbose: int | str = "auto",
+    command: Sequence[str] | None = None,
+) -> TrainingRun:
+    """Trains a net and evaluates it on the test images.
+
+    The order of the images, their augmentation and dropout depend on the seed and the step alone: two runs agree to
+    the bit on one machine, also when one of them was interrupted and resumed.
+
+    Args:
+        model: Name of a registered net, or a `keras.Model` for grey images that returns class probabilities or
+            logits. It is compiled anew, by the recipe.
+        data: An `ImageData`; what `load_data` takes; or arrays `(images, labels)` or
+            `((train_images, train_labels), (test_images, test_labels))`, images uint8 or floats in [0, 1]. Without
+            labelled test images, 20 % of the images are held out for the test.
+        recipe: A `Recipe` or the name of one; a registered net's own, or `Recipe()`, if None.
+        strategy: "auto", "none" or "mirrored", see `get_strategy`, or a strategy; a model built under a strategy is
+            trained by that.
+        precision: "float32", "mixed_bfloat16", "mixed_float16" or "auto"; the recipe's if None. A model that is given
+            has its own.
+        seed: Of the initial weights of a registered net, and of batches, augmentation and dropout.
+        run_dir: Directory for configuration, history, metrics, model, checkpoints and plots; nothing is written if
+            None.
+        callbacks: Keras callbacks; their batch hooks are called as with `steps_per_execution`.
+        validation_data: `(images, labels)` to validate on after each epoch.
+        validation_size: Number of the last training images to hold out for that; the recipe's if None.
+        class_weight: Weight of each class in the loss, by label; 1 for those left out.
+        data_dir: Directory of the data set's files, if `data` is a name.
+        resume: Whether to go on with the run in `run_dir`; starts one if there is none.
+        overwrite: Whether to replace the run in `run_dir`.
+        verbose: 0 silent, 1 progress bar, 2 a line per epoch, "auto" 1 in a terminal and else 2.
+        command: Command line to note in config.json.
+
+    Returns:
+        The trained model, its history and its metrics.
+
+    Raises:
+        InputError: If an argument is not legal; nothing is written then.
+        KeyboardInterrupt: After Ctrl-C, once the state is saved.
+        SystemExit: With status 143 after SIGTERM, once the state is saved.
+
+    Example:
+        run = train("mlp_128", "mnist", run_dir="runs/first")
+        print(run.evaluation.report())
+    """
+    recipe = _choose_recipe(model, recipe, precision, validation_size)
+    check_integer("seed", seed, minimum=0)
+    directory = None if run_dir is None else RunDirectory(run_dir)
+    if directory is not None:
+        directory.check(resume=resume, overwrite=overwrite)
+    elif resume or overwrite:
+        raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
+    data = _choose_data(data, data_dir).with_test_split()
+    strategy = _choose_strategy(model, strategy)
+    check_replicas(recipe.batch_size, strategy.num_replicas_in_sync)
+    train_images, train_labels, validation = _split(data, recipe, validation_data)
+
+    policy = distribution.choose_precision(recipe.precision)
+    with strategy.scope():
+        model = _choose_model(model, data, policy, seed)
+        source = make_batch_source(
+            train_images,
+            train_labels,
+            batch_size=recipe.batch_size,
+            augmentation=recipe.augmentation,
+        )
+        compile_model(model, recipe, recipe.epochs * source.steps_per_epoch)
+    _check_classes(model, data, class_weight)
+    jit = distribution.choose_jit(
+        recipe.jit,
+        model,
+        num_replicas=strategy.num_replicas_in_sync,
+        augmented=source.augmentation is not None,
+    )
+    config = {
+        "model": {"name": model.name, "architecture": _architecture(model)},
+        "recipe": recipe.to_dict(),
+        "data": {"name": data.name, "source": data.source, "sha256": dict(data.sha256)},
+        "seed": seed,
+        "precision": policy,
+        "jit": jit,
+        "class_weight": {str(label): weight for label, weight in (class_weight or {}).items()},
+        "strategy": type(strategy).__name__,
+        "num_replicas": strategy.num_replicas_in_sync,
+        "devices": distribution.describe_devices(),
+        "versions": _versions(),
+        "platform": platform.platform(),
+        "command": list(command) if command else None,
+    }
+    checkpoint = None
+    if directory is not None:
+        if resume and directory.has_run:
+            directory.check_same_run(config)
+            if directory.is_finished:
+                return _load_finished(directory, data)
+            checkpoint = load_checkpoint(directory.checkpoints)
+        else:
+            directory.start(config)
+    loop = TrainingLoop(
+        model,
+        strategy,
+        source,
+        seed=seed,
+        validation=validation,
+        class_weight=class_weight,
+        one_hot=recipe.label_smoothing > 0,
+        jit=jit,
+    )
+
+    try:
+        progress = loop.run(
+            recipe.epochs,
+            callbacks=callbacks,
+            verbose=_verbosity(verbose),
+            checkpoint=checkpoint,
+            save=functools.partial(_save, directory) if directory else None,
+        )
+    except Interrupted as interruption:
+        if interruption.signal_number == signal.SIGTERM:
+            raise SystemExit(143) from interruption
+        raise KeyboardInterrupt from interruption
+    return _finish(model, data, (train_images, train_labels), progress, directory)
+
+
+def check_replicas(batch_size: int, num_replicas: int) -> None:
+    """Checks that the replicas divide the global batch.
+
+    Raises:
+        InputError: If they don't; names the nearest sizes that they divide.
+    """
+    if batch_size % num_replicas:
+        below = batch_size - batch_size % num_replicas
+        raise invalid(
+            "batch_size",
+            expected=f"a multiple of the {num_replicas} replicas; it counts the images of all replicas together",
+            received=batch_size,
+            hint=f"Use {max(below, num_replicas)} or {below + num_replicas}.",
+        )
+
+
+def _choose_recipe(model, recipe, precision, validation_size) -> Recipe:
+    if recipe is None:
+        recipe = get_model_spec(model).recipe if isinstance(model, str) else Recipe()
+    elif isinstance(recipe, str):
+        recipe = get_recipe(recipe)
+    elif not isinstance(recipe, Recipe):
+        raise invalid("recipe", expected="a Recipe, a name or None", received=repr(recipe))
+    changes: dict[str, Any] = {"precision": precision, "validation_size": validation_size}
+    return recipe.replace(**{key: x for key, x in changes.items() if x is not None})
+
+
+def _choose_data(data, data_dir) -> ImageData:
+    if isinstance(data, str | os.PathLike):
+        return load_data(data, data_dir=data_dir)
+    if data_dir is not None:
+        raise invalid("data_dir", expected="None with data in memory", received=repr(data_dir))
+    if isinstance(data, ImageData):
+        return data
+    try:
+        first, second = data
+        train_split, test_split = (
+            (first, second) if isinstance(first, tuple | list) else (data, None)
+        )
+        arrays = [*train_split, *(test_split or ())]
+    except (TypeError, ValueError) as error:
+        raise invalid(
+            "data",
+            expected="a name, a path, an ImageData, (images, labels) or ((images, labels), (images, labels))",
+            received=type(data).__name__,
+        ) from error
+    arrays[::2] = [check_images(images) for images in arrays[::2]]
+    return make_image_data(*arrays, name="arrays", source="memory")
+
+
+def _choose_strategy(model, strategy) -> tf.distribute.Strategy:
+    if isinstance(strategy, tf.distribute.Strategy):
+        chosen = strategy
+    elif isinstance(model, keras.Model) and strategy == "auto":
+        return model.distribute_strategy
+    else:
+        chosen = distribution.get_strategy(strategy)
+    if isinstance(model, keras.Model) and model.distribute_strategy is not chosen:
+        raise InputError(
+            "The model was built outside of the strategy. Build it within `with strategy.scope():`, or pass its "
+            "registered name."
+        )
+    return chosen
+
+
+def _choose_model(model, data, policy, seed) -> keras.Model:
+    if isinstance(model, str):
+        spec = get_model_spec(model)
+        keras.utils.set_random_seed(seed)
+        with distribution.precision_policy(policy):
+            return spec.build(num_classes=data.num_classes, input_shape=data.input_shape)
+    if not isinstance(model, keras.Model):
+        raise invalid("model", expected="a registered name or a keras.Model", received=repr(model))
+    return model
+
+
+def _split(data, recipe, validation_data):
+    """Returns training images and labels, and validation images and labels or None."""
+    images, labels = data.train_images, data.train_labels
+    if validation_data is not None:
+        if recipe.validation_size:
+            raise InputError("Give `validation_data` or `validation_size`, not both.")
+        held_images = check_images(validation_data[0], name="validation_data")
+        held_labels = check_labels(
+            validation_data[1], num_examples=len(held_images), name="validation_data"
+        )
+        return images, labels, (held_images, held_labels)
+    size = recipe.validation_size
+    if size >= len(images):
+        raise invalid(
+            "validation_size",
+            expected=f"fewer than the {len(images)} training images",
+            received=size,
+        )
+    if size:
+        return images[:-size], labels[:-size], (images[-size:], labels[-size:])
+    return images, labels, None
+
+
+def _check_classes(model, data, class_weight) -> None:
+    check_input_shape(model, data.input_shape[:2])
+    num_classes = model.output_shape[-1]
+    for labels in (data.train_labels, data.test_labels):
+        check_labels(labels, num_examples=len(labels), num_classes=num_classes)
+    wrong = [x for x in class_weight or () if x not in range(num_classes)]
+    if wrong:
+        raise invalid(
+            "class_weight", expected=f"labels in [0, {num_classes - 1}] as keys", received=wrong
+        )
+
+
+def _architecture(model) -> list[Any]:
+    """Returns what makes two models the same net: each layer's class and shapes."""
+    return [
+        [type(layer).__name__, [list(weight.shape) for weight in layer.weights]]
+        for layer in model.layers
+    ]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "mnist_keras": __version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _verbosity(verbose: int | str) -> int:
+    if verbose == "auto":
+        return 1 if sys.stdout.isatty() else 2
+    if verbose not in (0, 1, 2):
+        raise invalid("verbose", expected="0, 1, 2 or 'auto'", received=repr(verbose))
+    return int(verbose)
+
+
+def _save(directory: RunDirectory, checkpoint: Checkpoint) -> None:
+    save_checkpoint(directory.checkpoints, checkpoint)
+    if checkpoint.state["history"]:
+        directory.write_history(checkpoint.state["history"])
+
+
+def _finish(model, data, train_split, progress: Progress, directory) -> TrainingRun:
+    evaluation = _evaluate_test(model, data)
+    metrics = {
+        **evaluation.to_dict(),
+        "train_accuracy": evaluate(model, *train_split, split="train").accuracy,
+        "train_seconds": round(progress.seconds, 3),
+    }
+    if directory is not None:
+        directory.write_history(progress.history)
+        directory.save_model(model)
+        save_plots(
+            directory.plots,
+            history=progress.history,
+            images=data.test_images,
+            evaluation=evaluation,
+        )
+        directory.write_metrics(metrics)
+    return TrainingRun(
+        model, progress.history, metrics, evaluation, directory.path if directory else None
+    )
+
+
+def _evaluate_test(model, data) -> Evaluation:
+    return evaluate(
+        model, data.test_images, data.test_labels, class_names=data.class_names, dataset=data.name
+    )
+
+
+def _load_finished(directory, data) -> TrainingRun:
+    model = load_model(directory.path)
+    return TrainingRun(
+        model,
+        directory.read_history(),
+        directory.read_metrics(),
+        _evaluate_test(model, data),
+        directory.path,
+    )
