@@ -129,9 +129,8 @@ class Augmentation:
 AUGMENTATIONS = {
     "none": Augmentation(),
     "affine": Augmentation(rotation=10.0, shift=2.0, zoom=0.1),
-    "elastic": Augmentation(
-        rotation=10.0, shift=2.0, zoom=0.1, elastic_alpha=34.0, elastic_sigma=4.0
-    ),
+    # With Simard's alpha of 34 on top of the affine map, some 9s and 5s are no longer legible.
+    "elastic": Augmentation(rotation=10.0, shift=2.0, zoom=0.1, elastic_alpha=24.0),
 }
 
 
