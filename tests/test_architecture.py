@@ -16,17 +16,20 @@ LINES = [
     {"__main__"},
     {"cli", "app", "launch"},
     {"training", "numbers", "export", "doctor"},
-    {"prediction", "run_directory", "checkpoints", "plotting"},
+    {"loop", "compilation"},
+    {"prediction", "run_directory", "plotting", "hooks"},
+    {"checkpoints"},
     {"registry", "ensemble"},
     {"recipes", "pretrained", "pipeline", "evaluation"},
     {"models", "datasets", "augmentation", "preprocessing", "distribution"},
+    {"readers", "downloads", "pictures"},
     {"_validation"},
     {"__init__"},  # the lazy table of names; holds the version
 ]
 HEIGHT = {room: len(LINES) - number for number, line in enumerate(LINES) for room in line}
 
 OWNERS = {  # heavy dependency -> the rooms that may import it
-    "tensorflow_datasets": {"datasets"},
+    "tensorflow_datasets": {"downloads"},
     "matplotlib": {"plotting"},
     "seaborn": {"plotting"},
     "gradio": {"app"},

@@ -1,0 +1,7 @@
+"""Runs the command line: `python -m mnist_keras`."""
+
+import sys
+
+from mnist_keras.cli import main
+
+sys.exit(main())
