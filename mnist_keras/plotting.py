@@ -100,7 +100,7 @@ def plot_confusion_matrix(
     ax.set_yticks(ticks, shown, fontsize=tick_font, rotation=0)
     ax.tick_params(length=0)
     errors = np.count_nonzero(labels != predictions)
-    ax.set_title(f"Confusion matrix ({unit}): {errors:,} errors in {len(labels):,} images")
+    ax.set_title(f"Confusion matrix ({unit}), errors: {errors:,} of {len(labels):,}")
     ax.set(xlabel="predicted class", ylabel="true class")
     return ax
 
@@ -188,7 +188,7 @@ def plot_errors(
     worst_first = np.argsort(-grid.probabilities[errors].max(axis=1), kind="stable")
     shown = errors[worst_first[:max_errors]]
     ax = _draw_grid(grid, shown, ax)
-    title = f"{len(shown)} most confident of {len(errors):,} errors"
+    title = f"Most confident errors: {len(shown)} of {len(errors):,}"
     ax.set_title(title if len(shown) else f"No errors in {len(grid.images):,} images")
     return ax
 

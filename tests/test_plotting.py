@@ -67,7 +67,7 @@ def test_confusion_matrix_by_hand():
     assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
     assert ax.get_xlabel() == "predicted class"
     assert ax.get_ylabel() == "true class"
-    assert "1 errors in 4 images" in ax.get_title()
+    assert ax.get_title() == "Confusion matrix (counts), errors: 1 of 4"
 
 
 def test_normalised_confusion_matrix_is_in_percent_of_the_row():
@@ -157,7 +157,7 @@ def test_errors_are_the_most_confident_first():
     worst = wrong[np.argsort(-probabilities[wrong].max(axis=1))][:5]
     for shown, index in zip(ax.images, worst, strict=True):
         np.testing.assert_array_equal(shown.get_array(), images[index])
-    assert ax.get_title() == f"5 most confident of {len(wrong)} errors"
+    assert ax.get_title() == f"Most confident errors: 5 of {len(wrong)}"
     assert_text_is_apart(ax)
 
 
