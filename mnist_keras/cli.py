@@ -94,8 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     option("--batch-size", type=int, metavar="N", help="of all replicas; default: the recipe's")
     option("--learning-rate", type=float, metavar="F", help="default: the recipe's")
     option("--seed", type=int, default=0, metavar="N", help="default: 0")
-    option("--strategy", choices=STRATEGIES, default="auto", help="default: auto, all GPUs")
-    option("--precision", choices=PRECISIONS, help="default: the recipe's")
+    described = f"{', '.join(STRATEGIES)}; default: auto, which takes all GPUs"
+    option("--strategy", choices=STRATEGIES, default="auto", metavar="NAME", help=described)
+    described = f"{', '.join(PRECISIONS)}; default: the recipe's"
+    option("--precision", choices=PRECISIONS, metavar="NAME", help=described)
     again = command.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with the run, or start it")
     again.add_argument("--overwrite", action="store_true", help="replace the run")
