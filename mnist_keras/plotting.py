@@ -5,6 +5,7 @@ The colours are told apart by colour-blind readers, and none carries a meaning t
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,8 +163,7 @@ def plot_predictions(
         ax: Where to draw; None makes a figure of its own, `ax.figure`.
     """
     grid = _check_grid(images, probabilities, labels, class_names)
-    shown = np.arange(min(GRID_IMAGES, len(grid.images)))
-    ax = _draw_grid(grid, shown, ax)
+    ax = _draw_grid(grid, np.arange(len(grid.images))[:GRID_IMAGES], ax)
     ax.set_title("Predicted class and its probability" + ("" if labels is None else ", true class"))
     return ax
 
@@ -270,11 +270,19 @@ def _axes(ax: Axes | None, *, height: float) -> Axes:
     if ax is not None:
         return ax
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches to the edge
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout=layout)
+    figure = _Figure(figsize=(WIDTH, height), dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)  # measures text and writes PNG without pyplot's global state
     ax = figure.add_subplot()
     figure.draw_without_rendering()  # lays the axes out, so that its size can be asked
     return ax
+
+
+class _Figure(Figure):
+    """A figure that a notebook shows; IPython by itself knows only those of pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        self.savefig(png := BytesIO(), format="png")
+        return png.getvalue()
 
 
 class _Grid(NamedTuple):
@@ -316,9 +324,7 @@ def _shorten(name: str) -> str:
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
-def _check_classes(
-    labels: ArrayLike, predictions: ArrayLike, class_names: Iterable[str] | None
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def _check_classes(labels, predictions, class_names) -> tuple[np.ndarray, np.ndarray, tuple]:
     names = None if class_names is None else tuple(class_names)
     known = None if names is None else len(names)
     num_examples = np.size(labels)
@@ -331,20 +337,14 @@ def _check_classes(
     return labels, predictions, check_class_names(names, num_classes=known or seen)
 
 
-def _check_grid(
-    images: ArrayLike,
-    probabilities: ArrayLike,
-    labels: ArrayLike | None,
-    class_names: Iterable[str] | None,
-) -> _Grid:
+def _check_grid(images, probabilities, labels, class_names) -> _Grid:
     images = check_images(images)
     probabilities = check_probabilities(probabilities)
-    n, num_classes = probabilities.shape
+    n, k = probabilities.shape
     if len(images) != n:
         raise invalid(
             "images", expected=f"{n} images, as many as predictions", received=len(images)
         )
     if labels is not None:
-        labels = check_labels(labels, num_examples=n, num_classes=num_classes)
-    names = check_class_names(class_names, num_classes=num_classes)
-    return _Grid(images, probabilities, labels, names)
+        labels = check_labels(labels, num_examples=n, num_classes=k)
+    return _Grid(images, probabilities, labels, check_class_names(class_names, num_classes=k))

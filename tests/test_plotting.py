@@ -265,3 +265,10 @@ print(plt.get_fignums())
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_a_notebook_shows_the_figure():
+    from IPython.core.formatters import DisplayFormatter
+
+    shown, _ = DisplayFormatter().format(plot_history(HISTORY).figure)
+    assert shown["image/png"].startswith(b"\x89PNG")
