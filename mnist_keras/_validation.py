@@ -30,7 +30,9 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> InputError:
     choices = sorted(choices)
     close = difflib.get_close_matches(str(name).lower(), choices, n=1)
     did_you_mean = f" Did you mean {close[0]!r}?" if close else ""
-    return InputError(f"Unknown {kind} {name!r}.{did_you_mean} Expected one of: {', '.join(choices)}.")
+    return InputError(
+        f"Unknown {kind} {name!r}.{did_you_mean} Expected one of: {', '.join(choices)}."
+    )
 
 
 def missing_extra(feature: str, extra: str) -> MissingExtraError:
@@ -67,8 +69,8 @@ def check_number(
         isinstance(value, numbers.Real)
         and not isinstance(value, bool)
         and np.isfinite(float(value))
-        and (value > minimum if above else value >= minimum)
-        and value <= maximum
+        and (float(value) > minimum if above else float(value) >= minimum)
+        and float(value) <= maximum
     )
     if not legal:
         raise invalid(name, expected=f"a number {low}{high}", received=repr(value))
@@ -114,7 +116,9 @@ def check_images(images: object, *, name: str = "images") -> np.ndarray:
             name,
             expected="float pixels that are finite and in [0, 1]",
             received=f"{shape}, minimum={low:g}, maximum={high:g}",
-            hint="Pass uint8 images, or divide by 255." if 1.0 < high <= 255.0 and low >= 0.0 else "",
+            hint="Pass uint8 images, or divide by 255."
+            if 1.0 < high <= 255.0 and low >= 0.0
+            else "",
         )
     return array.astype(np.float32, copy=False)
 
@@ -140,11 +144,15 @@ def check_labels(
     if array.dtype.kind not in "iu":
         raise invalid(name, expected="integer class labels", received=shape)
     if len(array) != num_examples:
-        raise invalid(name, expected=f"{num_examples} labels, one for each image", received=len(array))
+        raise invalid(
+            name, expected=f"{num_examples} labels, one for each image", received=len(array)
+        )
     if len(array) and (array.min() < 0 or (num_classes is not None and array.max() >= num_classes)):
         legal = "0 or above" if num_classes is None else f"in [0, {num_classes - 1}]"
         raise invalid(
-            name, expected=f"values {legal}", received=f"minimum={array.min()}, maximum={array.max()}"
+            name,
+            expected=f"values {legal}",
+            received=f"minimum={array.min()}, maximum={array.max()}",
         )
     return array.astype(np.int64, copy=False)
 

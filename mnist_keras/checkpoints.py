@@ -71,7 +71,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
         OSError: If the disk is full or not writable; earlier checkpoints are left as they were.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, **checkpoint.arrays)
+    np.savez(buffer, **checkpoint.arrays)  # type: ignore[arg-type]
     content = buffer.getvalue()
     stem = directory / f"state-{checkpoint.step:010d}"
     with replace_file(stem.with_suffix(".npz")) as path:

@@ -37,7 +37,7 @@ from mnist_keras.readers import (
 DATA_DIR_VARIABLE = "MNIST_KERAS_DATA_DIR"
 SOURCES = ("auto", "idx", "npz", "csv", "folder", "tfds", "keras", "scikit-learn")
 
-_READERS: Mapping[str, Callable[[Path], Splits]] = {
+_READERS: Mapping[str, Callable[[Path], tuple]] = {
     "idx": read_idx_set,
     "npz": read_npz,
     "csv": read_csv_set,
@@ -66,7 +66,7 @@ class ImageData:
         test_labels: `int64` array of shape `(m,)`; None for unlabelled test images.
         class_names: The name of each label.
         name: The set's name, or the path that it was read from.
-        source: "idx", "npz", "csv", "folder", "tfds", "keras" or "scikit-learn".
+        source: "idx", "npz", "csv", "folder", "tfds", "keras", "scikit-learn" or "memory".
         sha256: SHA-256 of each array as a raw IDX file, by the array's name.
     """
 
@@ -104,7 +104,7 @@ class ImageData:
         images, labels = self.train_images, self.train_labels
         train, test = _stratified_split(labels, round(0.2 * len(labels)))
         splits = Splits(images[train], labels[train], images[test], labels[test], self.class_names)
-        return _image_data(splits, self.name, self.source)
+        return make_image_data(*splits, name=self.name, source=self.source)
 
 
 def load_data(
@@ -192,7 +192,7 @@ def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None)
     elif found := find_data(name, source=source, data_dir=data_dir):
         kind, place = found
         if kind == "tfds":
-            return _published(name, kind, load_tfds(name))
+            return _published(name, kind, Splits(*load_tfds(name)))
         with _named_in_errors(place):
             splits = read_npz(place) if place.is_file() else read_idx_set(place, spec.idx_prefix)
         return _published(name, kind, splits, str(place))
@@ -202,7 +202,8 @@ def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None)
     reasons = []
     try:
         if source in ("auto", "tfds"):
-            return _published(name, "tfds", load_tfds(name, files[1] if files else None))
+            arrays = load_tfds(name, files[1] if files else None)
+            return _published(name, "tfds", Splits(*arrays))
     except (DownloadError, ImportError) as error:
         reasons.append(str(error))
     try:
@@ -236,7 +237,7 @@ def _published(name: str, source: str, splits: Splits, place: str = "the downloa
             x.astype(np.int64) - spec.first_label for x in (train_labels, test_labels)
         )
     splits = Splits(train_images, train_labels, test_images, test_labels, spec.class_names)
-    data = _image_data(splits, name, source)
+    data = make_image_data(*splits, name=name, source=source)
     for key, digest in data.sha256.items():
         for other, known in DATASETS.items():
             for part, published in known.sha256.items():
@@ -262,7 +263,7 @@ def _load_path(
     _check_no_data_dir(data_dir, "with a path")
     with _named_in_errors(path):
         kind, place = detect(path, tuple(_READERS) if source == "auto" else (source,))
-        data = _image_data(_READERS[kind](place), str(name), kind)
+        data = make_image_data(*_READERS[kind](place), name=str(name), source=kind)
     for known, spec in DATASETS.items():
         if data.sha256 == spec.sha256:
             return replace(data, name=known, class_names=spec.class_names)
@@ -288,9 +289,21 @@ def _say(text: str) -> None:
     print(f"mnist_keras: {text}", file=sys.stderr)
 
 
-def _image_data(splits: Splits, name: str, source: str) -> ImageData:
-    """Checks arrays against one another and hashes them."""
-    train_images, train_labels, test_images, test_labels, class_names = splits
+def make_image_data(
+    train_images: np.ndarray,
+    train_labels: np.ndarray,
+    test_images: np.ndarray | None = None,
+    test_labels: np.ndarray | None = None,
+    class_names: tuple[str, ...] | None = None,
+    *,
+    name: str,
+    source: str,
+) -> ImageData:
+    """Checks arrays against one another and hashes them.
+
+    Raises:
+        InputError: If the shapes differ, or labels are not whole numbers from 0 that name a class.
+    """
     if test_images is None:
         test_images, test_labels = train_images[:0], train_labels[:0]
     if train_images.shape[1:] != test_images.shape[1:]:
@@ -318,7 +331,8 @@ def _image_data(splits: Splits, name: str, source: str) -> ImageData:
 def _idx_sha256(array: np.ndarray) -> str:
     """Returns the SHA-256 of the array as an uncompressed IDX file."""
     digest = hashlib.sha256(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape))
-    digest.update(np.ascontiguousarray(array, np.uint8).data)
+    payload = np.uint8 if array.dtype.kind in "iu" else array.dtype  # the user's own may be floats
+    digest.update(np.ascontiguousarray(array, payload).data)
     return digest.hexdigest()
 
 
@@ -343,4 +357,4 @@ def _load_digits() -> ImageData:
     train, test = _stratified_split(labels, 360)
     class_names = DATASETS["digits"].class_names
     splits = Splits(images[train], labels[train], images[test], labels[test], class_names)
-    return _image_data(splits, "digits", "scikit-learn")
+    return make_image_data(*splits, name="digits", source="scikit-learn")

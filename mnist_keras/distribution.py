@@ -1,6 +1,7 @@
 """Devices: the distribution strategy, the precision policy, and what XLA compiles."""
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mnist_keras._validation import InputError, check_choice
+from mnist_keras._validation import InputError, check_choice, invalid
 
 STRATEGIES = ("auto", "none", "mirrored")
 
@@ -38,8 +39,13 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     gpus = tf.config.list_logical_devices("GPU")
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
         devices = gpus or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return _mirrored(tuple(device.name for device in devices))
     return tf.distribute.get_strategy()
+
+
+@functools.cache  # the collectives of a process's second MirroredStrategy collide with the first one's
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _num_workers() -> int:
@@ -48,6 +54,22 @@ def _num_workers() -> int:
         return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
     except (ValueError, AttributeError) as error:
         raise InputError(f"TF_CONFIG is not the JSON that TensorFlow expects: {error}.") from error
+
+
+def check_replicas(batch_size: int, num_replicas: int) -> None:
+    """Checks that the replicas divide the global batch.
+
+    Raises:
+        InputError: If they don't; names the nearest sizes that they divide.
+    """
+    if batch_size % num_replicas:
+        below = batch_size - batch_size % num_replicas
+        raise invalid(
+            "batch_size",
+            expected=f"a multiple of the {num_replicas} replicas; it counts the images of all replicas together",
+            received=batch_size,
+            hint=f"Use {max(below, num_replicas)} or {below + num_replicas}.",
+        )
 
 
 def choose_precision(precision: str) -> str:

@@ -16,11 +16,11 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mnist_keras._validation import InputError
-from mnist_keras.readers import Splits
 
 PROBE_SECONDS = 3.0  # a host that has not answered by then counts as out of reach
 STALL_SECONDS = 10.0  # a download without a byte for so long has failed
@@ -142,7 +142,7 @@ def download_keras_mnist() -> Path:
     return path
 
 
-def load_tfds(name: str, files_dir: Path | None = None) -> Splits:
+def load_tfds(name: str, files_dir: Path | None = None) -> tuple[Any, ...]:
     """Loads a set through `tfds.load`, which prepares it first if that has not been done.
 
     Args:
@@ -150,7 +150,7 @@ def load_tfds(name: str, files_dir: Path | None = None) -> Splits:
         files_dir: Where the published files are; None downloads them.
 
     Returns:
-        Images and labels in the order and the form of the published files.
+        Training images and labels, test images and labels, in the order and form of the published files.
 
     Raises:
         DownloadError: If the files cannot be downloaded.
@@ -191,7 +191,7 @@ def load_tfds(name: str, files_dir: Path | None = None) -> Splits:
         keys = [hasher.hash_key(i) for i in range(len(examples["label"]))]
         published = np.argsort(sorted(range(len(keys)), key=keys.__getitem__))
         arrays += [examples["image"][published, :, :, 0], examples["label"][published]]
-    return Splits(*arrays)
+    return tuple(arrays)
 
 
 def probe(url: str) -> None:

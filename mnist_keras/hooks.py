@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 CHUNK_SECONDS = 0.25  # between updates of the progress bar, and the longest wait after Ctrl-C
+# What `on_train_begin` and the first epoch set anew; Keras turns round the sign of `min_delta` there, each time.
+NOT_STATE = {"params", "min_delta"}
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
@@ -39,11 +41,12 @@ def callback_state(
 
     So EarlyStopping's patience and best weights, and ReduceLROnPlateau's counters, survive an interruption.
     """
-    plain, arrays = {}, {}
+    plain: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, value in vars(callback).items():
         if isinstance(value, np.generic):
             plain[name] = value.item()
-        elif name != "params" and _is_plain(value):
+        elif name not in NOT_STATE and _is_plain(value):
             plain[name] = value
         elif isinstance(value, list) and all(isinstance(x, np.ndarray) for x in value):
             arrays |= {f"{name}/{index}": array for index, array in enumerate(value)}

@@ -23,8 +23,8 @@ from mnist_keras.hooks import (
     restore_callback,
     wants_every_step,
 )
+from mnist_keras.models import input_scale
 from mnist_keras.pipeline import BatchSource, epoch_order, get_batch, to_input
-from mnist_keras.prediction import input_scale
 
 VALIDATION_BATCH_SIZE = 500  # images
 
@@ -96,6 +96,7 @@ class TrainingLoop:
         self._validate_batch = tf.function(self._validation_sums, reduce_retracing=True)
         with strategy.scope():
             model.optimizer.build(model.trainable_variables)
+            self._build_metrics()
             self._images, self._labels = self._on_each_replica(source.images, source.labels)
 
     def run(
@@ -137,23 +138,27 @@ class TrainingLoop:
             self._restore(checkpoint, callbacks)
         progress = self.progress
         with Signals() as signals:
-            while progress.step < epochs * steps_per_epoch and not progress.stopped:
+            while (
+                progress.step < epochs * steps_per_epoch
+                and not progress.stopped
+                and not signals.received
+            ):
                 started, seconds_before = time.perf_counter(), progress.seconds
                 epoch = progress.step // steps_per_epoch
                 hooks.on_epoch_begin(epoch)
-                logs = self._epoch(epoch, hooks, chunk, signals, started)
+                logs = self._epoch(epoch, hooks, chunk, signals)
+                cut_off = signals.received and progress.step < (epoch + 1) * steps_per_epoch
+                if not cut_off:
+                    logs |= self._validate()
+                    hooks.on_epoch_end(epoch, logs)
+                    progress.stopped = bool(self.model.stop_training)
+                    progress.loss_sum, progress.num_correct = 0.0, 0
                 progress.seconds = seconds_before + time.perf_counter() - started
-                if signals.received:
-                    break
-                logs |= self._validate()
-                self._finish_epoch(epoch, logs, hooks)
-                progress.seconds = seconds_before + time.perf_counter() - started
-                self._append_history(epoch, logs)
+                if not cut_off:
+                    self._append_history(epoch, logs)
                 if save is not None:
                     save(self.checkpoint(callbacks))
         if signals.received:
-            if save is not None:
-                save(self.checkpoint(callbacks))
             raise Interrupted(signals.received)
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         hooks.on_train_end(logs={key: values[-1] for key, values in progress.history.items()})
@@ -162,7 +167,7 @@ class TrainingLoop:
     def checkpoint(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Checkpoint:
         """Returns the state after the last step."""
         arrays = {
-            f"variable/{index}": np.asarray(variable)
+            f"variable/{index}": tf.convert_to_tensor(variable).numpy()
             for index, variable in enumerate(self._state_variables())
         }
         state = dataclasses.asdict(self.progress)
@@ -193,7 +198,7 @@ class TrainingLoop:
     def _state_variables(self):
         return [*self.model.weights, *self.model.optimizer.variables]
 
-    def _epoch(self, epoch, hooks, chunk, signals, started):
+    def _epoch(self, epoch, hooks, chunk, signals):
         """Runs an epoch's remaining steps; returns its logs."""
         progress, steps_per_epoch = self.progress, self.source.steps_per_epoch
         order = epoch_order(self.source.images.shape[0], self.seed, epoch)
@@ -225,26 +230,24 @@ class TrainingLoop:
                 break
         return logs
 
-    def _finish_epoch(self, epoch, logs, hooks):
-        hooks.on_epoch_end(epoch, logs)
-        self.progress.stopped = bool(self.model.stop_training)
-        self.progress.loss_sum, self.progress.num_correct = 0.0, 0
-
     def _append_history(self, epoch, logs):
         history = self.progress.history
         values = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
-        values["learning_rate"] = float(self.model.optimizer.learning_rate)
+        values["learning_rate"] = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         values["seconds"] = round(self.progress.seconds, 3)
         for key, value in values.items():
             history.setdefault(key, []).append(value)
 
     def _steps(self, images, labels, order, first_step, num_steps, loss_sum, num_correct):
-        for step in tf.range(first_step, first_step + num_steps):
+        # Not `tf.range`, whose limits XLA wants to know: it would compile anew for every chunk.
+        step, last_step = first_step, first_step + num_steps
+        while step < last_step:
             loss, correct = self.strategy.run(
                 self._replica_step, args=(images, labels, order, step)
             )
             loss_sum += self.strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
             num_correct += self.strategy.reduce(tf.distribute.ReduceOp.SUM, correct, axis=None)
+            step += 1
         return loss_sum, num_correct
 
     def _replica_step(self, images, labels, order, step):
@@ -282,6 +285,12 @@ class TrainingLoop:
         outputs = self.model(self._as_model_input(to_input(images)), training=False)
         loss = self.model.loss(self._targets(labels), outputs) + sum(self.model.losses)
         return loss * tf.cast(tf.shape(labels)[0], loss.dtype), _count_correct(labels, outputs)
+
+    def _build_metrics(self):
+        """Lets callbacks see from the metrics whether more or less of a value is better."""
+        guess = tf.fill((1, self.num_classes), 1 / self.num_classes)
+        self.model.compute_metrics(None, self._targets(tf.zeros(1, tf.int64)), guess)
+        self.model.reset_metrics()
 
     def _as_model_input(self, x):
         return tf.reshape(x * self.scale, (-1, *self.model.input_shape[1:]))

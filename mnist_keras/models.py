@@ -202,6 +202,36 @@ def build_lenet5(
     return keras.Model(inputs, outputs, name=name or "lenet5")
 
 
+def returns_logits(model: keras.Model) -> bool:
+    """Returns whether the model's last layer is not followed by a softmax."""
+    return getattr(model.layers[-1], "activation", None) is not keras.activations.softmax and not (
+        isinstance(model.layers[-1], keras.layers.Softmax)
+    )
+
+
+def input_scale(model: keras.Model) -> float:
+    """Returns what pixels in [0, 1] are multiplied by for this model: 255 if it begins with a `Rescaling`, else 1."""
+    first = next((x for x in model.layers if not isinstance(x, keras.layers.InputLayer)), None)
+    return 255.0 if isinstance(first, keras.layers.Rescaling) else 1.0
+
+
+def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape in which the model takes one image of shape `(height, width)`.
+
+    Raises:
+        InputError: If the model takes other images.
+    """
+    height, width = image_shape
+    expected = tuple(model.input_shape[1:])
+    if expected not in ((height, width), (height, width, 1), (height * width,)):
+        raise invalid(
+            "images",
+            expected=f"images of the model's input shape {expected}",
+            received=f"images of shape {(height, width)}",
+        )
+    return expected
+
+
 def _start(input_shape, include_rescaling, *, least=1):
     shape = tuple(input_shape) if isinstance(input_shape, Sequence) else input_shape
     legal = (

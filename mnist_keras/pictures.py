@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from mnist_keras._validation import InputError
-from mnist_keras.readers import Splits
 
 IMAGE_SIZE = 28  # pixels; MNIST's
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -14,19 +13,22 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 _MAX_PIXELS = 50_000_000  # of one picture; the largest photos of telephones
 
 
-def read_folder(directory: Path) -> Splits:
+def read_folder(directory: Path) -> tuple[Any, ...]:
     """Reads a folder of PNG and JPEG pictures per class, or `train/` and `test/` of such folders.
 
     Class names are the folders' names, in numeric order if all are numbers and else in alphabetical
     order; a label is a place in that order. For pictures see `read_picture`.
+
+    Returns:
+        Training images and labels, test images and labels (None where there are none), class names.
     """
     if not (directory / "train").is_dir():
         images, labels, names = _read_class_folders(directory)
-        return Splits(images, labels, class_names=names)
+        return images, labels, None, None, names
     images, labels, names = _read_class_folders(directory / "train")
     if not (directory / "test").is_dir():
-        return Splits(images, labels, class_names=names)
-    return Splits(images, labels, *_read_class_folders(directory / "test", names))
+        return images, labels, None, None, names
+    return images, labels, *_read_class_folders(directory / "test", names)
 
 
 def _read_class_folders(
@@ -76,7 +78,7 @@ def read_picture(path: Path) -> np.ndarray:
                 picture = _on_contrasting_ground(picture.convert("LA"))
             picture = picture.convert("L")
             if picture.size != size:
-                picture = picture.resize(size, Image.Resampling.LANCZOS)
+                picture = picture.resize(size, Image.Resampling.HAMMING)  # leaves no halos
             return np.asarray(picture)
     except Exception as error:  # Pillow's decoders raise many types on damaged files
         raise InputError(

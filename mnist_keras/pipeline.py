@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_keras._validation import check_images, check_integer, check_labels, invalid
-from mnist_keras.augmentation import Augmentation, get_augmentation
+from mnist_keras.augmentation import AUGMENTATIONS, Augmentation, get_augmentation
 
 MEAN, STANDARD_DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
 
@@ -51,9 +51,10 @@ def make_batch_source(images, labels, *, batch_size, augmentation=None) -> Batch
         raise invalid(
             "batch_size", expected=f"at most the {len(images)} training images", received=batch_size
         )
-    return BatchSource(
-        tf.constant(images), tf.constant(labels), batch_size, get_augmentation(augmentation)
-    )
+    augmentation = get_augmentation(augmentation)
+    if augmentation == AUGMENTATIONS["none"]:
+        augmentation = None
+    return BatchSource(tf.constant(images), tf.constant(labels), batch_size, augmentation)
 
 
 def epoch_order(num_images: int, seed: int, epoch: int | tf.Tensor) -> tf.Tensor:

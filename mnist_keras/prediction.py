@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_images, check_labels, invalid
+from mnist_keras._validation import check_images, check_labels
 from mnist_keras.evaluation import Evaluation, evaluate_predictions
+from mnist_keras.models import check_input_shape, input_scale, returns_logits
 
 BATCH_SIZE = 500  # images; larger ones leave the second-level cache and are no faster on CPU
 
@@ -76,36 +77,6 @@ def evaluate(
         dataset=dataset,
         split=split,
     )
-
-
-def returns_logits(model: keras.Model) -> bool:
-    """Returns whether the model's last layer is not followed by a softmax."""
-    return getattr(model.layers[-1], "activation", None) is not keras.activations.softmax and not (
-        isinstance(model.layers[-1], keras.layers.Softmax)
-    )
-
-
-def input_scale(model: keras.Model) -> float:
-    """Returns what pixels in [0, 1] are multiplied by for this model: 255 if it begins with a `Rescaling`, else 1."""
-    first = next((x for x in model.layers if not isinstance(x, keras.layers.InputLayer)), None)
-    return 255.0 if isinstance(first, keras.layers.Rescaling) else 1.0
-
-
-def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
-    """Returns the shape in which the model takes one image of shape `(height, width)`.
-
-    Raises:
-        InputError: If the model takes other images.
-    """
-    height, width = image_shape
-    expected = tuple(model.input_shape[1:])
-    if expected not in ((height, width), (height, width, 1), (height * width,)):
-        raise invalid(
-            "images",
-            expected=f"images of the model's input shape {expected}",
-            received=f"images of shape {(height, width)}",
-        )
-    return expected
 
 
 _functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()

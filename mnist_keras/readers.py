@@ -195,7 +195,8 @@ def read_npz(path: Path) -> Splits:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if missing := [key for key in NPZ_KEYS[:2] if key not in members]:
+            needed = NPZ_KEYS[:3] if "y_test" in members else NPZ_KEYS[:2]
+            if missing := [key for key in needed if key not in members]:
                 raise InputError(
                     f"{path} lacks {' and '.join(missing)}. {keys}. "
                     f"Received: {', '.join(sorted(members)) or 'nothing'}."

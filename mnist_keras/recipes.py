@@ -1,19 +1,23 @@
 """How a net is trained: the frozen `Recipe` and the table of the registered nets' recipes.
 
-Importing this room costs nothing: Keras objects are made from a recipe in `training`.
+Importing this room costs nothing: Keras is imported when a model is compiled.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_keras._validation import (
+    InputError,
     check_choice,
     check_integer,
     check_number,
     invalid,
     unknown,
 )
+
+if TYPE_CHECKING:
+    import keras
 
 OPTIMIZERS = (
     "adadelta",
@@ -31,6 +35,8 @@ OPTIMIZERS = (
     "sgd",
 )
 SCHEDULES = ("constant", "cosine", "one_cycle")
+WARM_UP = 0.25  # of the steps of "one_cycle"
+START_DIVISOR = 25  # of the highest learning rate, where "one_cycle" starts; Smith and Topin's code
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -145,3 +151,65 @@ def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     return RECIPES[name]
+
+
+def compile_model(model: "keras.Model", recipe: Recipe, num_steps: int) -> None:
+    """Compiles a model by a recipe: cross-entropy on integer labels, or on one-hot rows with label smoothing.
+
+    Args:
+        model: A model that returns class probabilities or logits; the loss gets its untouched output, from which Keras
+            recovers the logits behind a softmax.
+        recipe: What it is trained by.
+        num_steps: Steps of the whole training, for the schedule.
+
+    Raises:
+        InputError: If Keras does not make the optimizer.
+    """
+    import keras
+
+    from mnist_keras.models import returns_logits
+
+    logits = returns_logits(model)
+    if recipe.label_smoothing:
+        loss = keras.losses.CategoricalCrossentropy(
+            from_logits=logits, label_smoothing=recipe.label_smoothing
+        )
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    optimizer = _make_optimizer(recipe, num_steps)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+
+
+def _make_optimizer(recipe, num_steps):
+    import keras
+
+    given = recipe.optimizer
+    name, arguments = (
+        (given, {}) if isinstance(given, str) else (given["class_name"], given["config"])
+    )
+    arguments = {**arguments, "learning_rate": _make_schedule(recipe, num_steps)}
+    if recipe.weight_decay:
+        arguments["weight_decay"] = recipe.weight_decay
+    if recipe.ema_momentum is not None:
+        arguments |= {"use_ema": True, "ema_momentum": recipe.ema_momentum}
+    try:
+        return keras.optimizers.get({"class_name": name, "config": arguments})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The recipe's optimizer is not one that Keras makes: {error}") from error
+
+
+def _make_schedule(recipe, num_steps):
+    import keras
+
+    schedules = keras.optimizers.schedules
+    if recipe.schedule == "cosine":
+        return schedules.CosineDecay(recipe.learning_rate, num_steps)
+    if recipe.schedule == "one_cycle":
+        warm_up = max(1, round(WARM_UP * num_steps))
+        return schedules.CosineDecay(
+            recipe.learning_rate / START_DIVISOR,
+            max(1, num_steps - warm_up),
+            warmup_target=recipe.learning_rate,
+            warmup_steps=warm_up,
+        )
+    return recipe.learning_rate

@@ -9,12 +9,16 @@ plots/         pictures of the evaluation
 """
 
 import csv
+import hashlib
+import importlib.metadata
 import json
+import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_keras import __version__
 from mnist_keras._validation import InputError
 from mnist_keras.checkpoints import replace_file
 
@@ -129,7 +133,7 @@ class RunDirectory:
             writer.writerows(zip(*history.values(), strict=True))
 
     def save_model(self, model: "keras.Model") -> None:
-        """Writes the model in float32, without the optimizer's state."""
+        """Writes the model in float32, not compiled: the optimizer's state is in the checkpoints."""
         with replace_file(self.model) as path:
             _as_float32(model).save(path)
 
@@ -147,20 +151,43 @@ class RunDirectory:
             path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def architecture(model: "keras.Model") -> str:
+    """Returns a digest of what makes two models the same net: their layers' classes and options."""
+    layers = [[type(layer).__name__, _without_names(layer.get_config())] for layer in model.layers]
+    return hashlib.sha256(json.dumps(layers, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _without_names(config: Any) -> Any:
+    # Keras numbers the names that it makes: the same code gives "dense_1" once and "dense_3" later.
+    if isinstance(config, dict):
+        return {key: _without_names(value) for key, value in config.items() if key != "name"}
+    if isinstance(config, list | tuple):
+        return [_without_names(value) for value in config]
+    return config
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that a result depends on."""
+    packages = ("tensorflow", "keras", "numpy")
+    return {
+        "mnist_keras": __version__,
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in packages},
+    }
+
+
 def _differences(key: str, there: Any, here: Any) -> list[str]:
-    if isinstance(there, dict) and isinstance(here, dict) and key != "model":
+    if key == "model":
+        if there["architecture"] == here["architecture"]:
+            return []
+        return [f"model: {there['name']!r} there, {here['name']!r} of other layers here"]
+    if isinstance(there, dict) and isinstance(here, dict):
         return [
             line
             for name in sorted({*there, *here})
             for line in _differences(f"{key}.{name}", there.get(name), here.get(name))
         ]
-    if there == here:
-        return []
-    if key == "model" and isinstance(there, dict) and isinstance(here, dict):
-        there, here = there["name"], here["name"]
-        if there == here:
-            return [f"model: another architecture under the name {here!r}"]
-    return [f"{key}: {there!r} there, {here!r} here"]
+    return [] if there == here else [f"{key}: {there!r} there, {here!r} here"]
 
 
 def _as_float32(model: "keras.Model") -> "keras.Model":
@@ -170,8 +197,6 @@ def _as_float32(model: "keras.Model") -> "keras.Model":
         return model  # a model class of the user's own, whose configuration only it knows
     copy = type(model).from_config(_with_float32_policies(model.get_config()))
     copy.set_weights(model.get_weights())
-    optimizer = type(model.optimizer)
-    copy.compile(loss=model.loss, metrics=["accuracy"], optimizer=optimizer.__name__.lower())
     return copy
 
 

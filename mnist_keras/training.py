@@ -11,22 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from mnist_keras import __version__, distribution
+from mnist_keras import distribution
 from mnist_keras._validation import InputError, check_images, check_integer, check_labels, invalid
 from mnist_keras.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from mnist_keras.compilation import compile_model
 from mnist_keras.datasets import ImageData, load_data, make_image_data
 from mnist_keras.evaluation import Evaluation
 from mnist_keras.loop import Interrupted, Progress, TrainingLoop
+from mnist_keras.models import check_input_shape
 from mnist_keras.pipeline import make_batch_source
 from mnist_keras.plotting import save_plots
-from mnist_keras.prediction import check_input_shape, evaluate
-from mnist_keras.recipes import Recipe, get_recipe
+from mnist_keras.prediction import evaluate
+from mnist_keras.recipes import Recipe, compile_model, get_recipe
 from mnist_keras.registry import get_model_spec, load_model
-from mnist_keras.run_directory import RunDirectory
+from mnist_keras.run_directory import RunDirectory, architecture, versions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,7 +117,7 @@ def train(
         raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
     data = _choose_data(data, data_dir).with_test_split()
     strategy = _choose_strategy(model, strategy)
-    check_replicas(recipe.batch_size, strategy.num_replicas_in_sync)
+    distribution.check_replicas(recipe.batch_size, strategy.num_replicas_in_sync)
     train_images, train_labels, validation = _split(data, recipe, validation_data)
 
     policy = distribution.choose_precision(recipe.precision)
@@ -139,7 +138,7 @@ def train(
         augmented=source.augmentation is not None,
     )
     config = {
-        "model": {"name": model.name, "architecture": _architecture(model)},
+        "model": {"name": model.name, "architecture": architecture(model)},
         "recipe": recipe.to_dict(),
         "data": {"name": data.name, "source": data.source, "sha256": dict(data.sha256)},
         "seed": seed,
@@ -149,7 +148,7 @@ def train(
         "strategy": type(strategy).__name__,
         "num_replicas": strategy.num_replicas_in_sync,
         "devices": distribution.describe_devices(),
-        "versions": _versions(),
+        "versions": versions(),
         "platform": platform.platform(),
         "command": list(command) if command else None,
     }
@@ -186,22 +185,6 @@ def train(
             raise SystemExit(143) from interruption
         raise KeyboardInterrupt from interruption
     return _finish(model, data, (train_images, train_labels), progress, directory)
-
-
-def check_replicas(batch_size: int, num_replicas: int) -> None:
-    """Checks that the replicas divide the global batch.
-
-    Raises:
-        InputError: If they don't; names the nearest sizes that they divide.
-    """
-    if batch_size % num_replicas:
-        below = batch_size - batch_size % num_replicas
-        raise invalid(
-            "batch_size",
-            expected=f"a multiple of the {num_replicas} replicas; it counts the images of all replicas together",
-            received=batch_size,
-            hint=f"Use {max(below, num_replicas)} or {below + num_replicas}.",
-        )
 
 
 def _choose_recipe(model, recipe, precision, validation_size) -> Recipe:
@@ -299,24 +282,6 @@ def _check_classes(model, data, class_weight) -> None:
         )
 
 
-def _architecture(model) -> list[Any]:
-    """Returns what makes two models the same net: each layer's class and shapes."""
-    return [
-        [type(layer).__name__, [list(weight.shape) for weight in layer.weights]]
-        for layer in model.layers
-    ]
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "mnist_keras": __version__,
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
-
-
 def _verbosity(verbose: int | str) -> int:
     if verbose == "auto":
         return 1 if sys.stdout.isatty() else 2
@@ -354,8 +319,13 @@ def _finish(model, data, train_split, progress: Progress, directory) -> Training
 
 
 def _evaluate_test(model, data) -> Evaluation:
+    num_classes = model.output_shape[-1]  # may be more than the data have
     return evaluate(
-        model, data.test_images, data.test_labels, class_names=data.class_names, dataset=data.name
+        model,
+        data.test_images,
+        data.test_labels,
+        class_names=data.class_names + tuple(map(str, range(data.num_classes, num_classes))),
+        dataset=data.name,
     )
 
 

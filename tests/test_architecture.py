@@ -16,7 +16,7 @@ LINES = [
     {"__main__"},
     {"cli", "app", "launch"},
     {"training", "numbers", "export", "doctor"},
-    {"loop", "compilation"},
+    {"loop"},
     {"prediction", "run_directory", "plotting", "hooks"},
     {"checkpoints"},
     {"registry", "ensemble"},
@@ -96,7 +96,7 @@ def test_models_imports_only_keras():
     assert rooms_of("models") == {"_validation"}
 
 
-@pytest.mark.parametrize("room", ["_validation", "evaluation", "datasets", "plotting", "recipes"])
+@pytest.mark.parametrize("room", ["_validation", "evaluation", "datasets", "plotting"])
 def test_a_room_that_must_work_without_tensorflow_does_not_import_it(room):
     assert packages_of(room).isdisjoint({"tensorflow", "keras"})
 
