@@ -81,18 +81,27 @@ class Recipe:
         if isinstance(self.optimizer, str):
             if self.optimizer not in OPTIMIZERS:
                 raise unknown("optimizer", self.optimizer, OPTIMIZERS)
-        elif not (isinstance(self.optimizer, Mapping) and "class_name" in self.optimizer):
+        elif not (
+            isinstance(self.optimizer, Mapping) and {"class_name", "config"} <= {*self.optimizer}
+        ):
             raise invalid(
                 "optimizer",
                 expected="a name, or a dictionary as `keras.optimizers.serialize` returns it",
                 received=repr(self.optimizer),
             )
-        check_number("learning_rate", self.learning_rate, minimum=0, above=True)
         check_choice("schedule", self.schedule, SCHEDULES)
-        check_integer("batch_size", self.batch_size, minimum=1)
-        check_integer("epochs", self.epochs, minimum=1)
-        check_number("weight_decay", self.weight_decay, minimum=0)
-        check_number("label_smoothing", self.label_smoothing, minimum=0, maximum=0.999)
+        numbers = {
+            "learning_rate": check_number(
+                "learning_rate", self.learning_rate, minimum=0, above=True
+            ),
+            "batch_size": check_integer("batch_size", self.batch_size, minimum=1),
+            "epochs": check_integer("epochs", self.epochs, minimum=1),
+            "weight_decay": check_number("weight_decay", self.weight_decay, minimum=0),
+            "label_smoothing": check_number(
+                "label_smoothing", self.label_smoothing, minimum=0, maximum=0.999
+            ),
+            "validation_size": check_integer("validation_size", self.validation_size, minimum=0),
+        }
         if not (self.augmentation is None or isinstance(self.augmentation, str | Mapping)):
             raise invalid(
                 "augmentation",
@@ -100,11 +109,14 @@ class Recipe:
                 received=repr(self.augmentation),
             )
         if self.ema_momentum is not None:
-            check_number("ema_momentum", self.ema_momentum, minimum=0, maximum=0.999999, above=True)
+            numbers["ema_momentum"] = check_number(
+                "ema_momentum", self.ema_momentum, minimum=0, maximum=0.999999, above=True
+            )
         check_choice("precision", self.precision, PRECISIONS)
         if not (isinstance(self.jit, bool) or self.jit == "auto"):
             raise invalid("jit", expected="True, False or 'auto'", received=repr(self.jit))
-        check_integer("validation_size", self.validation_size, minimum=0)
+        for name, value in numbers.items():  # plain Python ones, where NumPy's came, for JSON
+            object.__setattr__(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as a dictionary that JSON can hold."""
@@ -138,7 +150,7 @@ RECIPES: dict[str, Recipe] = {
     "mlp_128_64_dropout": Recipe(batch_size=64),  # Adam 1e-3, 10 epochs, batch 64
     "mlp_1024_128": Recipe(schedule="cosine"),
     "mlp_deep": Recipe(schedule="cosine", epochs=15),
-    "lenet5": Recipe(learning_rate=2e-3, schedule="cosine", augmentation="affine", epochs=15),
+    "lenet5": Recipe(learning_rate=3e-3, schedule="cosine", augmentation="affine", epochs=20),
 }
 
 
