@@ -1,7 +1,7 @@
 """Atomic, checksummed, resumable state of a run.
 
 A checkpoint is a pair of files, `state-STEP.npz` with the arrays and `state-STEP.json` with the rest and the SHA-256 of
-the first. The JSON file is written last, so a pair is whole or not there; the two newest are kept.
+both. The JSON file is written last, so a pair is whole or not there; the two newest are kept.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ import numpy as np
 
 from mnist_keras._validation import InputError
 
+TEMPORARY = ".writing-"  # begins the names of unfinished files
 KEPT = 2  # the one before the newest, should a disk fail while the newest is read
 
 
@@ -45,7 +46,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     Whoever reads `path` sees the old content or the new one, whenever the process dies.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -65,7 +66,7 @@ def _umask() -> int:
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint and removes all but the two newest.
+    """Writes a checkpoint and removes all but the two newest, and what a killed process left half-written.
 
     Raises:
         OSError: If the disk is full or not writable; earlier checkpoints are left as they were.
@@ -78,14 +79,29 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
         path.write_bytes(content)
     record = {
         "step": checkpoint.step,
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": _digest(content, checkpoint.state),
         "state": checkpoint.state,
     }
-    with replace_file(stem.with_suffix(".json")) as path:
-        path.write_text(json.dumps(record), encoding="utf-8")
-    for old in sorted(directory.glob("state-*.json"))[:-KEPT]:
-        old.unlink()
-        old.with_suffix(".npz").unlink(missing_ok=True)
+    try:
+        with replace_file(stem.with_suffix(".json")) as path:
+            path.write_text(json.dumps(record), encoding="utf-8")
+    except OSError:
+        _remove_old(directory)
+        raise
+    _remove_old(directory)
+
+
+def _remove_old(directory: Path) -> None:
+    kept = sorted(directory.glob("state-*.json"))[-KEPT:]
+    for path in sorted(directory.glob("state-*")):  # a pair's JSON file before its arrays
+        if path.with_suffix(".json") not in kept:
+            path.unlink()
+    for path in directory.glob(f"{TEMPORARY}*"):
+        path.unlink()
+
+
+def _digest(content: bytes, state: Mapping[str, Any]) -> str:
+    return hashlib.sha256(content + json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 def load_checkpoint(directory: Path) -> Checkpoint | None:
@@ -99,11 +115,11 @@ def load_checkpoint(directory: Path) -> Checkpoint | None:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             content = path.with_suffix(".npz").read_bytes()
-            if hashlib.sha256(content).hexdigest() != record["sha256"]:
+            if _digest(content, record["state"]) != record["sha256"]:
                 continue
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 return Checkpoint(record["step"], dict(arrays), record["state"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             continue
     if records:
         raise InputError(
