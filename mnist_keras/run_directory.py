@@ -8,13 +8,15 @@ checkpoint/    state to resume from
 plots/         pictures of the evaluation
 """
 
+import contextlib
 import csv
+import errno
 import hashlib
 import importlib.metadata
 import json
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +60,18 @@ class RunDirectory:
 
         Raises:
             InputError: If both flags are given, or the directory holds a run and neither is, or holds something else,
-                or is a file.
+                or is a file, or cannot be read.
         """
         if resume and overwrite:
             raise InputError("Give `resume` or `overwrite`, not both.")
+        with self._unusable("read"):
+            self._check_content(resume or overwrite)
+
+    def _check_content(self, may_hold_run: bool) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"The run directory {self.path} is a file. Choose another one.")
         if self.has_run:
-            if not (resume or overwrite):
+            if not may_hold_run:
                 state = "finished" if self.is_finished else "unfinished"
                 raise InputError(
                     f"The run directory {self.path} holds a {state} run. Go on with it (--resume, resume=True), "
@@ -83,15 +89,24 @@ class RunDirectory:
         Raises:
             InputError: If the directory cannot be written.
         """
-        try:
+        with self._unusable("written"):
             for name in ("metrics.json", "config.json", "history.csv", "model.keras"):
                 (self.path / name).unlink(missing_ok=True)
             for directory in (self.checkpoints, self.plots):
-                shutil.rmtree(directory, ignore_errors=True)
+                if directory.exists():  # an old checkpoint left there would be resumed one day
+                    shutil.rmtree(directory)
             self._write_json("config.json", config)
-        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+
+    @contextlib.contextmanager
+    def _unusable(self, verb: str) -> Iterator[None]:
+        """Turns what the file system says of the path into an `InputError`; a full disk is no fault of the input."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
             raise InputError(
-                f"The run directory {self.path} cannot be written: {error.strerror}. Choose another one."
+                f"The run directory {self.path} cannot be {verb}: {error.strerror}. Choose another one."
             ) from error
 
     def check_same_run(self, config: Mapping[str, Any]) -> None:
