@@ -27,7 +27,6 @@ OPTIMIZERS = (
     "adamax",
     "adamw",
     "ftrl",
-    "lamb",
     "lion",
     "muon",
     "nadam",
