@@ -148,11 +148,13 @@ def make_dataset(
         )
     check_integer("start_step", start_step, minimum=0)
     check_integer("seed", seed, minimum=0)
+    images = check_images(images)
+    check_integer("batch_size", batch_size, minimum=1)
     with tf.device("CPU"):  # tf.data runs there
         source = make_batch_source(
             images,
             np.zeros(len(images), np.int64) if labels is None else labels,
-            batch_size=batch_size,
+            batch_size=batch_size if training else min(batch_size, len(images)),
             augmentation=augmentation,
         )
         batches = _endless(source, seed, start_step) if training else _finite(source)
