@@ -194,6 +194,11 @@ def load_tfds(name: str, files_dir: Path | None = None) -> tuple[Any, ...]:
     return tuple(arrays)
 
 
+def _open(request: urllib.request.Request, timeout: float) -> http.client.HTTPResponse:
+    # `urlopen` would keep the proxies that the environment named at its first call.
+    return urllib.request.build_opener().open(request, timeout=timeout)
+
+
 def probe(url: str) -> None:
     """Raises `DownloadError` unless the host of a URL, or the proxy before it, answers within seconds."""
     host = urllib.parse.urlsplit(url).hostname
@@ -201,8 +206,7 @@ def probe(url: str) -> None:
 
     def ask() -> None:
         try:
-            request = urllib.request.Request(url, method="HEAD")
-            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+            _open(urllib.request.Request(url, method="HEAD"), PROBE_SECONDS).close()
         except urllib.error.HTTPError:
             pass  # an answer; what it says about the file, the download will tell
         except Exception as error:
@@ -231,10 +235,7 @@ def fetch(url: str, target: Path, *, sha256: str, size: int) -> None:
     print(f"Downloading {url} ({size / 1e6:.1f} MB) to {target.parent}", file=sys.stderr)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            urllib.request.urlopen(url, timeout=STALL_SECONDS) as response,
-            part.open("wb") as file,
-        ):
+        with _open(urllib.request.Request(url), STALL_SECONDS) as response, part.open("wb") as file:
             while received <= size and (chunk := response.read(1 << 16)):
                 file.write(chunk)
                 digest.update(chunk)
