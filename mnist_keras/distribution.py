@@ -52,7 +52,7 @@ def _num_workers() -> int:
     try:
         cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
         return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise InputError(f"TF_CONFIG is not the JSON that TensorFlow expects: {error}.") from error
 
 
@@ -64,11 +64,12 @@ def check_replicas(batch_size: int, num_replicas: int) -> None:
     """
     if batch_size % num_replicas:
         below = batch_size - batch_size % num_replicas
+        nearest = [size for size in (below, below + num_replicas) if size]
         raise invalid(
             "batch_size",
             expected=f"a multiple of the {num_replicas} replicas; it counts the images of all replicas together",
             received=batch_size,
-            hint=f"Use {max(below, num_replicas)} or {below + num_replicas}.",
+            hint=f"Use {' or '.join(map(str, nearest))}.",
         )
 
 
@@ -102,7 +103,13 @@ def choose_jit(
     draws = any(v.path.endswith("seed_generator_state") for v in model.variables)
     float32 = all(layer.compute_dtype == "float32" for layer in layers)
     on_cpu = not tf.config.list_logical_devices("GPU")
-    return on_cpu and num_replicas == 1 and float32 and not (convolutional or draws or augmented)
+    unstable = isinstance(model.optimizer, keras.optimizers.Adafactor)  # NaN under XLA (Keras 3.15)
+    return (
+        on_cpu
+        and num_replicas == 1
+        and float32
+        and not (convolutional or draws or augmented or unstable)
+    )
 
 
 @contextlib.contextmanager
