@@ -219,9 +219,16 @@ def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[i
     """Returns the shape in which the model takes one image of shape `(height, width)`.
 
     Raises:
-        InputError: If the model takes other images.
+        InputError: If the model takes other images, or does not know its input shape yet.
     """
     height, width = image_shape
+    if getattr(model, "input_shape", None) is None:
+        raise invalid(
+            "model",
+            expected="a model that knows its input shape",
+            received=f"{model.name!r}, which does not",
+            hint="Begin it with keras.Input((28, 28, 1)).",
+        )
     expected = tuple(model.input_shape[1:])
     if expected not in ((height, width), (height, width, 1), (height * width,)):
         raise invalid(
