@@ -9,13 +9,14 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := mnist_keras tests benchmarks examples setup.py
 
-.PHONY: help demo test test-full lint clean
+.PHONY: help demo test test-full lint notebooks clean
 
 help:
 	@echo "make demo       trains mlp_128_64_dropout with the data at hand, evaluates it and draws the plots"
 	@echo "make test       runs the test suite at reduced counts (at most 10 minutes on two cores)"
 	@echo "make test-full  runs all of it, at full counts (hours)"
 	@echo "make lint       ruff and mypy"
+	@echo "make notebooks  makes the notebooks from the examples and runs them on MNIST (five minutes)"
 	@echo "make clean      removes .venv, caches and built files; runs/ stays"
 
 demo: $(VENV)/installed
@@ -31,6 +32,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# NOTEBOOKS=examples/01_mlp_128.py makes one of them.
+notebooks: $(VENV)/installed-dev
+	$(BIN)/python examples/make_notebooks.py $(NOTEBOOKS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
