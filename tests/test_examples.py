@@ -1,0 +1,161 @@
+"""The examples run with small settings; each notebook is made from its script and shows its results."""
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+import mnist_keras
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SCRIPTS = sorted(EXAMPLES.glob("[0-9]*.py"))
+MAX_NOTEBOOK_BYTES = 300_000  # more loads slowly on a web page
+
+RESULTS = {  # script -> what it prints, what it writes to EXAMPLE_OUT
+    "01_mlp_128": ("predicts the same: True", ["grid.png", "model.keras"]),
+    "02_dropout": ("macro average", ["report.md", "metrics.json"]),
+    "03_deep_net": ("claimed by its source: 98.11%", ["surest_errors.png", "metrics.json"]),
+    "04_two_convolutions": (" taken for ", ["percentages.png", "plots/confusion_matrix.png"]),
+    "05_customised_net": (
+        "McNemar",
+        ["documented/metrics.json", "customised/metrics.json"],
+    ),
+    "06_two_replicas": ("2 replicas", ["none/metrics.json", "mirrored/metrics.json"]),
+    "07_own_training_code": ("expected calibration error", ["model.keras"]),
+}
+OF_THEIR_OWN = {
+    "06_two_replicas"
+}  # sets up TensorFlow's devices, which this process has done already
+QUICK = {"01_mlp_128", "06_two_replicas"}  # their notebooks run in `make test`, too
+
+
+def parametrize(scripts=SCRIPTS):
+    return pytest.mark.parametrize("script", scripts, ids=lambda script: script.stem)
+
+
+@pytest.fixture
+def out(monkeypatch, tmp_path):
+    """Small settings, and the directory that the example writes to."""
+    out = tmp_path / "out"
+    for name, value in {"DATA": "digits", "EPOCHS": "1", "OUT": str(out)}.items():
+        monkeypatch.setenv(f"EXAMPLE_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    return out
+
+
+def check_results(script, printed, out):
+    text, files = RESULTS[script.stem]
+    assert text in printed
+    for name in files:
+        assert (out / name).stat().st_size
+    assert [path.name for path in out.parent.iterdir()] == ["out"], "writes elsewhere"
+
+
+def cells_of(script):
+    """Returns kind and text of each cell of a script in the percent format."""
+    cells = []
+    for cell in re.split(r"^# %%", script.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        head, _, text = cell.partition("\n")
+        text = text.strip()
+        if "[markdown]" not in head:
+            cells.append(("code", text))
+        elif text.startswith('"""'):
+            cells.append(("markdown", text.strip('"').strip()))
+        else:
+            cells.append(("markdown", re.sub(r"^# ?", "", text, flags=re.MULTILINE)))
+    return cells
+
+
+def read_notebook(script):
+    return nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+
+
+def outputs_of(notebook):
+    return [output for cell in notebook.cells for output in cell.get("outputs", ())]
+
+
+def printed_by(notebook):
+    return "".join(x.text for x in outputs_of(notebook) if x.output_type == "stream")
+
+
+@parametrize([script for script in SCRIPTS if script.stem not in OF_THEIR_OWN])
+def test_a_script_runs(script, out, capsys):
+    runpy.run_path(str(script), run_name="__main__")
+    check_results(script, capsys.readouterr().out, out)
+
+
+@parametrize([script for script in SCRIPTS if script.stem in OF_THEIR_OWN])
+def test_a_script_runs_in_a_process_of_its_own(script, out):
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    check_results(script, result.stdout, out)
+    difference = re.search(r"largest difference of a probability: (\S+)", result.stdout)
+    assert float(difference[1]) < 1e-5
+
+
+@parametrize(
+    [
+        pytest.param(
+            script, marks=[pytest.mark.slow, *([pytest.mark.full] * (script.stem not in QUICK))]
+        )
+        for script in SCRIPTS
+    ]
+)
+def test_a_notebook_runs(script, out):
+    notebook = read_notebook(script)
+    NotebookClient(notebook, timeout=250, resources={"metadata": {"path": out.parent}}).execute()
+    check_results(script, printed_by(notebook), out)
+
+
+@parametrize()
+def test_a_notebook_is_made_from_its_script(script):
+    cells = [(cell.cell_type, cell.source) for cell in read_notebook(script).cells]
+    assert cells == cells_of(script), "run `make notebooks`"
+
+
+@parametrize()
+def test_a_notebook_shows_what_its_cells_gave(script):
+    notebook = read_notebook(script)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    for cell in code:
+        shows_figure = cell.source.endswith(".figure")
+        assert shows_figure == any("image/png" in x.get("data", ()) for x in cell.outputs)
+    outputs = outputs_of(notebook)
+    assert not [x for x in outputs if x.output_type == "error" or x.get("name") == "stderr"]
+    assert script.with_suffix(".ipynb").stat().st_size < MAX_NOTEBOOK_BYTES
+
+
+@parametrize()
+def test_the_top_says_what_the_notebook_reached(script):
+    top = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
+    assert top.startswith("# ")
+    assert re.search(r"Takes about \d+ seconds on two CPU\scores\.", top)
+    reached = re.findall(r"(\d+\.\d+) %", top.partition("Reaches")[2].partition("where")[0])
+    printed = printed_by(read_notebook(script))
+    assert reached
+    assert [f"{value}%" in printed for value in reached] == [True] * len(reached), reached
+
+
+@parametrize()
+def test_an_example_uses_the_public_names_alone(script):
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not [name for name in node.names if name.name.startswith("mnist_keras")]
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("mnist_keras"):
+            assert node.module == "mnist_keras"
+            assert {name.name for name in node.names} <= set(mnist_keras.__all__)
+
+
+def test_the_table_lists_every_example():
+    table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((.+?)\)", table)
+    assert linked == [script.stem + suffix for script in SCRIPTS for suffix in (".py", ".ipynb")]
+    assert set(RESULTS) == {script.stem for script in SCRIPTS}
