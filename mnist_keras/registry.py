@@ -5,6 +5,7 @@ Importing this room does not import Keras, so that a command line can check a na
 
 import dataclasses
 import fnmatch
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,16 +191,16 @@ def create_model(
     model = spec.build(num_classes=num_classes, input_shape=input_shape)
     try:
         model.load_weights(path)
-    except (OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise InputError(
-            f"The weights in {path} do not fit {name!r} with num_classes={num_classes} and "
+            f"The weights in {path} cannot be loaded or do not fit {name!r} with num_classes={num_classes} and "
             f"input_shape={tuple(input_shape)}. Packaged weights have 10 classes and (28, 28, 1). Keras says: {error}"
         ) from error
     if include_top:
         return model
     import keras
 
-    return keras.Model(model.inputs, model.layers[-1].input, name=name)
+    return keras.Model(model.input, model.layers[-1].input, name=name)
 
 
 def load_model(source: str | Path) -> "keras.Model":
@@ -211,8 +212,6 @@ def load_model(source: str | Path) -> "keras.Model":
     Raises:
         InputError: If there is no such thing, or it is not a model that Keras can read.
     """
-    import keras
-
     path = Path(source)
     if path.is_dir():
         path = path / "model.keras"
@@ -225,12 +224,16 @@ def load_model(source: str | Path) -> "keras.Model":
         if path.suffix or len(path.parts) > 1:
             raise InputError(f"There is no model at {path}. {_MODEL_SOURCES}")
         return create_model(str(source), weights="mnist")
+    import keras
+
     try:
         return keras.models.load_model(path)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except _UNREADABLE as error:
         raise InputError(
             f"{path} is not a model that Keras can load. {_MODEL_SOURCES} Keras says: {error}"
         ) from error
 
 
+# What Keras, h5py and zipfile raise for a damaged file.
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile)
 _MODEL_SOURCES = "Expected a run directory, a .keras file, or a registered name (`mnist-keras models` lists them)."
