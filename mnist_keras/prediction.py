@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_images, check_labels
+from mnist_keras._validation import check_images, check_integer, check_labels
 from mnist_keras.evaluation import Evaluation, evaluate_predictions
 from mnist_keras.models import check_input_shape, input_scale, returns_logits
 
@@ -31,6 +31,7 @@ def predict_probabilities(
         InputError: If the images are not legal, or not of the size that the model takes.
     """
     images = check_images(images)
+    check_integer("batch_size", batch_size, minimum=1)
     predict = _compiled(model, images.shape[1:], images.dtype)
     rows = [
         predict(tf.constant(images[start : start + batch_size])).numpy()
@@ -69,6 +70,7 @@ def evaluate(
         print(evaluation.report())
     """
     images = check_images(images)
+    check_input_shape(model, images.shape[1:])
     labels = check_labels(labels, num_examples=len(images), num_classes=model.output_shape[-1])
     return evaluate_predictions(
         labels,
