@@ -38,8 +38,17 @@ def load_card(name: str, dataset: str = "mnist") -> dict[str, Any]:
 
 
 def load_card_file(path: Path) -> dict[str, Any]:
-    """Returns the model card in a file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Returns the model card in a file.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"The model card {path} is damaged: {error}. Install mnist-keras again."
+        ) from error
 
 
 def find_weights(name: str, dataset: str = "mnist") -> Path:

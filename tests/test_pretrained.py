@@ -1,0 +1,180 @@
+"""Packaged weights: found, verified, and as good as their cards say."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import mnist_keras as mk
+from mnist_keras import pretrained
+from mnist_keras._validation import InputError
+from mnist_keras.evaluation import wilson_interval
+
+NETS = pretrained.list_weights("mnist")
+CARD = {  # key -> type
+    "name": str,
+    "dataset": str,
+    "sha256": str,
+    "num_parameters": int,
+    "input": dict,
+    "output": dict,
+    "recipe": dict,
+    "seed": int,
+    "command": str,
+    "results": dict,
+    "data_license": str,
+    "versions": dict,
+    "hardware": str,
+    "train_seconds": float,
+}
+
+
+def error_of(call, *args, **kwargs) -> str:
+    with pytest.raises(InputError) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)
+
+
+# The packaged cards.
+
+
+def test_every_registered_net_has_weights_for_mnist():
+    assert mk.list_models() == NETS
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_card_is_complete_and_true(name):
+    card = pretrained.load_card(name)
+    spec = mk.get_model_spec(name)
+    assert {key: type(value) for key, value in card.items()} == CARD
+    assert (card["name"], card["dataset"]) == (name, "mnist")
+    assert card["recipe"] == spec.recipe.to_dict()
+    assert card["command"] == f"mnist-keras train {name} --data mnist --seed {card['seed']}"
+    assert {"mnist_keras", "python", "tensorflow", "keras", "numpy"} == set(card["versions"])
+    assert card["data_license"].startswith("MNIST") and card["hardware"]
+    assert 0 < card["train_seconds"] < 3600
+
+    model = mk.create_model(name, weights="mnist")
+    assert card["num_parameters"] == spec.num_parameters == model.count_params()
+    contract = card["input"]
+    assert tuple(contract["shape"]) == model.input_shape[1:]
+    assert (contract["dtype"], contract["range"]) == (model.input.dtype, [0, 1])
+    assert tuple(card["output"]["shape"]) == model.output_shape[1:]
+    assert card["output"]["dtype"] == model.output.dtype
+
+    results = card["results"]
+    low, high = results["test_accuracy_ci95"]
+    num_correct = round(10_000 * results["test_accuracy"])
+    assert (low, high) == pytest.approx(wilson_interval(num_correct, 10_000))
+    if spec.claimed_accuracy is not None:
+        assert high >= spec.claimed_accuracy
+    assert results["train_accuracy"] > 0.9
+
+
+@pytest.fixture(scope="module")
+def mnist(data_dir):
+    return mk.load_data("mnist", data_dir=data_dir)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_card_gives_the_accuracy_on_mnist(mnist, name):
+    results = pretrained.load_card(name)["results"]
+    model = mk.create_model(name, weights="mnist")
+    evaluation = mk.evaluate(model, mnist.test_images, mnist.test_labels)
+    # Another processor rounds otherwise and may turn an image that lies between two classes.
+    assert evaluation.accuracy == pytest.approx(results["test_accuracy"], abs=3e-4)
+    assert evaluation.negative_log_likelihood == pytest.approx(
+        results["negative_log_likelihood"], rel=1e-2
+    )
+    assert evaluation.expected_calibration_error == pytest.approx(
+        results["expected_calibration_error"], abs=1e-3
+    )
+
+
+# Finding and verifying, in a directory of the test's own.
+
+
+@pytest.fixture
+def directory(tmp_path, monkeypatch):
+    """Weights of one net for two data sets."""
+    monkeypatch.setattr(pretrained, "WEIGHTS_DIRECTORY", tmp_path)
+    for seed, (stem, dataset) in enumerate(
+        [("mlp_128", "mnist"), ("mlp_128-fashion_mnist", "fashion_mnist")]
+    ):
+        keras.utils.set_random_seed(seed)
+        path = tmp_path / f"{stem}.weights.h5"
+        mk.create_model("mlp_128").save_weights(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        card = {"name": "mlp_128", "dataset": dataset, "sha256": digest}
+        (tmp_path / f"{stem}.json").write_text(json.dumps(card), encoding="utf-8")
+    return tmp_path
+
+
+def test_weights_are_found_by_net_and_data_set(directory):
+    assert pretrained.list_weights() == pretrained.list_weights("fashion_mnist") == ["mlp_128"]
+    assert pretrained.list_weights("kmnist") == []
+    assert pretrained.find_weights("mlp_128") == directory / "mlp_128.weights.h5"
+    assert pretrained.load_card("mlp_128", "fashion_mnist")["dataset"] == "fashion_mnist"
+    for seed, dataset in enumerate(("mnist", "fashion_mnist")):
+        keras.utils.set_random_seed(seed)
+        expected = mk.create_model("mlp_128").get_weights()
+        loaded = mk.create_model("mlp_128", weights=dataset).get_weights()
+        for a, b in zip(expected, loaded, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_load_model_takes_a_name(directory):
+    assert mk.load_model("mlp_128").name == "mlp_128"
+
+
+def test_packaged_weights_without_the_top(directory):
+    assert mk.create_model("mlp_128", weights="mnist", include_top=False).output_shape[1] == 128
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
+def test_packaged_weights_have_ten_classes(directory):
+    text = error_of(mk.create_model, "mlp_128", weights="mnist", num_classes=26)
+    assert "do not fit 'mlp_128' with num_classes=26" in text
+    assert "Packaged weights have 10 classes and (28, 28, 1)" in text
+
+
+def test_no_weights_is_an_error_that_says_what_to_do(directory):
+    assert error_of(mk.create_model, "lenet5", weights="mnist") == (
+        "There are no packaged weights of 'lenet5' for 'mnist'. Nets that have them: mlp_128. "
+        "Train it with: mnist-keras train lenet5 --data mnist"
+    )
+    assert error_of(pretrained.load_card, "mlp_128", "kmnist") == (
+        "There are no packaged weights of 'mlp_128' for 'kmnist'. Nets that have them: none. "
+        "Train it with: mnist-keras train mlp_128 --data kmnist"
+    )
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing"])
+def test_damaged_weights_are_an_error(directory, damage):
+    path = directory / "mlp_128.weights.h5"
+    content = bytearray(path.read_bytes())
+    expected = hashlib.sha256(content).hexdigest()
+    if damage == "flipped":
+        content[-100] ^= 1  # a weight, which Keras would load in silence
+        path.write_bytes(content)
+    elif damage == "cut":
+        path.write_bytes(content[:1000])
+    else:
+        path.unlink()
+    received = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "no file"
+    assert error_of(mk.create_model, "mlp_128", weights="mnist") == (
+        f"The packaged weights {path} are damaged. Expected SHA-256 {expected}. Received: {received}. "
+        "Install mnist-keras again."
+    )
+
+
+def test_a_damaged_card_is_an_error(directory):
+    path = directory / "mlp_128.json"
+    for content in (b'{"name": ', b"\xff\xfe"):
+        path.write_bytes(content)
+        for call in (pretrained.list_weights, lambda: pretrained.find_weights("mlp_128")):
+            text = error_of(call)
+            assert text.startswith(f"The model card {path} is damaged: ")
+            assert text.endswith(". Install mnist-keras again.")
