@@ -1,9 +1,7 @@
 """Data sets in memory: `load_data` finds MNIST and its relatives, or reads the user's own files, as `ImageData`."""
 
 import contextlib
-import hashlib
 import os
-import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,36 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+from mnist_keras import downloads, readers
 from mnist_keras._validation import InputError, check_choice, check_labels, invalid, unknown
-from mnist_keras.downloads import (
-    DATASETS,
-    KERAS_SHA256,
-    DownloadError,
-    download_keras_mnist,
-    file_sha256,
-    in_tfds_cache,
-    keras_cache,
-    load_tfds,
-    tfds_cache,
-)
+from mnist_keras.downloads import DATASETS, DownloadError
 from mnist_keras.pictures import read_digits, read_folder
-from mnist_keras.readers import (
-    Splits,
-    detect,
-    expected_idx,
-    find_set,
-    read_csv_set,
-    read_idx_set,
-    read_npz,
-)
+from mnist_keras.readers import Splits
 
 DATA_DIR_VARIABLE = "MNIST_KERAS_DATA_DIR"
 SOURCES = ("auto", "idx", "npz", "csv", "folder", "tfds", "keras", "scikit-learn")
 
 _READERS: Mapping[str, Callable[[Path], tuple]] = {
-    "idx": read_idx_set,
-    "npz": read_npz,
-    "csv": read_csv_set,
+    "idx": readers.read_idx_set,
+    "npz": readers.read_npz,
+    "csv": readers.read_csv_set,
     "folder": read_folder,
 }
 
@@ -137,6 +118,8 @@ def load_data(
         InputError: If there is no such set, it cannot be had, or its files are damaged or another set's.
     """
     check_choice("source", source, SOURCES)
+    if not isinstance(name, str | os.PathLike) or not str(name):
+        raise invalid("name", expected="the name of a data set or a path", received=repr(name))
     if name == "auto" and source == "auto":
         try:
             return _load_known("mnist", source, data_dir)
@@ -163,38 +146,44 @@ def find_data(
     given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     prefix = DATASETS[name].idx_prefix
     if given and source in ("auto", "idx", "npz"):
-        found = find_set(name, prefix, Path(given).expanduser(), source)
+        found = readers.find_set(name, prefix, Path(given).expanduser(), source)
         if found or data_dir is not None:
             return found
     if source in ("auto", "keras") and data_dir is None:
-        found = find_set(name, prefix, keras_cache())
-        if found and found[1].name == "mnist.npz" and file_sha256(found[1]) != KERAS_SHA256:
+        found = readers.find_set(name, prefix, downloads.keras_cache())
+        if found and downloads.is_damaged_keras_mnist(found[1]):
             _say(f"{found[1]} is left out: it is not the published file, perhaps cut off.")
         elif found:
             return "keras", found[1]
-    if source in ("auto", "tfds") and in_tfds_cache(name):
-        return "tfds", tfds_cache() / name
+    if source in ("auto", "tfds") and downloads.in_tfds_cache(name):
+        return "tfds", downloads.tfds_cache() / name
     return None
 
 
 def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
     check_choice("source", source, ("auto", "idx", "npz", "tfds", "keras"))
-    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
+    if data_dir is not None and not (str(data_dir) and Path(data_dir).expanduser().is_dir()):
         raise invalid("data_dir", expected="a directory", received=repr(str(data_dir)))
     if source == "keras":
         _check_no_data_dir(data_dir, "with source='keras', which has its own directory")
     spec = DATASETS[name]
-    expected = expected_idx(spec.idx_prefix) + ("" if spec.idx_prefix else f" Or {name}.npz.")
+    expected = readers.expected_idx(spec.idx_prefix)
+    expected += "" if spec.idx_prefix else f" Or {name}.npz."
     given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     files = None
     if source == "tfds":
-        files = find_set(name, spec.idx_prefix, Path(given).expanduser(), "idx") if given else None
+        if given:
+            root = Path(given).expanduser()
+            files = readers.find_set(name, spec.idx_prefix, root, "idx")
     elif found := find_data(name, source=source, data_dir=data_dir):
         kind, place = found
         if kind == "tfds":
-            return _published(name, kind, Splits(*load_tfds(name)))
+            return _published(name, kind, Splits(*downloads.load_tfds(name)))
         with _named_in_errors(place):
-            splits = read_npz(place) if place.is_file() else read_idx_set(place, spec.idx_prefix)
+            if place.is_file():
+                splits = readers.read_npz(place)
+            else:
+                splits = readers.read_idx_set(place, spec.idx_prefix)
         return _published(name, kind, splits, str(place))
     if data_dir is not None and files is None:
         places = f"in {data_dir} or in {Path(data_dir) / name}"
@@ -202,13 +191,13 @@ def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None)
     reasons = []
     try:
         if source in ("auto", "tfds"):
-            arrays = load_tfds(name, files[1] if files else None)
+            arrays = downloads.load_tfds(name, files[1] if files else None)
             return _published(name, "tfds", Splits(*arrays))
     except (DownloadError, ImportError) as error:
         reasons.append(str(error))
     try:
         if name == "mnist" and source in ("auto", "keras"):
-            return _published(name, "keras", read_npz(download_keras_mnist()))
+            return _published(name, "keras", readers.read_npz(downloads.download_keras_mnist()))
     except DownloadError as error:
         reasons.append(str(error))
     where = f"in {given} ({DATA_DIR_VARIABLE})" if given else "on this machine"
@@ -228,7 +217,7 @@ def _published(name: str, source: str, splits: Splits, place: str = "the downloa
     train_images, train_labels, test_images, test_labels, _ = splits
     if test_images is None or test_labels is None:
         raise InputError(
-            f"{place} lacks the test set of {spec.title}. {expected_idx(spec.idx_prefix)}"
+            f"{place} lacks the test set of {spec.title}. {readers.expected_idx(spec.idx_prefix)}"
         )
     if spec.transposed:
         train_images, test_images = (x.swapaxes(1, 2).copy() for x in (train_images, test_images))
@@ -239,14 +228,12 @@ def _published(name: str, source: str, splits: Splits, place: str = "the downloa
     splits = Splits(train_images, train_labels, test_images, test_labels, spec.class_names)
     data = make_image_data(*splits, name=name, source=source)
     for key, digest in data.sha256.items():
-        for other, known in DATASETS.items():
-            for part, published in known.sha256.items():
-                if digest == published and (other, part) != (name, key):
-                    hint = f" Load it as {other!r}." if other != name else ""
-                    raise InputError(
-                        f"{place} holds other files than expected: its {key} are the {part} of "
-                        f"{known.title}. Expected the {key} of {spec.title}.{hint}"
-                    )
+        for other, part in downloads.published_as(digest) - {(name, key)}:
+            hint = f" Load it as {other!r}." if other != name else ""
+            raise InputError(
+                f"{place} holds other files than expected: its {key} are the {part} of "
+                f"{DATASETS[other].title}. Expected the {key} of {spec.title}.{hint}"
+            )
     if changed := [key for key, digest in spec.sha256.items() if data.sha256[key] != digest]:
         _say(f"{place} is not {spec.title} as published: {', '.join(changed)} differ.")
     return data
@@ -262,7 +249,7 @@ def _load_path(
     check_choice("source", source, ("auto", *_READERS))
     _check_no_data_dir(data_dir, "with a path")
     with _named_in_errors(path):
-        kind, place = detect(path, tuple(_READERS) if source == "auto" else (source,))
+        kind, place = readers.detect(path, tuple(_READERS) if source == "auto" else (source,))
         data = make_image_data(*_READERS[kind](place), name=str(name), source=kind)
     for known, spec in DATASETS.items():
         if data.sha256 == spec.sha256:
@@ -324,16 +311,8 @@ def make_image_data(
         class_names = tuple(map(str, range(highest + 1)))
     arrays = (train_images, train_labels, test_images, test_labels)
     keys = zip(Splits._fields, arrays, strict=False)
-    sha256 = {key: _idx_sha256(x) for key, x in keys if x is not None and len(x)}
+    sha256 = {key: readers.idx_sha256(x) for key, x in keys if x is not None and len(x)}
     return ImageData(*arrays, class_names, name, source, sha256)
-
-
-def _idx_sha256(array: np.ndarray) -> str:
-    """Returns the SHA-256 of the array as an uncompressed IDX file."""
-    digest = hashlib.sha256(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape))
-    payload = np.uint8 if array.dtype.kind in "iu" else array.dtype  # the user's own may be floats
-    digest.update(np.ascontiguousarray(array, payload).data)
-    return digest.hexdigest()
 
 
 def _stratified_split(labels: np.ndarray, test_size: int) -> tuple[np.ndarray, np.ndarray]:

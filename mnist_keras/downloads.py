@@ -113,6 +113,16 @@ DATASETS: Mapping[str, DatasetSpec] = {
 }
 
 
+def published_as(sha256: str) -> set[tuple[str, str]]:
+    """Returns the names of the set and of its array that have this SHA-256 as a raw IDX file."""
+    return {
+        (name, key)
+        for name, spec in DATASETS.items()
+        for key, published in spec.sha256.items()
+        if published == sha256
+    }
+
+
 def keras_cache() -> Path:
     """Returns the directory where Keras keeps data sets."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
@@ -132,6 +142,11 @@ def file_sha256(path: Path) -> str:
     """Returns a file's SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_damaged_keras_mnist(path: Path) -> bool:
+    """Tells whether a file has the name of Keras's mnist.npz and other contents."""
+    return path.name == "mnist.npz" and file_sha256(path) != KERAS_SHA256
 
 
 def download_keras_mnist() -> Path:

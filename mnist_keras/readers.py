@@ -6,8 +6,10 @@ from a file (pickles).
 """
 
 import gzip
+import hashlib
 import math
 import os
+import struct
 import warnings
 import zipfile
 import zlib
@@ -182,6 +184,14 @@ def _read_idx_stream(stream: IO[bytes], path: Path, kind: str, capacity: int) ->
     return array.reshape(shape)
 
 
+def idx_sha256(array: np.ndarray) -> str:
+    """Returns the SHA-256 of an array as an uncompressed IDX file."""
+    digest = hashlib.sha256(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape))
+    payload = np.uint8 if array.dtype.kind in "iu" else array.dtype  # the user's own may be floats
+    digest.update(np.ascontiguousarray(array, payload).data)
+    return digest.hexdigest()
+
+
 def _wrong_length(path: Path, what: str, expected: int, received: str) -> InputError:
     return InputError(
         f"{path} is cut off or damaged. Its header says {expected:,} bytes of {what}. "
@@ -206,9 +216,11 @@ def read_npz(path: Path) -> Splits:
                     _check_npz_member(archive, members[key], path, key)
         with np.load(path, allow_pickle=False) as file:
             arrays: dict[str, Any] = {key: file[key] for key in NPZ_KEYS if key in file}
-    except (InputError, OSError):
+    except InputError:
         raise
     except Exception as error:  # zipfile and NumPy raise a dozen types on damaged archives
+        if isinstance(error, OSError) and error.filename:  # the file system refused the file
+            raise
         raise InputError(f"{path} is not a readable NPZ file ({error}). {keys}.") from error
     for key in {"x_train", "x_test"}.intersection(arrays):
         name = f"{path.name}[{key}]"
