@@ -170,28 +170,20 @@ def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None)
     expected = readers.expected_idx(spec.idx_prefix)
     expected += "" if spec.idx_prefix else f" Or {name}.npz."
     given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
-    files = None
-    if source == "tfds":
-        if given:
-            root = Path(given).expanduser()
-            files = readers.find_set(name, spec.idx_prefix, root, "idx")
-    elif found := find_data(name, source=source, data_dir=data_dir):
-        kind, place = found
-        if kind == "tfds":
-            return _published(name, kind, Splits(*downloads.load_tfds(name)))
-        with _named_in_errors(place):
-            if place.is_file():
-                splits = readers.read_npz(place)
-            else:
-                splits = readers.read_idx_set(place, spec.idx_prefix)
-        return _published(name, kind, splits, str(place))
-    if data_dir is not None and files is None:
+    root, found = Path(given or "").expanduser(), None
+    if source != "tfds":
+        found = find_data(name, source=source, data_dir=data_dir)
+    elif given:
+        found = readers.find_set(name, spec.idx_prefix, root, "idx")
+    if found and source != "tfds" and found[0] != "tfds":
+        return _published(name, found[0], _read_known(found[1], spec.idx_prefix), str(found[1]))
+    if data_dir is not None and not found:
         places = f"in {data_dir} or in {Path(data_dir) / name}"
         raise NotFoundError(f"{data_dir} holds no {spec.title}", f"{expected} Put them {places}.")
     reasons = []
     try:
         if source in ("auto", "tfds"):
-            arrays = downloads.load_tfds(name, files[1] if files else None)
+            arrays = downloads.load_tfds(name, found[1] if found and source == "tfds" else None)
             return _published(name, "tfds", Splits(*arrays))
     except (DownloadError, ImportError) as error:
         reasons.append(str(error))
@@ -200,15 +192,18 @@ def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None)
             return _published(name, "keras", readers.read_npz(downloads.download_keras_mnist()))
     except DownloadError as error:
         reasons.append(str(error))
-    where = f"in {given} ({DATA_DIR_VARIABLE})" if given else "on this machine"
-    failed = (
-        f" and could not be downloaded ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
-    )
+    where = f"in {root} ({DATA_DIR_VARIABLE})" if given else "on this machine"
+    failed = f" and could not be downloaded ({'; '.join(dict.fromkeys(reasons))})"
     raise NotFoundError(
-        f"{spec.title} was not found {where}{failed}",
+        f"{spec.title} was not found {where}{failed if reasons else ''}",
         f"Put its files into a directory and pass that as `data_dir` (--data-dir), or name it in "
         f"the environment variable {DATA_DIR_VARIABLE}. {expected}",
     )
+
+
+def _read_known(place: Path, prefix: str) -> Splits:
+    with _named_in_errors(place):
+        return readers.read_npz(place) if place.is_file() else readers.read_idx_set(place, prefix)
 
 
 def _published(name: str, source: str, splits: Splits, place: str = "the download") -> ImageData:
