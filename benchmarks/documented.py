@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mnist_keras.doctor import examine
 from mnist_keras.evaluation import wilson_interval
-from mnist_keras.registry import get_model_spec
+from mnist_keras.registry import get_model_spec, load_model
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "documented.csv"
@@ -129,7 +129,9 @@ def package(name: str, run) -> None:
     """Writes a run's weights and their model card into the package."""
     WEIGHTS.mkdir(exist_ok=True)
     path = WEIGHTS / f"{name}.weights.h5"
-    run.model.save_weights(path)
+    load_model(run.run_dir).save_weights(
+        path
+    )  # the saved model: a trained one adds its optimizer's state
     config = json.loads((run.run_dir / "config.json").read_text(encoding="utf-8"))
     cpu = examine()["cpu"]
     card = {

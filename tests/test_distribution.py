@@ -152,6 +152,9 @@ def test_auto_precision(monkeypatch, gpus, expected):
         assert choose_precision(precision) == precision
 
 
+WIDE = (1024,)  # 814,090 parameters
+
+
 def compiled(model, optimizer="adam"):
     model.compile(optimizer)
     return model
@@ -160,13 +163,13 @@ def compiled(model, optimizer="adam"):
 @pytest.mark.parametrize(
     ("model", "options", "expected"),
     [
-        (lambda: mk.build_mlp((8,)), {}, True),
-        (mk.build_softmax_regression, {}, True),
-        (lambda: mk.build_mlp((8,)), {"num_replicas": 2}, False),
-        (lambda: mk.build_mlp((8,)), {"augmented": True}, False),
-        (lambda: mk.build_mlp((8,), dropout=0.2), {}, False),
-        (lambda: mk.build_cnn((4,)), {}, False),
-        (lambda: keras.Sequential([mk.build_cnn((4,)), keras.layers.Dense(10)]), {}, False),
+        (lambda: mk.build_mlp(WIDE), {}, True),
+        (lambda: mk.build_mlp((128,)), {}, False),
+        (lambda: mk.build_mlp(WIDE), {"num_replicas": 2}, False),
+        (lambda: mk.build_mlp(WIDE), {"augmented": True}, False),
+        (lambda: mk.build_mlp(WIDE, dropout=0.2), {}, False),
+        (lambda: mk.build_cnn((400,)), {}, False),
+        (lambda: keras.Sequential([mk.build_cnn((400,)), keras.layers.Dense(10)]), {}, False),
     ],
 )
 def test_auto_jit(model, options, expected):
@@ -178,14 +181,14 @@ def test_auto_jit(model, options, expected):
 
 def test_auto_jit_is_for_float32_on_cpu(monkeypatch):
     with precision_policy("mixed_bfloat16"):
-        assert not choose_jit("auto", compiled(mk.build_mlp((8,))), num_replicas=1)
-    model = compiled(mk.build_mlp((8,)))
+        assert not choose_jit("auto", compiled(mk.build_mlp(WIDE)), num_replicas=1)
+    model = compiled(mk.build_mlp(WIDE))
     pretend_gpus(monkeypatch, AMPERE)
     assert not choose_jit("auto", model, num_replicas=1)
 
 
 def test_auto_jit_leaves_out_an_optimizer_that_xla_turns_into_nan():
-    assert not choose_jit("auto", compiled(mk.build_mlp((8,)), "adafactor"), num_replicas=1)
+    assert not choose_jit("auto", compiled(mk.build_mlp(WIDE), "adafactor"), num_replicas=1)
 
 
 def test_the_precision_policy_ends_with_the_block():

@@ -350,7 +350,7 @@ def test_run_directory_explains_the_run(digits, tmp_path):
     assert config["recipe"] == mk.Recipe(epochs=2, schedule="cosine").to_dict()
     assert config["command"] == ["mnist-keras", "train", "mlp_128"]
     assert config["versions"]["keras"] == keras.__version__
-    assert config["jit"] is True and config["precision"] == "float32"
+    assert config["jit"] is False and config["precision"] == "float32"
     assert set(config["data"]["sha256"]) >= {"train_images", "test_labels"}
     with (run.run_dir / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
