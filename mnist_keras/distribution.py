@@ -95,10 +95,10 @@ def choose_jit(
 ) -> bool:
     """Returns whether XLA compiles the training loop of a model.
 
-    "auto" compiles wide float32 dense nets without dropout or augmentation on one CPU. Measured on two cores: the loop of
-    784-1024-128-10 runs 1.4 times faster, but a net with dropout 4 times slower (XLA draws random numbers slowly on
-    CPU), and convolutions run faster in oneDNN. For a narrow net the compiler's 110 MB and its half a second are not
-    worth the tenth of a second that an epoch gains.
+    "auto" compiles wide float32 dense nets without dropout or augmentation on one CPU. Measured on two cores: the loop
+    of 784-1024-128-10 runs 1.4 times faster, but a net with dropout 4 times slower (XLA draws random numbers slowly
+    on CPU), and convolutions run faster in oneDNN. For a narrow net the compiler's 110 MB and its half a second are
+    not worth the tenth of a second that an epoch gains.
     """
     if jit != "auto":
         return bool(jit)

@@ -23,9 +23,9 @@ class Interrupted(Exception):  # noqa: N818  (a request, not an error)
 
 def wants_every_step(callback: keras.callbacks.Callback) -> bool:
     """Returns whether a callback defines a batch hook, other than Keras's own that do nothing per batch."""
-    if isinstance(callback, keras.callbacks.ModelCheckpoint):
+    if type(callback) is keras.callbacks.ModelCheckpoint:
         return callback.save_freq != "epoch"
-    if isinstance(callback, keras.callbacks.TensorBoard):
+    if type(callback) is keras.callbacks.TensorBoard:
         return callback.update_freq != "epoch"
     base = keras.callbacks.Callback
     return any(

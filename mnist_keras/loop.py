@@ -7,6 +7,7 @@ the loss with the model's own penalties, the optimizer's averaging and loss scal
 
 import dataclasses
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -120,6 +121,7 @@ class TrainingLoop:
 
         Raises:
             Interrupted: After SIGINT or SIGTERM, at the next chunk's end.
+            FloatingPointError: If the loss is no longer finite; the last finite epoch stays saved.
         """
         steps_per_epoch = self.source.steps_per_epoch
         hooks = keras.callbacks.CallbackList(
@@ -155,6 +157,7 @@ class TrainingLoop:
                     progress.loss_sum, progress.num_correct = 0.0, 0
                 progress.seconds = seconds_before + time.perf_counter() - started
                 if not cut_off:
+                    _check_finite(epoch, logs)
                     self._append_history(epoch, logs)
                 if save is not None:
                     save(self.checkpoint(callbacks))
@@ -307,6 +310,13 @@ class TrainingLoop:
                 lambda _, tensor=tensor: tf.identity(tensor)
             )
             for tensor in tensors
+        )
+
+
+def _check_finite(epoch, logs):
+    if not math.isfinite(logs["loss"]):
+        raise FloatingPointError(
+            f"The training diverged: the loss is {logs['loss']} in epoch {epoch + 1}. Lower the learning rate."
         )
 
 

@@ -101,6 +101,7 @@ def train(
 
     Raises:
         InputError: If an argument is not legal; nothing is written then.
+        FloatingPointError: If the loss is no longer finite.
         KeyboardInterrupt: After Ctrl-C, once the state is saved.
         SystemExit: With status 143 after SIGTERM, once the state is saved.
 

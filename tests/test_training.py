@@ -449,6 +449,13 @@ def test_arrays_as_keras_users_have_them(digits):
     assert run.evaluation.num_examples == round(0.2 * len(floats))
 
 
+def test_a_training_that_diverges_says_so(digits, tmp_path):
+    recipe = mk.Recipe(optimizer="sgd", learning_rate=1e30, epochs=3, batch_size=32)
+    with pytest.raises(FloatingPointError, match="diverged: the loss is nan in epoch 1"):
+        train("mlp_128", small_data(digits), recipe=recipe, run_dir=tmp_path / "run", verbose=0)
+    assert not list((tmp_path / "run").glob("checkpoint/*"))
+
+
 def test_works_outside_the_main_thread(digits):
     runs = []
     thread = threading.Thread(
