@@ -74,6 +74,13 @@ def test_every_room_has_its_place():
     assert not list(PACKAGE.glob("*/__init__.py")), "the package is flat"
 
 
+def test_contributing_shows_the_same_lines():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    picture = text.partition("Imports point down only:\n\n```\n")[2].partition("\n```")[0]
+    shown = [set(line.split()) for line in picture.splitlines()]
+    assert shown == [line & set(ROOMS) for line in LINES[1:-1]]
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_is_read_in_one_sitting(room):
     assert len((PACKAGE / f"{room}.py").read_text(encoding="utf-8").splitlines()) <= 350
