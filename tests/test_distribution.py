@@ -175,8 +175,16 @@ def compiled(model, optimizer="adam"):
 def test_auto_jit(model, options, expected):
     options = {"num_replicas": 1, **options}
     assert choose_jit("auto", compiled(model()), **options) is expected
-    for jit in (True, False):
-        assert choose_jit(jit, compiled(model()), **options) is jit
+    assert choose_jit(False, compiled(model()), **options) is False
+    assert choose_jit(True, compiled(model()), **{**options, "num_replicas": 1}) is True
+
+
+def test_several_replicas_are_not_compiled():
+    with pytest.raises(InputError) as caught:
+        choose_jit(True, compiled(mk.build_mlp()), num_replicas=2)
+    assert str(caught.value) == (
+        "Invalid `jit`. Expected False or 'auto' with 2 replicas. Received: True."
+    )
 
 
 def test_auto_jit_is_for_float32_on_cpu(monkeypatch):
