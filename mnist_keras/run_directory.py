@@ -27,7 +27,7 @@ from mnist_keras.checkpoints import replace_file
 if TYPE_CHECKING:
     import keras
 
-IDENTITY = ("model", "recipe", "data", "seed", "precision", "jit", "class_weight")
+IDENTITY = ("model", "recipe", "data", "validation", "seed", "precision", "jit", "class_weight")
 
 
 def next_run_directory(name: str, root: str | Path = "runs") -> Path:
@@ -175,7 +175,12 @@ def architecture(model: "keras.Model") -> str:
 def _without_names(config: Any) -> Any:
     # Keras numbers the names that it makes: the same code gives "dense_1" once and "dense_3" later.
     if isinstance(config, dict):
-        return {key: _without_names(value) for key, value in config.items() if key != "name"}
+        named = config.get("class_name") == "DTypePolicy"  # its name is what it is
+        return {
+            key: value if named else _without_names(value)
+            for key, value in config.items()
+            if key != "name"
+        }
     if isinstance(config, list | tuple):
         return [_without_names(value) for value in config]
     return config
@@ -196,6 +201,8 @@ def _differences(key: str, there: Any, here: Any) -> list[str]:
         if there["architecture"] == here["architecture"]:
             return []
         return [f"model: {there['name']!r} there, {here['name']!r} of other layers here"]
+    if key == "data":  # the same pixels and labels from another place are the same data
+        return _differences("data.sha256", there["sha256"], here["sha256"])
     if isinstance(there, dict) and isinstance(here, dict):
         return [
             line
@@ -210,7 +217,12 @@ def _as_float32(model: "keras.Model") -> "keras.Model":
 
     if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
         return model  # a model class of the user's own, whose configuration only it knows
-    copy = type(model).from_config(_with_float32_policies(model.get_config()))
+    from mnist_keras.distribution import flatten_layers
+
+    # Layers of the user's own need not be registered with Keras.
+    classes = {type(layer).__name__: type(layer) for layer in flatten_layers(model)}
+    with keras.saving.custom_object_scope(classes):
+        copy = type(model).from_config(_with_float32_policies(model.get_config()))
     copy.set_weights(model.get_weights())
     return copy
 

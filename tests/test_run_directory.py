@@ -12,12 +12,14 @@ import pytest
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
+from mnist_keras.distribution import precision_policy
 from mnist_keras.run_directory import RunDirectory, architecture, next_run_directory, versions
 
 CONFIG = {
     "model": {"name": "mlp_128", "architecture": "a1"},
     "recipe": {"learning_rate": 1e-3, "batch_size": 128, "augmentation": {"rotation": 10.0}},
     "data": {"name": "mnist", "source": "idx", "sha256": {"train_images": "b2"}},
+    "validation": None,
     "seed": 0,
     "precision": "float32",
     "jit": True,
@@ -209,6 +211,7 @@ def test_the_same_run_may_be_resumed(run):
     run.check_same_run(CONFIG)
     run.check_same_run(changed(command=["python"], versions={"keras": "4"}))
     run.check_same_run(changed(model={"name": "another name", "architecture": "a1"}))
+    run.check_same_run(changed(data={**CONFIG["data"], "name": "arrays", "source": "npz"}))
     run.start(changed(class_weight={"3": (1.0, 2.0)}))
     run.check_same_run(changed(class_weight={"3": (1.0, 2.0)}))  # JSON gives a list back
 
@@ -233,6 +236,10 @@ DIFFERENCES = {
     "data": (
         {"data": {**CONFIG["data"], "sha256": {"train_images": "c3"}}},
         "data.sha256.train_images: 'b2' there, 'c3' here",
+    ),
+    "validation data": (
+        {"validation": {"images": "d4"}},
+        "validation: None there, {'images': 'd4'} here",
     ),
     "precision": (
         {"precision": "mixed_bfloat16"},
@@ -299,6 +306,25 @@ def test_a_sequential_model_is_saved(run):
     np.testing.assert_array_equal(saved(images), model(images))
 
 
+class Doubling(keras.layers.Layer):
+    """A layer that Keras does not know by name."""
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_model_with_a_layer_of_the_users_own_is_saved(run, nested):
+    doubling = [Doubling()]
+    if nested:
+        doubling = [keras.Sequential([keras.Input((28, 28, 1)), *doubling])]
+    model = keras.Sequential([keras.Input((28, 28, 1)), *doubling, keras.layers.Flatten()])
+    run.save_model(model)
+    saved = keras.models.load_model(run.model, custom_objects={"Doubling": Doubling})
+    images = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
+    np.testing.assert_array_equal(saved(images), model(images))
+
+
 def test_architecture_tells_layers_apart_and_not_names():
     first, second = mk.build_mlp((8,), name="a"), mk.build_mlp((8,), name="b")
     assert architecture(first) == architecture(second)
@@ -308,6 +334,12 @@ def test_architecture_tells_layers_apart_and_not_names():
         mk.build_mlp((8,), activation="tanh"),
     ]
     assert len({architecture(model) for model in [first, *others]}) == 4
+
+
+def test_architecture_tells_precisions_apart():
+    with precision_policy("mixed_bfloat16"):
+        mixed = mk.build_mlp((8,))
+    assert architecture(mixed) != architecture(mk.build_mlp((8,)))
 
 
 def test_versions_are_those_of_the_packages():
