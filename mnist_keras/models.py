@@ -203,16 +203,23 @@ def build_lenet5(
 
 
 def returns_logits(model: keras.Model) -> bool:
-    """Returns whether the model's last layer is not followed by a softmax."""
-    return getattr(model.layers[-1], "activation", None) is not keras.activations.softmax and not (
-        isinstance(model.layers[-1], keras.layers.Softmax)
-    )
+    """Returns whether the model does not end in a softmax."""
+    last = model
+    while isinstance(last, keras.Model):  # a model may end in a model
+        last = getattr(last, "operations", last.layers)[-1]
+    is_softmax = type(last).__name__ == "Softmax"  # the layer, or the operation of `keras.ops`
+    return not (is_softmax or getattr(last, "activation", None) is keras.activations.softmax)
 
 
 def input_scale(model: keras.Model) -> float:
-    """Returns what pixels in [0, 1] are multiplied by for this model: 255 if it begins with a `Rescaling`, else 1."""
-    first = next((x for x in model.layers if not isinstance(x, keras.layers.InputLayer)), None)
-    return 255.0 if isinstance(first, keras.layers.Rescaling) else 1.0
+    """Returns what pixels in [0, 1] are multiplied by for this model: 255 if it begins by scaling them down, else 1."""
+    first = model
+    while isinstance(first, keras.Model):
+        layers = (x for x in first.layers if not isinstance(x, keras.layers.InputLayer))
+        first = next(layers, None)
+    # 1/255 to [0, 1] and 1/127.5 to [-1, 1] are for pixels to 255; a 2 to [-1, 1] is not.
+    scales_down = isinstance(first, keras.layers.Rescaling) and first.scale < 0.1
+    return 255.0 if scales_down else 1.0
 
 
 def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
@@ -222,12 +229,25 @@ def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[i
         InputError: If the model takes other images, or does not know its input shape yet.
     """
     height, width = image_shape
+    if not isinstance(model, keras.Model):
+        raise invalid(
+            "model",
+            expected="a keras.Model",
+            received=repr(model),
+            hint="load_model() returns one from a name or a path.",
+        )
     if getattr(model, "input_shape", None) is None:
         raise invalid(
             "model",
             expected="a model that knows its input shape",
             received=f"{model.name!r}, which does not",
             hint="Begin it with keras.Input((28, 28, 1)).",
+        )
+    if not (isinstance(model.output_shape, tuple) and len(model.output_shape) == 2):
+        raise invalid(
+            "model",
+            expected="a model with one output of shape (n, num_classes)",
+            received=f"{model.name!r} with output shape {model.output_shape}",
         )
     expected = tuple(model.input_shape[1:])
     if expected not in ((height, width), (height, width, 1), (height * width,)):

@@ -185,6 +185,21 @@ def test_logits_are_told_from_probabilities_in_nets_of_the_users_own():
     assert returns_logits(net((4, 4, 1), layers.Flatten(), layers.Dense(3, activation="linear")))
     assert not returns_logits(net((4, 4, 1), *dense, layers.Softmax()))
     assert not returns_logits(net((4, 4, 1), *dense, layers.Activation("softmax")))
+    logits = net((4, 4, 1), *dense)
+    inputs = keras.Input((4, 4, 1))
+    assert not returns_logits(keras.Model(inputs, keras.ops.softmax(logits(inputs))))
+    probabilities = net((4, 4, 1), *dense, layers.Softmax())
+    for inner, expected in ((logits, True), (probabilities, False)):
+        assert returns_logits(net((4, 4, 1), inner)) is expected
+        assert returns_logits(keras.Model(inputs, inner(inputs))) is expected
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "expected"), [(1 / 255, 0, 255), (1 / 127.5, -1, 255), (2, -1, 1)]
+)
+def test_the_pixels_that_a_net_of_the_users_own_takes(scale, offset, expected):
+    first = net((4, 4, 1), keras.layers.Rescaling(scale, offset), keras.layers.Flatten())
+    assert input_scale(first) == input_scale(net((4, 4, 1), first)) == expected
 
 
 @pytest.mark.parametrize("shape", [(4, 6, 1), (4, 6), (24,)])
