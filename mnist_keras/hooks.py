@@ -1,16 +1,34 @@
 """What reaches into the training loop from outside: callbacks, signals, and the pace of both."""
 
+import copy
 import signal
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from mnist_keras._validation import invalid
+
 CHUNK_SECONDS = 0.25  # between updates of the progress bar, and the longest wait after Ctrl-C
-# What `on_train_begin` and the first epoch set anew; Keras turns round the sign of `min_delta` there, each time.
-NOT_STATE = {"params", "min_delta"}
+NOT_STATE = {"min_delta"}  # the first epoch after `on_train_begin` turns its sign round, each time
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+def check_callbacks(callbacks: object) -> None:
+    """Checks that these are callbacks.
+
+    Raises:
+        InputError: If it is no list, or something else is in it.
+    """
+    legal = keras.callbacks.Callback
+    if not isinstance(callbacks, Sequence) or not all(isinstance(x, legal) for x in callbacks):
+        raise invalid(
+            "callbacks",
+            expected="a list of keras.callbacks.Callback objects",
+            received=repr(callbacks),
+        )
 
 
 class Interrupted(Exception):  # noqa: N818  (a request, not an error)
@@ -34,34 +52,67 @@ def wants_every_step(callback: keras.callbacks.Callback) -> bool:
     )
 
 
-def callback_state(
-    callback: keras.callbacks.Callback,
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Returns a callback's plain attributes, and its lists of arrays as `NAME/INDEX` -> array.
+class CallbackStates:
+    """What callbacks have changed in themselves since `on_train_begin`, to be saved and given back.
 
-    So EarlyStopping's patience and best weights, and ReduceLROnPlateau's counters, survive an interruption.
+    So EarlyStopping's patience and best weights, and ReduceLROnPlateau's counters, survive an interruption. What they
+    were made with, such as a path, stays as whoever resumes makes them.
+
+    Args:
+        callbacks: The callbacks, right after `on_train_begin`.
     """
-    plain: dict[str, Any] = {}
-    arrays: dict[str, np.ndarray] = {}
-    for name, value in vars(callback).items():
-        if isinstance(value, np.generic):
-            plain[name] = value.item()
-        elif name not in NOT_STATE and _is_plain(value):
-            plain[name] = value
-        elif isinstance(value, list) and all(isinstance(x, np.ndarray) for x in value):
-            arrays |= {f"{name}/{index}": array for index, array in enumerate(value)}
-    return plain, arrays
+
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback]):
+        self._callbacks = callbacks
+        self._begun = [copy.deepcopy(_plain_attributes(callback)) for callback in callbacks]
+
+    def save(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+        """Returns for each callback its class and plain attributes, and all their arrays as `INDEX/NAME/NUMBER`."""
+        states: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        for index, (callback, begun) in enumerate(zip(self._callbacks, self._begun, strict=True)):
+            changed = {
+                name: value
+                for name, value in _plain_attributes(callback).items()
+                if name not in begun or value != begun[name]
+            }
+            states.append({"class": type(callback).__name__, "attributes": changed})
+            for name, value in vars(callback).items():
+                if _is_list_of_arrays(value):
+                    arrays |= {f"{index}/{name}/{i}": array for i, array in enumerate(value)}
+        return states, arrays
+
+    def restore(self, states: Sequence[dict[str, Any]], arrays: dict[str, np.ndarray]) -> None:
+        """Gives what `save` returned back, to the first callback of each class the first one's, and so on."""
+        left = list(enumerate(states))
+        for callback in self._callbacks:
+            same = (saved for saved in left if saved[1]["class"] == type(callback).__name__)
+            if (saved := next(same, None)) is None:
+                continue
+            left.remove(saved)
+            index, state = saved
+            lists: dict[str, list[np.ndarray]] = {}
+            for key in sorted(arrays, key=lambda key: int(key.rsplit("/", 1)[1])):
+                owner, name, _ = key.split("/")
+                if int(owner) == index:
+                    lists.setdefault(name, []).append(arrays[key])
+            vars(callback).update(state["attributes"] | lists)
 
 
-def restore_callback(
-    callback: keras.callbacks.Callback, plain: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> None:
-    """Gives a callback the state that `callback_state` returned."""
-    vars(callback).update(plain)
-    lists: dict[str, list[np.ndarray]] = {}
-    for key in sorted(arrays, key=lambda key: int(key.split("/")[1])):
-        lists.setdefault(key.split("/")[0], []).append(arrays[key])
-    vars(callback).update(lists)
+def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    attributes = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in vars(callback).items()
+    }
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name not in NOT_STATE and _is_plain(value)
+    }
+
+
+def _is_list_of_arrays(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(x, np.ndarray) for x in value)
 
 
 def _is_plain(value: Any) -> bool:
@@ -79,10 +130,11 @@ class Chunk:
         self.num_steps = fixed or 16
         self._fixed = fixed
 
-    def adapt(self, seconds: float) -> None:
+    def adapt(self, num_steps: int, seconds: float) -> None:
+        """Takes the time of a chunk; one that the epoch's end cut short says nothing about a longer one."""
         if self._fixed:
             return
-        if seconds < CHUNK_SECONDS / 2:
+        if seconds < CHUNK_SECONDS / 2 and num_steps == self.num_steps:
             self.num_steps *= 4 if seconds < CHUNK_SECONDS / 8 else 2
         elif seconds > CHUNK_SECONDS * 2:
             self.num_steps = max(1, self.num_steps // 2)

@@ -17,11 +17,10 @@ import tensorflow as tf
 
 from mnist_keras.checkpoints import Checkpoint
 from mnist_keras.hooks import (
+    CallbackStates,
     Chunk,
     Interrupted,
     Signals,
-    callback_state,
-    restore_callback,
     wants_every_step,
 )
 from mnist_keras.models import input_scale
@@ -81,6 +80,7 @@ class TrainingLoop:
         self.validation, self.one_hot = validation, one_hot
         self.num_classes = model.output_shape[-1]
         self.progress = Progress()
+        self._callback_states = CallbackStates(())
         self.scale = input_scale(model)
         self.class_weights = (
             tf.constant([class_weight.get(label, 1.0) for label in range(self.num_classes)])
@@ -119,6 +119,9 @@ class TrainingLoop:
             checkpoint: State to go on from.
             save: Called with the state after each epoch, and when SIGINT or SIGTERM comes.
 
+        Returns:
+            How far it came, with the history of all epochs.
+
         Raises:
             Interrupted: After SIGINT or SIGTERM, at the next chunk's end.
             FloatingPointError: If the loss is no longer finite; the last finite epoch stays saved.
@@ -136,8 +139,12 @@ class TrainingLoop:
         chunk = Chunk(fixed=1 if any(map(wants_every_step, callbacks)) else None)
         self.model.stop_training = False
         hooks.on_train_begin()
+        self._callback_states = CallbackStates(callbacks)
         if checkpoint is not None:
-            self._restore(checkpoint, callbacks)
+            epoch, steps_done = divmod(checkpoint.step, steps_per_epoch)
+            if steps_done:  # what this changes is in the state that is restored
+                hooks.on_epoch_begin(epoch)
+            self._restore(checkpoint)
         progress = self.progress
         with Signals() as signals:
             while (
@@ -146,12 +153,13 @@ class TrainingLoop:
                 and not signals.received
             ):
                 started, seconds_before = time.perf_counter(), progress.seconds
-                epoch = progress.step // steps_per_epoch
-                hooks.on_epoch_begin(epoch)
+                epoch, steps_done = divmod(progress.step, steps_per_epoch)
+                if not steps_done:
+                    hooks.on_epoch_begin(epoch)
                 logs = self._epoch(epoch, hooks, chunk, signals)
                 cut_off = signals.received and progress.step < (epoch + 1) * steps_per_epoch
                 if not cut_off:
-                    logs |= self._validate()
+                    logs |= self._validate(hooks)
                     hooks.on_epoch_end(epoch, logs)
                     progress.stopped = bool(self.model.stop_training)
                     progress.loss_sum, progress.num_correct = 0.0, 0
@@ -160,42 +168,35 @@ class TrainingLoop:
                     _check_finite(epoch, logs)
                     self._append_history(epoch, logs)
                 if save is not None:
-                    save(self.checkpoint(callbacks))
+                    save(self._checkpoint())
         if signals.received:
             raise Interrupted(signals.received)
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         hooks.on_train_end(logs={key: values[-1] for key, values in progress.history.items()})
         return progress
 
-    def checkpoint(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Checkpoint:
+    def _checkpoint(self):
         """Returns the state after the last step."""
         arrays = {
             f"variable/{index}": tf.convert_to_tensor(variable).numpy()
             for index, variable in enumerate(self._state_variables())
         }
-        state = dataclasses.asdict(self.progress)
-        state["callbacks"] = []
-        for index, callback in enumerate(callbacks):
-            plain, weights = callback_state(callback)
-            state["callbacks"].append(plain)
-            arrays |= {f"callback/{index}/{name}": array for name, array in weights.items()}
+        states, callback_arrays = self._callback_states.save()
+        arrays |= {f"callback/{name}": array for name, array in callback_arrays.items()}
+        state = {**dataclasses.asdict(self.progress), "callbacks": states}
         return Checkpoint(self.progress.step, arrays, state)
 
-    def _restore(self, checkpoint, callbacks):
+    def _restore(self, checkpoint):
         with self.strategy.scope():
             for index, variable in enumerate(self._state_variables()):
                 variable.assign(checkpoint.arrays[f"variable/{index}"])
+        callback_arrays = {
+            name.removeprefix("callback/"): array
+            for name, array in checkpoint.arrays.items()
+            if name.startswith("callback/")
+        }
         state = dict(checkpoint.state)
-        for index, (callback, plain) in enumerate(
-            zip(callbacks, state.pop("callbacks"), strict=False)
-        ):
-            prefix = f"callback/{index}/"
-            weights = {
-                key.removeprefix(prefix): array
-                for key, array in checkpoint.arrays.items()
-                if key.startswith(prefix)
-            }
-            restore_callback(callback, plain, weights)
+        self._callback_states.restore(state.pop("callbacks"), callback_arrays)
         self.progress = Progress(**state)
 
     def _state_variables(self):
@@ -228,7 +229,7 @@ class TrainingLoop:
                 "accuracy": progress.num_correct / (done * self.source.batch_size),
             }
             hooks.on_train_batch_end(done - 1, dict(logs))
-            chunk.adapt(time.perf_counter() - begun)
+            chunk.adapt(num_steps, time.perf_counter() - begun)
             if self.model.stop_training:  # a batch hook asked for it
                 break
         return logs
@@ -260,29 +261,36 @@ class TrainingLoop:
         num_rows = self.source.batch_size // num_replicas
         source = dataclasses.replace(self.source, images=images, labels=labels)
         x, y = get_batch(source, self.seed, step, replica * num_rows, num_rows, order=order)
+        x = self._as_model_input(x)
         for variable, key in self._seed_states:
             # Room for 1,024 draws of a layer in a step, and for 1,024 replicas.
             draw = step * 2**20 + tf.cast(replica, tf.int64) * 2**10
             variable.assign(tf.stack([tf.constant(key, tf.int64), draw]))
         weights = None if self.class_weights is None else tf.gather(self.class_weights, y)
         with tf.GradientTape() as tape:
-            outputs = model(self._as_model_input(x), training=True)
+            outputs = model(x, training=True)
             loss = model.compute_loss(x, self._targets(y), outputs, weights)
             scaled = model.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, model.trainable_variables)
         model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss, _count_correct(y, outputs)
 
-    def _validate(self):
+    def _validate(self, hooks):
         if self.validation is None:
             return {}
         images, labels = self.validation
-        loss_sum, num_correct = 0.0, 0
-        for start in range(0, len(images), VALIDATION_BATCH_SIZE):
+        loss_sum, num_correct, logs = 0.0, 0, {}
+        hooks.on_test_begin()
+        for batch, start in enumerate(range(0, len(images), VALIDATION_BATCH_SIZE)):
             rows = slice(start, start + VALIDATION_BATCH_SIZE)
+            hooks.on_test_batch_begin(batch)
             loss, correct = self._validate_batch(images[rows], labels[rows])
             loss_sum, num_correct = loss_sum + float(loss), num_correct + int(correct)
-        return {"val_loss": loss_sum / len(images), "val_accuracy": num_correct / len(images)}
+            done = start + len(labels[rows])
+            logs = {"loss": loss_sum / done, "accuracy": num_correct / done}
+            hooks.on_test_batch_end(batch, dict(logs))
+        hooks.on_test_end(dict(logs))
+        return {f"val_{name}": value for name, value in logs.items()}
 
     def _validation_sums(self, images, labels):
         outputs = self.model(self._as_model_input(to_input(images)), training=False)

@@ -12,11 +12,10 @@ import pytest
 import mnist_keras as mk
 from mnist_keras.hooks import (
     CHUNK_SECONDS,
+    CallbackStates,
     Chunk,
     Interrupted,
     Signals,
-    callback_state,
-    restore_callback,
     wants_every_step,
 )
 
@@ -57,9 +56,9 @@ def test_which_callbacks_want_every_step(callback, expected):
     assert wants_every_step(callback()) is expected
 
 
-def through_files(plain, arrays):
-    """Returns the state as a checkpoint gives it back."""
-    return json.loads(json.dumps(plain)), {key: arrays[key] for key in sorted(arrays)}
+def through_files(states, arrays):
+    """Returns the states as a checkpoint gives them back."""
+    return json.loads(json.dumps(states)), {key: arrays[key] for key in sorted(arrays)}
 
 
 def test_early_stopping_keeps_patience_and_best_weights():
@@ -73,13 +72,14 @@ def test_early_stopping_keeps_patience_and_best_weights():
         return callback
 
     first = stopping()
+    states = CallbackStates([first])
     for epoch, loss in enumerate([1.0, 0.5, np.float32(0.75), 0.75]):
         first.on_epoch_end(epoch, {"loss": loss})
     best = [array.copy() for array in first.best_weights]
     model.set_weights([array + 1 for array in best])
 
     second = stopping()
-    restore_callback(second, *through_files(*callback_state(first)))
+    CallbackStates([second]).restore(*through_files(*states.save()))
     assert (second.best, second.best_epoch, second.wait) == (0.5, 1, 2)
     for ours, theirs in zip(second.best_weights, best, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -89,26 +89,48 @@ def test_early_stopping_keeps_patience_and_best_weights():
     np.testing.assert_array_equal(model.get_weights()[0], best[0])
 
 
-def test_the_state_holds_plain_values_and_lists_of_arrays_alone():
+def test_the_state_holds_what_changed_of_plain_values_and_lists_of_arrays():
     callback = callbacks.Callback()
-    vars(callback).clear()
-    callback.params = {"epochs": 3}  # another run's
-    callback.count, callback.rate = np.int64(3), np.float64(0.1)
-    callback.names, callback.nested = ["a", None], {"a": [1, True]}
+    callback.path, callback.since, callback.names = "best.keras", 0, []
+    states = CallbackStates([callback])
+    callback.since, callback.count, callback.rate = 0, np.int64(3), np.float64(0.1)
+    callback.names.extend(["a", None])
+    callback.nested = {"a": [1, True]}
     callback.arrays = [np.array([index]) for index in range(12)]
     callback.function, callback.by_number = print, {1: 2}
-    plain, arrays = callback_state(callback)
-    assert plain == {"count": 3, "rate": 0.1, "names": ["a", None], "nested": {"a": [1, True]}}
-    assert type(plain["count"]) is int
+    (state,), arrays = states.save()
+    changed = {"count": 3, "rate": 0.1, "names": ["a", None], "nested": {"a": [1, True]}}
+    assert state == {"class": "Callback", "attributes": changed}
+    assert type(state["attributes"]["count"]) is int
     restored = callbacks.Callback()
-    restore_callback(restored, *through_files(plain, arrays))
+    restored.path = "elsewhere.keras"
+    CallbackStates([restored]).restore(*through_files([state], arrays))
     assert [int(array[0]) for array in restored.arrays] == list(range(12))
+    assert (restored.path, restored.count) == ("elsewhere.keras", 3)
+
+
+class Counter(callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.count, self.history = 0, []
+
+
+def test_each_callback_gets_the_state_of_its_class():
+    saved = [OnEpoch(), Counter(), Counter()]
+    states = CallbackStates(saved)
+    saved[0].count, saved[1].count, saved[2].count = 10, 1, 2
+    saved[1].history, saved[2].history = [np.zeros(1)], [np.ones(2)]
+    given_back = [Counter(), OnBatch(), Counter(), Counter()]
+    CallbackStates(given_back).restore(*through_files(*states.save()))
+    assert [getattr(x, "count", None) for x in given_back] == [1, None, 2, 0]
+    assert [len(x.history[0]) for x in (given_back[0], given_back[2])] == [1, 2]
+    assert given_back[3].history == []
 
 
 def test_a_fixed_chunk_stays():
     chunk = Chunk(fixed=1)
     for seconds in (0.0, 100.0):
-        chunk.adapt(seconds)
+        chunk.adapt(1, seconds)
         assert chunk.num_steps == 1
 
 
@@ -116,9 +138,18 @@ def test_a_fixed_chunk_stays():
 def test_a_chunk_grows_and_shrinks_to_its_seconds(seconds_per_step):
     chunk = Chunk(fixed=None)
     for _ in range(20):
-        chunk.adapt(chunk.num_steps * seconds_per_step)
+        chunk.adapt(chunk.num_steps, chunk.num_steps * seconds_per_step)
     seconds = chunk.num_steps * seconds_per_step
     assert chunk.num_steps == 1 or CHUNK_SECONDS / 2 <= seconds <= CHUNK_SECONDS * 2
+
+
+def test_a_chunk_that_the_epoch_cuts_short_makes_the_next_no_longer():
+    chunk = Chunk(fixed=None)
+    num_steps = chunk.num_steps
+    chunk.adapt(num_steps - 1, 0.0)
+    assert chunk.num_steps == num_steps
+    chunk.adapt(num_steps - 1, 10 * CHUNK_SECONDS)
+    assert chunk.num_steps == num_steps // 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
