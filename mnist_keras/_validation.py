@@ -50,13 +50,30 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     return value
 
 
-def check_integer(name: str, value: object, *, minimum: int, hint: str = "") -> int:
-    """Returns `value` as an `int` if it is a whole number of at least `minimum`."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
+def check_integer(
+    name: str, value: object, *, minimum: int, maximum: int | None = None, hint: str = ""
+) -> int:
+    """Returns `value` as an `int` if it is a whole number of at least `minimum` and at most `maximum`."""
+    legal = (
+        isinstance(value, numbers.Integral)
+        and not isinstance(value, bool)
+        and int(value) >= minimum
+        and (maximum is None or int(value) <= maximum)
+    )
+    if not legal:
+        high = "" if maximum is None else f" and at most {maximum}"
         raise invalid(
-            name, expected=f"a whole number of at least {minimum}", received=repr(value), hint=hint
+            name,
+            expected=f"a whole number of at least {minimum}{high}",
+            received=repr(value),
+            hint=hint,
         )
-    return int(value)
+    return int(value)  # type: ignore[call-overload]
+
+
+def check_seed(seed: object) -> int:
+    """Returns `seed` as an `int` if NumPy, Keras and TensorFlow all take it."""
+    return check_integer("seed", seed, minimum=0, maximum=2**32 - 1)
 
 
 def check_number(
@@ -77,6 +94,15 @@ def check_number(
     return float(value)  # type: ignore[arg-type]
 
 
+def _as_array(name: str, values: object) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # nested lists of unequal lengths
+        raise invalid(
+            name, expected="an array, or lists of equal lengths", received=f"{error}".rstrip(".")
+        ) from error
+
+
 def check_images(images: object, *, name: str = "images") -> np.ndarray:
     """Returns images as an array of shape `(n, height, width)` in `uint8` or in `float32`.
 
@@ -88,7 +114,7 @@ def check_images(images: object, *, name: str = "images") -> np.ndarray:
     Raises:
         InputError: If the rank, the number of channels, the dtype or the range is another, or there is no image.
     """
-    array = np.asarray(images)
+    array = _as_array(name, images)
     shape = f"shape={array.shape}, dtype={array.dtype}"
     if array.ndim == 4 and array.shape[-1] == 1:
         array = array[..., 0]
@@ -97,7 +123,9 @@ def check_images(images: object, *, name: str = "images") -> np.ndarray:
             name,
             expected="shape (n, height, width) or (n, height, width, 1)",
             received=shape,
-            hint="Add an axis to a single image: image[None]." if array.ndim == 2 else "",
+            hint="Add an axis to a single image, image[None]; fold flat rows, images.reshape(-1, 28, 28)."
+            if array.ndim == 2
+            else "",
         )
     if 0 in array.shape:
         raise invalid(name, expected="at least one image of at least one pixel", received=shape)
@@ -124,14 +152,20 @@ def check_images(images: object, *, name: str = "images") -> np.ndarray:
 
 
 def check_labels(
-    labels: object, *, num_examples: int, num_classes: int | None = None, name: str = "labels"
+    labels: object,
+    *,
+    num_examples: int | None = None,
+    num_classes: int | None = None,
+    name: str = "labels",
 ) -> np.ndarray:
     """Returns labels as an `int64` array of shape `(num_examples,)`, values in `[0, num_classes)`.
+
+    None stands for any number of them.
 
     Raises:
         InputError: If they are one-hot, not whole numbers, of another length or out of range.
     """
-    array = np.asarray(labels)
+    array = _as_array(name, labels)
     shape = f"shape={array.shape}, dtype={array.dtype}"
     if array.ndim != 1:
         one_hot = array.ndim == 2 and array.shape[1] > 1
@@ -142,8 +176,9 @@ def check_labels(
             hint=f"Convert one-hot rows with {name}.argmax(axis=-1)." if one_hot else "",
         )
     if array.dtype.kind not in "iu":
-        raise invalid(name, expected="integer class labels", received=shape)
-    if len(array) != num_examples:
+        hint = f"Convert whole numbers with {name}.astype(int)." if array.dtype.kind == "f" else ""
+        raise invalid(name, expected="integer class labels", received=shape, hint=hint)
+    if num_examples is not None and len(array) != num_examples:
         raise invalid(
             name, expected=f"{num_examples} labels, one for each image", received=len(array)
         )
@@ -164,7 +199,7 @@ def check_probabilities(probabilities: object, *, name: str = "probabilities") -
         InputError: If the rank or dtype is another, a value is not finite or not in [0, 1], a row
             does not sum to 1 (to 1e-3, the rounding of half precision), or there is no row.
     """
-    array = np.asarray(probabilities)
+    array = _as_array(name, probabilities)
     shape = f"shape={array.shape}, dtype={array.dtype}"
     if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] < 2:
         raise invalid(
@@ -203,7 +238,8 @@ def check_predictions(
     name: str = "predictions",
 ) -> np.ndarray:
     """Returns predicted classes as `check_labels` does; takes classes or their probabilities."""
-    if np.ndim(predictions) == 2:  # type: ignore[arg-type]
+    predictions = _as_array(name, predictions)
+    if predictions.ndim == 2:
         predictions = check_probabilities(predictions, name=name).argmax(axis=1)
     return check_labels(predictions, num_examples=num_examples, num_classes=num_classes, name=name)
 

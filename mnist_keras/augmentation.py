@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_integer, check_number, invalid, unknown
+from mnist_keras._validation import check_number, check_seed, invalid, unknown
 
 MAX_ROTATION = 45.0  # degrees; a 6 that is turned further comes close to a 9
 MAX_SHEAR = 45.0  # degrees
@@ -117,7 +117,7 @@ class Augmentation:
                 expected=f"at least {end}, the row where these images end",
                 received=batch_size,
             )
-        seed = check_integer("seed", seed, minimum=0)
+        seed = check_seed(seed)
         if self.is_identity:
             return images
         stream = tf.constant(seed ^ SEED_STREAM, tf.int64)

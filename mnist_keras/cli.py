@@ -127,9 +127,7 @@ def _add_data(command: argparse.ArgumentParser, default: str | None = None) -> N
     shown = default or "what the run was trained on, else auto"
     described = f"a set's name, auto, or your own IDX, NPZ, CSV or picture folder; default: {shown}"
     command.add_argument("--data", default=default, metavar="NAME|PATH", help=described)
-    command.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="where the files of a known set are"
-    )
+    command.add_argument("--data-dir", metavar="DIR", help="where the files of a known set are")
 
 
 def _models(args: argparse.Namespace) -> None:
@@ -174,12 +172,12 @@ def _demo(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from mnist_keras._validation import InputError, check_integer
+    from mnist_keras._validation import InputError, check_seed
     from mnist_keras.datasets import load_data
     from mnist_keras.run_directory import RunDirectory, next_run_directory
 
     recipe = _recipe(args)
-    check_integer("seed", args.seed, minimum=0)
+    check_seed(args.seed)
     if args.run_dir is None and (args.resume or args.overwrite):
         raise InputError("--resume and --overwrite need --run-dir, which says which run.")
     run_dir = args.run_dir or next_run_directory(args.model)
@@ -247,9 +245,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     data = _test_data(args, args.model)
     with _quiet_startup():
         model = load_model(args.model)
-        from mnist_keras.prediction import evaluate
-    names = {"class_names": data.class_names, "dataset": data.name}
-    evaluation = evaluate(model, data.test_images, data.test_labels, **names)
+        from mnist_keras.prediction import evaluate_test
+    evaluation = evaluate_test(model, data)
     if out:
         from mnist_keras.plotting import save_plots
 
@@ -267,8 +264,8 @@ def _compare(args: argparse.Namespace) -> None:
     data = _test_data(args, *names)
     with _quiet_startup():
         models = [load_model(name) for name in names]
-        from mnist_keras.prediction import predict_probabilities
-    predictions = [predict_probabilities(model, data.test_images) for model in models]
+        from mnist_keras.prediction import evaluate_test
+    predictions = [evaluate_test(model, data).predictions for model in models]
     print(compare(data.test_labels, *predictions).report(*names))
 
 

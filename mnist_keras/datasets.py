@@ -83,6 +83,11 @@ class ImageData:
         if self.test_labels is not None and len(self.test_images):
             return self
         images, labels = self.train_images, self.train_labels
+        if not len(images):
+            raise InputError(
+                f"{self.name} holds {len(self.test_images)} images without labels. Expected labelled ones, to "
+                "train or to evaluate on; in a CSV file a label first in every row."
+            )
         train, test = _stratified_split(labels, round(0.2 * len(labels)))
         splits = Splits(images[train], labels[train], images[test], labels[test], self.class_names)
         return make_image_data(*splits, name=self.name, source=self.source)
@@ -146,11 +151,15 @@ def find_data(
     given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     prefix = DATASETS[name].idx_prefix
     if given and source in ("auto", "idx", "npz"):
-        found = readers.find_set(name, prefix, Path(given).expanduser(), source)
+        root = downloads.expand_home(given)
+        with _named_in_errors(root):
+            found = readers.find_set(name, prefix, root, source)
         if found or data_dir is not None:
             return found
     if source in ("auto", "keras") and data_dir is None:
-        found = readers.find_set(name, prefix, downloads.keras_cache())
+        found = None
+        with contextlib.suppress(PermissionError):  # the home of another user, in containers say
+            found = readers.find_set(name, prefix, downloads.keras_cache())
         if found and downloads.is_damaged_keras_mnist(found[1]):
             _say(f"{found[1]} is left out: it is not the published file, perhaps cut off.")
         elif found:
@@ -162,7 +171,9 @@ def find_data(
 
 def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
     check_choice("source", source, ("auto", "idx", "npz", "tfds", "keras"))
-    if data_dir is not None and not (str(data_dir) and Path(data_dir).expanduser().is_dir()):
+    if data_dir is not None and not (
+        str(data_dir) and os.path.isdir(downloads.expand_home(str(data_dir)))  # noqa: PTH112  (never raises)
+    ):
         raise invalid("data_dir", expected="a directory", received=repr(str(data_dir)))
     if source == "keras":
         _check_no_data_dir(data_dir, "with source='keras', which has its own directory")
@@ -170,7 +181,7 @@ def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None)
     expected = readers.expected_idx(spec.idx_prefix)
     expected += "" if spec.idx_prefix else f" Or {name}.npz."
     given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
-    root, found = Path(given or "").expanduser(), None
+    root, found = downloads.expand_home(given or ""), None
     if source != "tfds":
         found = find_data(name, source=source, data_dir=data_dir)
     elif given:
@@ -237,8 +248,10 @@ def _published(name: str, source: str, splits: Splits, place: str = "the downloa
 def _load_path(
     name: str | os.PathLike[str], source: str, data_dir: str | os.PathLike[str] | None
 ) -> ImageData:
-    path = Path(name).expanduser()
-    if not path.exists():
+    path = downloads.expand_home(name)
+    with _named_in_errors(path):
+        there = path.exists()
+    if not there:
         hint = f"Or the path of a directory or file; there is none at {path.absolute()}."
         raise InputError(f"{unknown('data set', str(name), ['auto', *DATASETS])} {hint}")
     check_choice("source", source, ("auto", *_READERS))

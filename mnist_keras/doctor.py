@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mnist_keras._validation import InputError
 from mnist_keras.datasets import DATA_DIR_VARIABLE, find_data
-from mnist_keras.downloads import keras_cache, tfds_cache
+from mnist_keras.downloads import expand_home, keras_cache, tfds_cache
 
 DISTRIBUTIONS = ("mnist-keras", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 DATASETS = ("mnist", "fashion_mnist")
@@ -123,10 +124,15 @@ def _why_no_gpu(driver: list[str] | None) -> str:
 def _data(name: str) -> dict[str, Any]:
     """Returns where a data set was found, as its format and place, and the places to put it."""
     given = os.environ.get(DATA_DIR_VARIABLE)
-    places = [Path(given).expanduser()] if given else []
-    found = find_data(name)
+    places = [expand_home(given)] if given else []
+    found, problem = None, None
+    try:
+        found = find_data(name)
+    except InputError as error:
+        problem = str(error)
     return {
         "found": found and [found[0], str(found[1])],
+        "problem": problem,
         "looked_in": [str(place) for place in (*places, keras_cache(), tfds_cache())],
     }
 
@@ -156,6 +162,8 @@ def render(facts: dict[str, Any]) -> str:
     for name, data in facts["data"].items():
         if data["found"]:
             text = f"found in {data['found'][1]} ({data['found'][0]})"
+        elif data["problem"]:
+            text = data["problem"]
         else:
             text = (
                 f"not found in {', '.join(data['looked_in'])}; it would be downloaded. "

@@ -123,14 +123,19 @@ def published_as(sha256: str) -> set[tuple[str, str]]:
     }
 
 
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """Returns a path with a leading `~` expanded; left as it is where there is no such home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (the method of Path raises there)
+
+
 def keras_cache() -> Path:
     """Returns the directory where Keras keeps data sets."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+    return expand_home(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"
 
 
 def tfds_cache() -> Path:
     """Returns the directory where TFDS keeps prepared data sets."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets")
+    return expand_home(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def in_tfds_cache(name: str) -> bool:

@@ -228,7 +228,7 @@ def compare(labels: ArrayLike, predictions_a: ArrayLike, predictions_b: ArrayLik
     """
     from scipy.stats import binomtest
 
-    labels = check_labels(labels, num_examples=np.size(labels))
+    labels = check_labels(labels)
     n = len(labels)
     if not n:
         raise invalid("labels", expected="at least one label", received="none")

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_images, check_integer, check_labels, invalid
+from mnist_keras._validation import check_images, check_integer, check_labels, check_seed, invalid
 from mnist_keras.augmentation import AUGMENTATIONS, Augmentation, get_augmentation
 
 MEAN, STANDARD_DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
@@ -147,7 +147,7 @@ def make_dataset(
             received=f"training={training}, augmentation={augmentation!r}, start_step={start_step}",
         )
     check_integer("start_step", start_step, minimum=0)
-    check_integer("seed", seed, minimum=0)
+    seed = check_seed(seed)
     images = check_images(images)
     check_integer("batch_size", batch_size, minimum=1)
     with tf.device("CPU"):  # tf.data runs there

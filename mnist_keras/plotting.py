@@ -182,7 +182,7 @@ def plot_errors(
     Takes the images, labels and so on that `plot_predictions` takes.
     """
     max_errors = check_integer("max_errors", max_errors, minimum=1)
-    labels = check_labels(labels, num_examples=np.size(labels))
+    labels = check_labels(labels)
     grid = _check_grid(images, probabilities, labels, class_names)
     errors = np.flatnonzero(grid.probabilities.argmax(axis=1) != grid.labels)
     worst_first = np.argsort(-grid.probabilities[errors].max(axis=1), kind="stable")
@@ -327,8 +327,8 @@ def _shorten(name: str) -> str:
 def _check_classes(labels, predictions, class_names) -> tuple[np.ndarray, np.ndarray, tuple]:
     names = None if class_names is None else tuple(class_names)
     known = None if names is None else len(names)
-    num_examples = np.size(labels)
-    labels = check_labels(labels, num_examples=num_examples, num_classes=known)
+    labels = check_labels(labels, num_classes=known)
+    num_examples = len(labels)
     if not num_examples:
         raise invalid("labels", expected="at least one label", received="none")
     columns = np.shape(predictions)[1] if np.ndim(predictions) == 2 else 2

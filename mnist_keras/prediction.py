@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_images, check_integer, check_labels
+from mnist_keras._validation import InputError, check_images, check_integer, check_labels
+from mnist_keras.datasets import ImageData
 from mnist_keras.evaluation import Evaluation, evaluate_predictions
 from mnist_keras.models import check_input_shape, input_scale, returns_logits
 
@@ -32,6 +33,7 @@ def predict_probabilities(
     """
     images = check_images(images)
     check_integer("batch_size", batch_size, minimum=1)
+    check_input_shape(model, images.shape[1:])
     predict = _compiled(model, images.shape[1:], images.dtype)
     rows = [
         predict(tf.constant(images[start : start + batch_size])).numpy()
@@ -81,6 +83,32 @@ def evaluate(
     )
 
 
+def evaluate_test(model: keras.Model, data: ImageData) -> Evaluation:
+    """Evaluates a model on the test images of a data set, which may have fewer classes than the model.
+
+    Raises:
+        InputError: If the images or the labels are not those of the model.
+    """
+    check_input_shape(model, data.test_images.shape[1:])
+    num_classes = model.output_shape[-1]
+    names = data.class_names + tuple(map(str, range(data.num_classes, num_classes)))
+    labels = check_labels(data.test_labels, num_examples=len(data.test_images))
+    highest = labels.max(initial=0)
+    if highest >= num_classes:
+        raise InputError(
+            f"The model {model.name!r} has {num_classes} classes, and {data.name} has a test image of class "
+            f"{highest} ({names[highest]}). Expected labels in [0, {num_classes - 1}]: choose data with the "
+            "classes that the model was trained on, or another model."
+        )
+    return evaluate(
+        model,
+        data.test_images,
+        labels,
+        class_names=names[:num_classes],
+        dataset=data.name,
+    )
+
+
 _functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -102,7 +130,12 @@ def _compile(model, image_shape, dtype):
     def predict(images):
         model = model_reference()
         images = tf.reshape(tf.cast(images, tf.float32) * scale, (-1, *shape))
-        outputs = tf.cast(model(images, training=False), tf.float32)  # type: ignore[misc]
-        return tf.nn.softmax(outputs) if logits else outputs
+        outputs = model(images, training=False)  # type: ignore[misc]
+        probabilities = tf.cast(outputs, tf.float32)
+        if logits:
+            return tf.nn.softmax(probabilities)
+        if outputs.dtype == tf.float32:
+            return probabilities
+        return probabilities / tf.reduce_sum(probabilities, axis=-1, keepdims=True)
 
     return predict

@@ -81,7 +81,9 @@ class Recipe:
             if self.optimizer not in OPTIMIZERS:
                 raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         elif not (
-            isinstance(self.optimizer, Mapping) and {"class_name", "config"} <= {*self.optimizer}
+            isinstance(self.optimizer, Mapping)
+            and isinstance(self.optimizer.get("class_name"), str)
+            and isinstance(self.optimizer.get("config"), Mapping)
         ):
             raise invalid(
                 "optimizer",

@@ -14,15 +14,23 @@ import keras
 import tensorflow as tf
 
 from mnist_keras import distribution
-from mnist_keras._validation import InputError, check_images, check_integer, check_labels, invalid
+from mnist_keras._validation import (
+    InputError,
+    check_images,
+    check_labels,
+    check_number,
+    check_seed,
+    invalid,
+)
 from mnist_keras.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from mnist_keras.datasets import ImageData, load_data, make_image_data
 from mnist_keras.evaluation import Evaluation
+from mnist_keras.hooks import check_callbacks
 from mnist_keras.loop import Interrupted, Progress, TrainingLoop
 from mnist_keras.models import check_input_shape
 from mnist_keras.pipeline import make_batch_source
 from mnist_keras.plotting import save_plots
-from mnist_keras.prediction import evaluate
+from mnist_keras.prediction import evaluate, evaluate_test
 from mnist_keras.recipes import Recipe, compile_model, get_recipe
 from mnist_keras.registry import get_model_spec, load_model
 from mnist_keras.run_directory import RunDirectory, architecture, versions
@@ -110,7 +118,8 @@ def train(
         print(run.evaluation.report())
     """
     recipe = _choose_recipe(model, recipe, precision, validation_size)
-    check_integer("seed", seed, minimum=0)
+    seed, verbose = check_seed(seed), _verbosity(verbose)
+    check_callbacks(callbacks)
     directory = None if run_dir is None else RunDirectory(run_dir)
     if directory is not None:
         directory.check(resume=resume, overwrite=overwrite)
@@ -124,6 +133,7 @@ def train(
     policy = distribution.choose_precision(recipe.precision)
     with strategy.scope():
         model = _choose_model(model, data, policy, seed)
+        class_weight = _check_classes(model, data, validation, class_weight)
         source = make_batch_source(
             train_images,
             train_labels,
@@ -131,7 +141,6 @@ def train(
             augmentation=recipe.augmentation,
         )
         compile_model(model, recipe, recipe.epochs * source.steps_per_epoch)
-    _check_classes(model, data, class_weight)
     jit = distribution.choose_jit(
         recipe.jit,
         model,
@@ -145,7 +154,7 @@ def train(
         "seed": seed,
         "precision": policy,
         "jit": jit,
-        "class_weight": {str(label): weight for label, weight in (class_weight or {}).items()},
+        "class_weight": {str(label): weight for label, weight in class_weight.items()},
         "strategy": type(strategy).__name__,
         "num_replicas": strategy.num_replicas_in_sync,
         "devices": distribution.describe_devices(),
@@ -177,7 +186,7 @@ def train(
         progress = loop.run(
             recipe.epochs,
             callbacks=callbacks,
-            verbose=_verbosity(verbose),
+            verbose=verbose,
             checkpoint=checkpoint,
             save=functools.partial(_save, directory) if directory else None,
         )
@@ -208,10 +217,8 @@ def _choose_data(data, data_dir) -> ImageData:
         return data
     try:
         first, second = data
-        train_split, test_split = (
-            (first, second) if isinstance(first, tuple | list) else (data, None)
-        )
-        arrays = [*train_split, *(test_split or ())]
+        splits = data if isinstance(first, tuple | list) else [(first, second)]
+        arrays = [array for images, labels in splits for array in (images, labels)]
     except (TypeError, ValueError) as error:
         raise invalid(
             "data",
@@ -254,9 +261,16 @@ def _split(data, recipe, validation_data):
     if validation_data is not None:
         if recipe.validation_size:
             raise InputError("Give `validation_data` or `validation_size`, not both.")
-        held_images = check_images(validation_data[0], name="validation_data")
+        try:
+            held_images, held_labels = validation_data
+        except (TypeError, ValueError) as error:
+            received = type(validation_data).__name__
+            raise invalid(
+                "validation_data", expected="(images, labels)", received=received
+            ) from error
+        held_images = check_images(held_images, name="validation_data")
         held_labels = check_labels(
-            validation_data[1], num_examples=len(held_images), name="validation_data"
+            held_labels, num_examples=len(held_images), name="validation_data"
         )
         return images, labels, (held_images, held_labels)
     size = recipe.validation_size
@@ -271,16 +285,21 @@ def _split(data, recipe, validation_data):
     return images, labels, None
 
 
-def _check_classes(model, data, class_weight) -> None:
-    check_input_shape(model, data.input_shape[:2])
-    num_classes = model.output_shape[-1]
-    for labels in (data.train_labels, data.test_labels):
-        check_labels(labels, num_examples=len(labels), num_classes=num_classes)
-    wrong = [x for x in class_weight or () if x not in range(num_classes)]
-    if wrong:
-        raise invalid(
-            "class_weight", expected=f"labels in [0, {num_classes - 1}] as keys", received=wrong
-        )
+def _check_classes(model, data, validation, class_weight) -> dict[int, float]:
+    """Checks that the images and labels are those of the model; returns the class weights by plain labels."""
+    for images, labels in (*data, *([validation] if validation else [])):
+        check_input_shape(model, images.shape[1:])
+        check_labels(labels, num_classes=model.output_shape[-1])
+    legal = range(model.output_shape[-1])
+    class_weight = {} if class_weight is None else class_weight
+    if not isinstance(class_weight, Mapping) or any(label not in legal for label in class_weight):
+        received = list(class_weight) if isinstance(class_weight, Mapping) else repr(class_weight)
+        expected = f"a dictionary with labels in [0, {legal[-1]}] as keys"
+        raise invalid("class_weight", expected=expected, received=received)
+    return {
+        int(label): check_number(f"class_weight[{label}]", weight, minimum=0)
+        for label, weight in class_weight.items()
+    }
 
 
 def _verbosity(verbose: int | str) -> int:
@@ -298,7 +317,7 @@ def _save(directory: RunDirectory, checkpoint: Checkpoint) -> None:
 
 
 def _finish(model, data, train_split, progress: Progress, directory) -> TrainingRun:
-    evaluation = _evaluate_test(model, data)
+    evaluation = evaluate_test(model, data)
     metrics = {
         **evaluation.to_dict(),
         "train_accuracy": evaluate(model, *train_split, split="train").accuracy,
@@ -319,23 +338,12 @@ def _finish(model, data, train_split, progress: Progress, directory) -> Training
     )
 
 
-def _evaluate_test(model, data) -> Evaluation:
-    num_classes = model.output_shape[-1]  # may be more than the data have
-    return evaluate(
-        model,
-        data.test_images,
-        data.test_labels,
-        class_names=data.class_names + tuple(map(str, range(data.num_classes, num_classes))),
-        dataset=data.name,
-    )
-
-
 def _load_finished(directory, data) -> TrainingRun:
     model = load_model(directory.path)
     return TrainingRun(
         model,
         directory.read_history(),
         directory.read_metrics(),
-        _evaluate_test(model, data),
+        evaluate_test(model, data),
         directory.path,
     )

@@ -244,7 +244,10 @@ def test_bad_settings_are_named(config, text):
         ({"images": tf.zeros((2, 28, 28, 3))}, "Received: shape=(2, 28, 28, 3), dtype=float32."),
         ({"images": tf.zeros((2, 28, 28, 1), tf.uint8)}, "dtype=uint8"),
         ({"batch_size": 5, "first_row": 4}, "Invalid `batch_size`. Expected at least 6, the row"),
-        ({"seed": 0.5}, "Invalid `seed`. Expected a whole number of at least 0. Received: 0.5."),
+        (
+            {"seed": 0.5},
+            "Invalid `seed`. Expected a whole number of at least 0 and at most 4294967295. Received: 0.5.",
+        ),
     ],
 )
 def test_bad_batches_are_named(change, text):

@@ -24,7 +24,7 @@ from data_files import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnist_keras import datasets, downloads
+from mnist_keras import datasets, downloads, readers
 from mnist_keras._validation import InputError
 from mnist_keras.datasets import DATASETS, ImageData, NotFoundError, find_data, load_data
 from mnist_keras.downloads import DownloadError
@@ -116,6 +116,15 @@ def test_with_test_split_of_too_few_images(tmp_path):
         data.with_test_split()
 
 
+def test_unlabelled_images_alone_are_none_to_train_on(tmp_path):
+    path = write_csv(tmp_path / "test.csv", ARRAYS["test_images"])
+    with pytest.raises(
+        InputError,
+        match=r"test.csv holds 6 images without labels. Expected labelled ones, to train or to evaluate on;",
+    ):
+        load_data(path).with_test_split()
+
+
 def test_digits():
     data = load_data("digits")
     assert data.name == "digits"
@@ -196,6 +205,38 @@ def test_a_data_dir_that_is_none(data_dir):
         InputError, match=rf"Invalid `data_dir`. Expected a directory. Received: '{data_dir}'"
     ):
         load_data("mnist", data_dir=data_dir)
+
+
+@pytest.mark.parametrize("data_dir", ["~no-such-user/data", "x" * 300, 5])
+def test_a_data_dir_that_cannot_be(data_dir):
+    with pytest.raises(InputError, match=r"Invalid `data_dir`. Expected a directory. Received: "):
+        load_data("mnist", data_dir=data_dir)
+
+
+@pytest.mark.parametrize("name", ["mnist", "auto"])
+def test_a_variable_that_names_what_cannot_be_read(monkeypatch, name):
+    monkeypatch.setenv("MNIST_KERAS_DATA_DIR", "x" * 300)
+    with pytest.raises(InputError, match=r"x/mnist/train-.* cannot be read: File name too long"):
+        load_data(name)
+
+
+def test_a_cache_of_another_user_is_none(monkeypatch):
+    find_set = readers.find_set
+
+    def refuse(name, prefix, root, *source):
+        if root == downloads.keras_cache():
+            raise PermissionError(13, "Permission denied", str(root))
+        return find_set(name, prefix, root, *source)
+
+    monkeypatch.setattr(readers, "find_set", refuse)
+    assert load_data("auto").name == "digits"
+
+
+def test_without_a_home_the_caches_are_below_here(monkeypatch):
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as without HOME and an account
+    assert downloads.keras_cache() == Path("~/.keras/datasets")
+    assert find_data("mnist") is None
 
 
 def test_mnist_never_falls_back_and_says_where_to_put_what(tmp_path, monkeypatch):
@@ -286,6 +327,13 @@ def test_unknown_name():
         "Unknown data set 'fashon_mnist'. Did you mean 'fashion_mnist'? Expected one"
     )
     assert f"there is none at {Path('fashon_mnist').absolute()}." in str(caught.value)
+
+
+def test_a_path_that_cannot_be():
+    with pytest.raises(InputError, match=r"x cannot be read: File name too long\."):
+        load_data("x" * 300)
+    with pytest.raises(InputError, match=r"Unknown data set '~no-such-user/data'\."):
+        load_data("~no-such-user/data")
 
 
 @pytest.mark.parametrize("name", [None, 5, ""])

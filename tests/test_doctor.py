@@ -133,8 +133,12 @@ def test_data_that_is_found_and_data_that_is_not(facts, monkeypatch, tmp_path):
     assert data["looked_in"][0] == str(tmp_path / "data")
     text = " ".join(doctor.render({**facts, "data": {"mnist": data}}).split())
     assert f"mnist not found in {tmp_path / 'data'}, " in text
-    found = {"found": ["idx", "/data/mnist"], "looked_in": []}
+    found = {"found": ["idx", "/data/mnist"], "problem": None, "looked_in": []}
     assert "found in /data/mnist (idx)" in doctor.render({**facts, "data": {"mnist": found}})
+    monkeypatch.setenv("MNIST_KERAS_DATA_DIR", "x" * 300)
+    problem = doctor._data("mnist")
+    text = doctor.render({**facts, "data": {"mnist": problem}})
+    assert "cannot be read: File name too long." in " ".join(text.split())
 
 
 def test_a_missing_extra_comes_with_its_pip_command(facts):

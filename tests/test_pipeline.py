@@ -221,7 +221,8 @@ BAD = {
     "one image": (
         lambda x, y: make_dataset(x[0], y[:1]),
         "Invalid `images`. Expected shape (n, height, width) or (n, height, width, 1). "
-        "Received: shape=(9, 7), dtype=uint8. Add an axis to a single image: image[None].",
+        "Received: shape=(9, 7), dtype=uint8. Add an axis to a single image, "
+        "image[None]; fold flat rows, images.reshape(-1, 28, 28).",
     ),
     "no array": (
         lambda x, y: make_dataset(5),
@@ -255,7 +256,7 @@ BAD = {
     ),
     "seed": (
         lambda x, y: make_dataset(x, y, batch_size=8, training=True, seed=-1),
-        "Invalid `seed`. Expected a whole number of at least 0. Received: -1.",
+        "Invalid `seed`. Expected a whole number of at least 0 and at most 4294967295. Received: -1.",
     ),
     "start step": (
         lambda x, y: make_dataset(x, y, batch_size=8, training=True, start_step=-1),

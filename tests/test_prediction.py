@@ -10,7 +10,8 @@ import pytest
 import mnist_keras as mk
 from mnist_keras import prediction
 from mnist_keras._validation import InputError
-from mnist_keras.prediction import evaluate, predict_probabilities
+from mnist_keras.datasets import make_image_data
+from mnist_keras.prediction import evaluate, evaluate_test, predict_probabilities
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,23 @@ def test_evaluate_is_the_evaluation_of_the_probabilities(images):
     np.testing.assert_array_equal(evaluation.probabilities, expected.probabilities)
 
 
+def image_data(images, labels):
+    return make_image_data(images, labels, images, labels, name="drawings", source="memory")
+
+
+def test_names_of_classes_that_the_data_lack_are_their_numbers(images):
+    data = make_image_data(
+        *(images, np.arange(37) % 2) * 2, ("cat", "dog"), name="pets", source="memory"
+    )
+    evaluation = evaluate_test(net(num_classes=4), data)
+    assert evaluation.class_names == ("cat", "dog", "2", "3")
+    assert evaluation.dataset == "pets"
+    few = make_image_data(
+        *(images, np.zeros(37, int)) * 2, tuple("abcd"), name="few", source="memory"
+    )
+    assert evaluate_test(net(num_classes=2), few).class_names == ("a", "b")
+
+
 SIZE = (
     "Invalid `images`. Expected images of the model's input shape (28, 28, 1). "
     "Received: images of shape (20, 20)."
@@ -149,7 +167,7 @@ BAD = {
     "size, evaluated": (lambda x, y: evaluate(net(), x[:, :20, :20], y), SIZE),
     "one image": (
         lambda x, y: predict_probabilities(net(), x[0]),
-        "Add an axis to a single image: image[None].",
+        "Add an axis to a single image, image[None]; fold flat rows, images.reshape(-1, 28, 28).",
     ),
     "colours": (
         lambda x, y: predict_probabilities(net(), np.stack([x] * 3, axis=-1)),
@@ -181,6 +199,21 @@ BAD = {
     "one-hot": (
         lambda x, y: evaluate(net(), x, np.eye(10)[y]),
         "Convert one-hot rows with labels.argmax(axis=-1).",
+    ),
+    "more classes in the data than in the net": (
+        lambda x, y: evaluate_test(net(num_classes=5, name="narrow"), image_data(x, y)),
+        "The model 'narrow' has 5 classes, and drawings has a test image of class 9 (9). Expected labels in "
+        "[0, 4]: choose data with the classes that the model was trained on, or another model.",
+    ),
+    "a name instead of a model": (
+        lambda x, y: predict_probabilities("mlp_128", x),
+        "Invalid `model`. Expected a keras.Model. Received: 'mlp_128'. load_model() returns one",
+    ),
+    "two outputs": (
+        lambda x, y: evaluate(
+            keras.Model((net := mk.build_mlp((4,), name="two")).input, [net.output] * 2), x, y
+        ),
+        "Invalid `model`. Expected a model with one output of shape (n, num_classes). Received: ",
     ),
     "model without a shape": (
         lambda x, y: evaluate(keras.Sequential([keras.layers.Dense(10)], name="mine"), x, y),

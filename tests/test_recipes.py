@@ -89,6 +89,11 @@ BAD = {
         "Invalid `optimizer`. Expected a name, or a dictionary as `keras.optimizers.serialize` "
         "returns it. Received: {'class_name': 'SGD'}.",
     ),
+    "optimizer's config": (
+        {"optimizer": {"class_name": "SGD", "config": []}},
+        "Invalid `optimizer`. Expected a name, or a dictionary as `keras.optimizers.serialize` "
+        "returns it. Received: {'class_name': 'SGD', 'config': []}.",
+    ),
     "learning rate": (
         {"learning_rate": 0},
         "Invalid `learning_rate`. Expected a number above 0. Received: 0.",

@@ -476,24 +476,51 @@ BAD = {
     "strategy": (("mlp_128", {"strategy": "tpu"}), "Invalid `strategy`. Expected one of: auto"),
     "precision": (("mlp_128", {"precision": "float8"}), "Invalid `precision`"),
     "seed": (("mlp_128", {"seed": -1}), "Invalid `seed`. Expected a whole number of at least 0"),
-    "verbose": (("mlp_128", {"verbose": 3}), "Invalid `verbose`"),
+    "large seed": (("mlp_128", {"seed": 2**32}), "at most 4294967295. Received: 4294967296."),
+    "verbose": (("mlp_128", {"verbose": 3}), "Invalid `verbose`. Expected 0, 1, 2 or 'auto'."),
+    "callback": (
+        ("mlp_128", {"callbacks": keras.callbacks.EarlyStopping()}),
+        "Invalid `callbacks`. Expected a list of keras.callbacks.Callback objects. Received: <",
+    ),
     "validation": (("mlp_128", {"validation_size": 10**6}), "fewer than the 256 training images"),
     "batch": (
         ("mlp_128", {"recipe": mk.Recipe(batch_size=300)}),
         "at most the 256 training images",
     ),
     "resume": (("mlp_128", {"resume": True}), "Invalid `run_dir`"),
-    "class weight": (("mlp_128", {"class_weight": {10: 1.0}}), "Invalid `class_weight`"),
+    "class weight": (
+        ("mlp_128", {"class_weight": {10: 1.0}}),
+        "Invalid `class_weight`. Expected a dictionary with labels in [0, 9] as keys. Received: [10].",
+    ),
+    "class weights": (("mlp_128", {"class_weight": [1, 2]}), "Received: [1, 2]."),
+    "negative class weight": (
+        ("mlp_128", {"class_weight": {3: -1.0}}),
+        "Invalid `class_weight[3]`. Expected a number of at least 0. Received: -1.0.",
+    ),
+    "validation images alone": (
+        ("mlp_128", {"validation_data": np.zeros((1, 28, 28))}),
+        "Invalid `validation_data`. Expected (images, labels). Received: ndarray.",
+    ),
+    "validation labels": (
+        ("mlp_128", {"validation_data": (np.zeros((1, 28, 28)), [10])}),
+        "Expected values in [0, 9]. Received: minimum=10, maximum=10.",
+    ),
+    "validation image size": (
+        ("mlp_128", {"validation_data": (np.zeros((1, 20, 20)), [1])}),
+        "Expected images of the model's input shape (28, 28, 1). Received: images of shape (20, 20).",
+    ),
     "augmentation": (("mlp_128", {"recipe": mk.Recipe(augmentation="flip")}), "augmentation"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_arguments_have_a_clear_error(digits, case):
+def test_bad_arguments_have_a_clear_error(digits, tmp_path, case):
     (model, options), text = BAD[case]
+    run_dir = None if "resume" in options else tmp_path / "run"
     with pytest.raises(InputError) as caught:
-        train(model, small_data(digits), **{"verbose": 0, **options})
+        train(model, small_data(digits), **{"verbose": 0, "run_dir": run_dir, **options})
     assert text in str(caught.value)
+    assert not (tmp_path / "run").exists(), "nothing may be written"
 
 
 def test_bad_data_has_a_clear_error(digits):
@@ -505,6 +532,7 @@ def test_bad_data_has_a_clear_error(digits):
         ((x[:, :20, :20], y), None),
         ((x[:0], y[:0]), "at least one image"),
         (np.zeros(3), "Invalid `data`"),
+        (((x, y, x), (x, y)), "Invalid `data`. Expected a name, a path, an ImageData, (images, "),
         ("mnits", "Unknown data set 'mnits'. Did you mean 'mnist'?"),
     ]:
         if text is None:
