@@ -27,6 +27,7 @@ from mnist_keras.models import input_scale
 from mnist_keras.pipeline import BatchSource, epoch_order, get_batch, to_input
 
 VALIDATION_BATCH_SIZE = 500  # images
+COLUMNS = ("epoch", "learning_rate", "seconds")  # of the history, beside what Keras logs
 
 
 @dataclasses.dataclass
@@ -172,7 +173,8 @@ class TrainingLoop:
         if signals.received:
             raise Interrupted(signals.received)
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        hooks.on_train_end(logs={key: values[-1] for key, values in progress.history.items()})
+        history = progress.history
+        hooks.on_train_end({name: history[name][-1] for name in history if name not in COLUMNS})
         return progress
 
     def _checkpoint(self):
