@@ -46,6 +46,26 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def choose_strategy(
+    strategy: str | tf.distribute.Strategy, model: str | keras.Model
+) -> tf.distribute.Strategy:
+    """Returns the strategy that trains a model: for "auto" the one in whose scope a given model was built.
+
+    Raises:
+        InputError: If the name is unknown, or the model was not built in that strategy's scope.
+    """
+    if not isinstance(model, keras.Model):
+        return strategy if isinstance(strategy, tf.distribute.Strategy) else get_strategy(strategy)
+    if strategy == "auto":
+        return model.distribute_strategy
+    if model.distribute_strategy is not choose_strategy(strategy, model.name):
+        raise InputError(
+            "The model was built outside of the strategy. Build it within `with strategy.scope():`, or pass its "
+            "registered name."
+        )
+    return model.distribute_strategy
+
+
 @functools.cache  # the collectives of a process's second MirroredStrategy collide with the first one's
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices)

@@ -31,6 +31,7 @@ from mnist_keras.models import check_input_shape
 from mnist_keras.pipeline import make_batch_source
 from mnist_keras.plotting import save_plots
 from mnist_keras.prediction import evaluate, evaluate_test
+from mnist_keras.readers import idx_sha256
 from mnist_keras.recipes import Recipe, compile_model, get_recipe
 from mnist_keras.registry import get_model_spec, load_model
 from mnist_keras.run_directory import RunDirectory, architecture, versions
@@ -41,11 +42,11 @@ class TrainingRun:
     """What a training leaves.
 
     Attributes:
-        model: The trained model, compiled.
+        model: The trained model; compiled, unless the run was finished before and only loaded.
         history: Values of each epoch: epoch, loss, accuracy, val_loss and val_accuracy with validation data,
-            learning_rate, seconds.
+            learning_rate at its end, seconds since the training's start.
         metrics: The content of metrics.json.
-        evaluation: The evaluation on the test images; None if the run was finished before and only loaded.
+        evaluation: The evaluation on the test images.
         run_dir: The run directory, or None.
     """
 
@@ -90,11 +91,12 @@ def train(
         strategy: "auto", "none" or "mirrored", see `get_strategy`, or a strategy; a model built under a strategy is
             trained by that.
         precision: "float32", "mixed_bfloat16", "mixed_float16" or "auto"; the recipe's if None. A model that is given
-            has its own.
+            keeps its own.
         seed: Of the initial weights of a registered net, and of batches, augmentation and dropout.
         run_dir: Directory for configuration, history, metrics, model, checkpoints and plots; nothing is written if
             None.
-        callbacks: Keras callbacks; their batch hooks are called as with `steps_per_execution`.
+        callbacks: Keras callbacks; their batch hooks are called as with `steps_per_execution`. In a resumed run each
+            gets back what the first one of its class had changed in itself, the second one the second's, and so on.
         validation_data: `(images, labels)` to validate on after each epoch.
         validation_size: Number of the last training images to hold out for that; the recipe's if None.
         class_weight: Weight of each class in the loss, by label; 1 for those left out.
@@ -110,6 +112,7 @@ def train(
     Raises:
         InputError: If an argument is not legal; nothing is written then.
         FloatingPointError: If the loss is no longer finite.
+        OSError: If the disk is full; what was saved before stays whole.
         KeyboardInterrupt: After Ctrl-C, once the state is saved.
         SystemExit: With status 143 after SIGTERM, once the state is saved.
 
@@ -126,7 +129,7 @@ def train(
     elif resume or overwrite:
         raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
     data = _choose_data(data, data_dir).with_test_split()
-    strategy = _choose_strategy(model, strategy)
+    strategy = distribution.choose_strategy(strategy, model)
     distribution.check_replicas(recipe.batch_size, strategy.num_replicas_in_sync)
     train_images, train_labels, validation = _split(data, recipe, validation_data)
 
@@ -151,6 +154,7 @@ def train(
         "model": {"name": model.name, "architecture": architecture(model)},
         "recipe": recipe.to_dict(),
         "data": {"name": data.name, "source": data.source, "sha256": dict(data.sha256)},
+        "validation": None if validation_data is None else [idx_sha256(x) for x in validation],
         "seed": seed,
         "precision": policy,
         "jit": jit,
@@ -204,6 +208,12 @@ def _choose_recipe(model, recipe, precision, validation_size) -> Recipe:
         recipe = get_recipe(recipe)
     elif not isinstance(recipe, Recipe):
         raise invalid("recipe", expected="a Recipe, a name or None", received=repr(recipe))
+    if isinstance(model, keras.Model):
+        own = model.dtype_policy.name
+        if precision not in (None, "auto", own):
+            expected = f"None or {own!r}, in which the model was built"
+            raise invalid("precision", expected=expected, received=repr(precision))
+        precision = own
     changes: dict[str, Any] = {"precision": precision, "validation_size": validation_size}
     return recipe.replace(**{key: x for key, x in changes.items() if x is not None})
 
@@ -227,21 +237,6 @@ def _choose_data(data, data_dir) -> ImageData:
         ) from error
     arrays[::2] = [check_images(images) for images in arrays[::2]]
     return make_image_data(*arrays, name="arrays", source="memory")
-
-
-def _choose_strategy(model, strategy) -> tf.distribute.Strategy:
-    if isinstance(strategy, tf.distribute.Strategy):
-        chosen = strategy
-    elif isinstance(model, keras.Model) and strategy == "auto":
-        return model.distribute_strategy
-    else:
-        chosen = distribution.get_strategy(strategy)
-    if isinstance(model, keras.Model) and model.distribute_strategy is not chosen:
-        raise InputError(
-            "The model was built outside of the strategy. Build it within `with strategy.scope():`, or pass its "
-            "registered name."
-        )
-    return chosen
 
 
 def _choose_model(model, data, policy, seed) -> keras.Model:

@@ -11,6 +11,7 @@ import mnist_keras as mk
 from mnist_keras import prediction
 from mnist_keras._validation import InputError
 from mnist_keras.datasets import make_image_data
+from mnist_keras.distribution import precision_policy
 from mnist_keras.prediction import evaluate, evaluate_test, predict_probabilities
 
 
@@ -120,6 +121,16 @@ def test_float32_comes_of_mixed_precision(images):
     probabilities = predict_probabilities(model, images)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_softmax_in_half_precision_gives_rows_that_sum_to_1(images):
+    with precision_policy("mixed_bfloat16"):
+        model = keras.Sequential(
+            [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+        )
+    assert model(images[..., None] / np.float32(255)).dtype == "bfloat16"
+    probabilities = predict_probabilities(model, images)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
 def test_evaluate_is_the_evaluation_of_the_probabilities(images):
