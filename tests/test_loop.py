@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import mnist_keras as mk
-from mnist_keras import training
+from mnist_keras import loop, training
 from mnist_keras.training import train
 
 callbacks = keras.callbacks
@@ -53,7 +53,7 @@ def fit(model, optimizer, data, epochs, **options):
         mk.make_dataset(images, labels, batch_size=32, training=True),
         steps_per_epoch=8,
         epochs=epochs,
-        validation_data=mk.make_dataset(*held_out, batch_size=500),
+        validation_data=mk.make_dataset(*held_out, batch_size=30),
         shuffle=False,
         verbose=0,
         **options,
@@ -85,12 +85,13 @@ class Recorder(callbacks.Callback):
         return hook
 
 
-def test_the_hooks_are_those_of_fit(data):
+def test_the_hooks_are_those_of_fit(data, monkeypatch):
+    monkeypatch.setattr(loop, "VALIDATION_BATCH_SIZE", 30)  # four batches, the last of ten images
     ours, theirs = Recorder(), Recorder()
     recipe = mk.Recipe(batch_size=32, epochs=2)
     train(net(), data, recipe=recipe, validation_data=data[1], callbacks=[ours], verbose=0)
     fit(net(), "adam", data, 2, callbacks=[theirs])
-    assert len(ours.calls) == 2 + 2 * (2 + 8 * 2 + 4)
+    assert len(ours.calls) == 2 + 2 * (2 + 8 * 2 + 2 + 4 * 2)
     for our, their in zip(ours.calls, theirs.calls, strict=True):
         assert our[:2] == their[:2]
         assert our[2] == pytest.approx(their[2], rel=1e-4), our[0]
@@ -151,13 +152,13 @@ def test_two_replicas_have_the_losses_of_one(data, two_cpus, case):
         np.testing.assert_allclose(one.history[key], two.history[key], rtol=max(tolerance, 1e-5))
 
 
-def share_that_moves(model, *, batch_size):
-    """Trains a softmax on dropped-out pixels with two equal images; returns the share of weights that moved."""
+def weights_that_move(model, *, batch_size, seed=0):
+    """Trains a softmax on dropped-out pixels with two equal images; returns which pixels' weights moved."""
     images, labels = np.full((2, 28, 28), 255, np.uint8), np.zeros(2, np.int64)
     before = model.get_weights()[0]
     recipe = mk.Recipe(optimizer="sgd", learning_rate=1e-6, batch_size=batch_size, epochs=1)
-    train(model, ((images, labels), (images, labels)), recipe=recipe, verbose=0)
-    return np.mean(model.get_weights()[0][:, 0] != before[:, 0])
+    train(model, ((images, labels), (images, labels)), recipe=recipe, seed=seed, verbose=0)
+    return model.get_weights()[0][:, 0] != before[:, 0]
 
 
 def dropped_pixels():
@@ -167,12 +168,15 @@ def dropped_pixels():
     return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dropout(0.5), top])
 
 
-def test_each_replica_and_each_step_has_a_dropout_mask_of_its_own(two_cpus):
+def test_each_replica_step_and_seed_has_a_dropout_mask_of_its_own(two_cpus):
     # One mask moves half of the weights, two independent ones three quarters.
-    assert share_that_moves(dropped_pixels(), batch_size=1) == pytest.approx(0.75, abs=0.1)
+    moved = weights_that_move(dropped_pixels(), batch_size=1)
+    assert moved.mean() == pytest.approx(0.75, abs=0.1)
+    other_seed = weights_that_move(dropped_pixels(), batch_size=1, seed=1)
+    assert (moved != other_seed).mean() == pytest.approx(2 * 0.75 * 0.25, abs=0.1)
     with two_cpus.scope():
         model = dropped_pixels()
-    assert share_that_moves(model, batch_size=2) == pytest.approx(0.75, abs=0.1)
+    assert weights_that_move(model, batch_size=2).mean() == pytest.approx(0.75, abs=0.1)
 
 
 class StopAt(callbacks.Callback):
