@@ -150,7 +150,10 @@ class Signals:
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                if (
+                    signal.getsignal(number) is not None
+                ):  # else not set from Python: cannot be given back
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def _note(self, number, frame):

@@ -315,12 +315,11 @@ class TrainingLoop:
         """Returns the tensors with a copy on each replica's device, if there are several."""
         if self.strategy.num_replicas_in_sync == 1:
             return tensors
-        return tuple(
-            self.strategy.experimental_distribute_values_from_function(
-                lambda _, tensor=tensor: tf.identity(tensor)
-            )
-            for tensor in tensors
-        )
+
+        def copy():
+            return tuple(map(tf.identity, tensors))
+
+        return self.strategy.run(copy)
 
 
 def _check_finite(epoch, logs):

@@ -171,6 +171,14 @@ def test_a_second_ctrl_c_is_not_held_back():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_handler_that_was_not_set_from_python_stays(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "getsignal", lambda number: None)
+        with Signals():
+            patch.undo()
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_other_threads_leave_the_handlers_alone():
     before, seen = signal.getsignal(signal.SIGINT), []
 

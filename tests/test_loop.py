@@ -12,6 +12,8 @@ import tensorflow as tf
 
 import mnist_keras as mk
 from mnist_keras import loop, training
+from mnist_keras.pipeline import make_batch_source
+from mnist_keras.recipes import compile_model
 from mnist_keras.training import train
 
 callbacks = keras.callbacks
@@ -150,6 +152,18 @@ def test_two_replicas_have_the_losses_of_one(data, two_cpus, case):
     assert distance(one.model, two.model) < tolerance
     for key in ("loss", "val_loss"):
         np.testing.assert_allclose(one.history[key], two.history[key], rtol=max(tolerance, 1e-5))
+
+
+def test_each_replica_has_the_images_on_its_device(data, two_cpus):
+    (images, labels), _ = data
+    with two_cpus.scope():
+        model = net()
+        compile_model(model, mk.Recipe(), 1)
+        source = make_batch_source(images, labels, batch_size=32)
+    steps = loop.TrainingLoop(model, two_cpus, source, seed=0)
+    for values in (steps._images, steps._labels):
+        copies = two_cpus.experimental_local_results(values)
+        assert [copy.device[-5:] for copy in copies] == ["CPU:0", "CPU:1"]
 
 
 def weights_that_move(model, *, batch_size, seed=0):
