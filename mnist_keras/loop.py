@@ -6,6 +6,7 @@ the loss with the model's own penalties, the optimizer's averaging and loss scal
 """
 
 import dataclasses
+import functools
 import hashlib
 import math
 import time
@@ -316,10 +317,14 @@ class TrainingLoop:
         if self.strategy.num_replicas_in_sync == 1:
             return tensors
 
-        def copy():
-            return tuple(map(tf.identity, tensors))
+        devices = self.strategy.extended.worker_devices
 
-        return self.strategy.run(copy)
+        def copy(tensor, context):
+            with tf.device(devices[context.replica_id_in_sync_group % len(devices)]):
+                return tf.identity(tensor)
+
+        distribute = self.strategy.experimental_distribute_values_from_function
+        return tuple(distribute(functools.partial(copy, tensor)) for tensor in tensors)
 
 
 def _check_finite(epoch, logs):
