@@ -41,7 +41,11 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamp is written last, so an interrupted or failed installation is done again.
+# A stamp is written last, so an interrupted or failed installation is done again. That of the environment holds the
+# interpreter's name: asked for another one, make sets the environment up anew.
+ifneq ($(shell cat $(VENV)/created 2>/dev/null),$(PYTHON))
+.PHONY: $(VENV)/created
+endif
 $(VENV)/created:
 	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo "$(PYTHON) was not found. Name a Python 3.11 to 3.13, for example: make PYTHON=python3.12" >&2; exit 1; }
@@ -52,8 +56,8 @@ $(VENV)/created:
 	  echo "$(PYTHON) lacks the modules venv and ensurepip." \
 	    "On Debian and Ubuntu: apt install python3-venv. Or name another Python: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Creating $(VENV) with $$($(PYTHON) -V)"
-	@$(PYTHON) -m venv $(VENV)
-	@touch $@
+	@$(PYTHON) -m venv $(if $(wildcard $(VENV)/created),--clear) $(VENV)
+	@echo "$(PYTHON)" > $@
 
 $(VENV)/installed: $(VENV)/created pyproject.toml
 	@echo "Installing mnist-keras and TensorFlow into $(VENV); the first time this takes some minutes"
