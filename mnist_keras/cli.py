@@ -6,8 +6,11 @@ TensorFlow is checked before the seconds that its import takes.
 
 import argparse
 import contextlib
+import errno
+import io
 import json
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,7 +19,6 @@ from typing import Any, NoReturn
 
 PROGRAM = "mnist-keras"
 DEMO_MODEL = "mlp_128_64_dropout"
-INK = " .:-=+*#%@"  # from blank paper to full ink
 STRATEGIES = ("auto", "none", "mirrored")  # distribution's; to ask it takes seconds
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")  # those of recipes
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -42,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: From argparse for `--help` and for arguments that it refuses, and with status 143
             after a training run that was told to terminate has saved its state.
     """
+    _prepare_streams()
     args = _parser().parse_args(argv)
     from mnist_keras._validation import InputError, MissingExtraError
 
@@ -53,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` say, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
-    except (OSError, FloatingPointError) as error:
+    except OSError as error:
+        space = "Free some space. " if error.errno == errno.ENOSPC else ""
+        return _fail(args, f"{error}. {space}{_how_to_go_on(args)}".strip(), EXIT_FAILED)
+    except FloatingPointError as error:
         return _fail(args, error, EXIT_FAILED)
     except KeyboardInterrupt:
         return _fail(args, "interrupted", EXIT_INTERRUPTED)
@@ -61,8 +67,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(args: argparse.Namespace, reason: object, status: int) -> int:
-    print(f"{PROGRAM} {args.command}: {reason}", file=sys.stderr)
+    one_line = " ".join(str(reason).splitlines())  # Keras has errors of several
+    print(f"{PROGRAM} {args.command}: {one_line}", file=sys.stderr)
     return status
+
+
+def _how_to_go_on(args: argparse.Namespace) -> str:
+    """Returns how to resume the run that failed or was interrupted; nothing if none was begun."""
+    from mnist_keras.run_directory import RunDirectory
+
+    run_dir = getattr(args, "run_dir", None)
+    if run_dir is None or not RunDirectory(run_dir).has_run:
+        return ""
+    return f"To go on, repeat the command with --run-dir {shlex.quote(str(run_dir))} --resume"
+
+
+def _prepare_streams() -> None:
+    """Makes printing safe where a stream is closed, or its encoding lacks a character of a class's name."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # the next file to be opened would get its number
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
+        elif number and isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,13 +186,15 @@ def _models(args: argparse.Namespace) -> None:
 
 def _demo(args: argparse.Namespace) -> None:
     from mnist_keras.datasets import load_data
+    from mnist_keras.pictures import sketch
     from mnist_keras.run_directory import RunDirectory, next_run_directory
 
     data = load_data("auto")
     print(f"Training {DEMO_MODEL} on {len(data.train_images):,} images of {data.name}", flush=True)
     run_dir = next_run_directory(DEMO_MODEL)
     evaluation = _call_train(DEMO_MODEL, data, run_dir=run_dir).evaluation
-    print(f"\n{evaluation.report()}\n\n{_sketches(data.test_images, evaluation)}\n\nPictures:")
+    answers = (evaluation.labels, evaluation.predictions, evaluation.class_names)
+    print(f"\n{evaluation.report()}\n\n{sketch(data.test_images, *answers)}\n\nPictures:")
     for path in sorted(RunDirectory(run_dir).plots.iterdir()):
         print(f"  {path}")
 
@@ -180,7 +208,7 @@ def _train(args: argparse.Namespace) -> None:
     check_seed(args.seed)
     if args.run_dir is None and (args.resume or args.overwrite):
         raise InputError("--resume and --overwrite need --run-dir, which says which run.")
-    run_dir = args.run_dir or next_run_directory(args.model)
+    run_dir = args.run_dir = args.run_dir or next_run_directory(args.model)
     RunDirectory(run_dir).check(resume=args.resume, overwrite=args.overwrite)
     data = load_data(args.data, data_dir=args.data_dir)
     try:
@@ -197,9 +225,8 @@ def _train(args: argparse.Namespace) -> None:
             verbose=0 if args.quiet else "auto",
         )
     except (KeyboardInterrupt, SystemExit):
-        if RunDirectory(run_dir).has_run:
-            hint = f"repeat the command with --run-dir {run_dir} --resume"
-            print(f"\nThe state is saved. To go on, {hint}", file=sys.stderr)
+        if advice := _how_to_go_on(args):
+            print(f"\nThe state is saved. {advice}", file=sys.stderr)
         raise
     if not args.quiet:
         low, high = run.evaluation.accuracy_ci95
@@ -216,19 +243,12 @@ def _call_train(model: str, data: Any, **options: Any) -> Any:
 
 def _recipe(args: argparse.Namespace) -> Any:
     """Returns the net's recipe, or the one that was asked for, with the single changes."""
-    from mnist_keras._validation import InputError
-    from mnist_keras.recipes import Recipe, get_recipe
+    from mnist_keras.recipes import load_recipe
     from mnist_keras.registry import get_model_spec
 
     recipe = get_model_spec(args.model).recipe
-    if args.recipe and args.recipe.endswith(".json"):
-        try:
-            fields = json.loads(Path(args.recipe).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"The recipe {args.recipe} can't be read: {error}.") from error
-        recipe = Recipe.from_dict(fields)
-    elif args.recipe:
-        recipe = get_recipe(args.recipe)
+    if args.recipe:
+        recipe = load_recipe(args.recipe)
     changes = ("epochs", "batch_size", "learning_rate")
     return recipe.replace(
         **{name: getattr(args, name) for name in changes if getattr(args, name) is not None}
@@ -236,12 +256,13 @@ def _recipe(args: argparse.Namespace) -> Any:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from mnist_keras.registry import load_model
+    from mnist_keras.registry import find_model, load_model
     from mnist_keras.run_directory import RunDirectory
 
     out = args.out and RunDirectory(args.out)
     if out:
-        out.check()
+        out.check_empty()
+    find_model(args.model)
     data = _test_data(args, args.model)
     with _quiet_startup():
         model = load_model(args.model)
@@ -250,17 +271,21 @@ def _evaluate(args: argparse.Namespace) -> None:
     if out:
         from mnist_keras.plotting import save_plots
 
-        save_plots(out.plots, history=None, images=data.test_images, evaluation=evaluation)
-        (out.path / "report.md").write_text(evaluation.to_markdown(), encoding="utf-8")
-        out.write_metrics(evaluation.to_dict())
+        with out.filling():
+            save_plots(out.plots, history=None, images=data.test_images, evaluation=evaluation)
+            text = evaluation.to_markdown()
+            (out.path / "report.md").write_text(text, encoding="utf-8", errors="replace")
+            out.write_metrics(evaluation.to_dict())
     print(json.dumps(evaluation.to_dict(), indent=2) if args.json else evaluation.report())
 
 
 def _compare(args: argparse.Namespace) -> None:
     from mnist_keras.evaluation import compare
-    from mnist_keras.registry import load_model
+    from mnist_keras.registry import find_model, load_model
 
     names = (args.model_a, args.model_b)
+    for name in names:
+        find_model(name)
     data = _test_data(args, *names)
     with _quiet_startup():
         models = [load_model(name) for name in names]
@@ -278,7 +303,7 @@ def _test_data(args: argparse.Namespace, *models: str) -> Any:
     name = args.data
     if name is None:
         runs = [run for run in map(RunDirectory, models) if run.has_run]
-        trained_on = sorted({run.read_config()["data"]["name"] for run in runs}) or ["auto"]
+        trained_on = sorted({run.read_data_name() for run in runs}) or ["auto"]
         if len(trained_on) > 1:
             both = " and ".join(trained_on)
             raise InputError(f"The runs were trained on {both}. Choose one of them with --data.")
@@ -292,25 +317,6 @@ def _doctor(args: argparse.Namespace) -> None:
     with _quiet_startup():
         facts = doctor.examine()
     print(doctor.render(facts))
-
-
-def _sketches(images: Any, evaluation: Any) -> str:
-    """Returns the first test images in characters, above their true labels and the net's answers."""
-    import numpy as np
-    from PIL import Image
-
-    width, height, count = 14, 7, 5  # characters, twice as high as wide; five side by side fit 80
-    columns = []
-    for image, label, prediction in zip(
-        images[:count], evaluation.labels, evaluation.predictions, strict=False
-    ):
-        small = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BOX))
-        rows = ["".join(INK[int(ink) * len(INK) // 256] for ink in row) for row in small]
-        names = evaluation.class_names
-        verdict = "right" if label == prediction else "WRONG"
-        columns.append([*rows, f"true {names[label]}", f"net  {names[prediction]}  {verdict}"])
-    lines = zip(*columns, strict=True)
-    return "\n".join("  ".join(cell.ljust(width) for cell in line).rstrip() for line in lines)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Pictures as data: a folder of PNG and JPEG files per class, and scikit-learn's digits in MNIST's size."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,9 @@ import numpy as np
 from mnist_keras._validation import InputError
 
 IMAGE_SIZE = 28  # pixels; MNIST's
+INK = " .:-=+*#%@"  # from blank paper to full ink
+SKETCH_SIZE = (14, 7)  # characters, which are twice as high as wide
+SKETCHES = 5  # side by side they fit 80 columns
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 _MAX_PIXELS = 50_000_000  # of one picture; the largest photos of telephones
@@ -22,13 +27,13 @@ def read_folder(directory: Path) -> tuple[Any, ...]:
     Returns:
         Training images and labels, test images and labels (None where there are none), class names.
     """
-    if not (directory / "train").is_dir():
-        images, labels, names = _read_class_folders(directory)
-        return images, labels, None, None, names
-    images, labels, names = _read_class_folders(directory / "train")
-    if not (directory / "test").is_dir():
-        return images, labels, None, None, names
-    return images, labels, *_read_class_folders(directory / "test", names)
+    split = (directory / "train").is_dir()
+    images, labels, names = _read_class_folders(directory / "train" if split else directory)
+    test: tuple[Any, ...] = (None, None)
+    if split and (directory / "test").is_dir():
+        test = _read_class_folders(directory / "test", names)[:2]
+    # Bytes that are no UTF-8 stand in a name as surrogates, which nothing prints or draws.
+    return images, labels, *test, tuple(os.fsencode(x).decode(errors="replace") for x in names)
 
 
 def _read_class_folders(
@@ -84,6 +89,22 @@ def read_picture(path: Path) -> np.ndarray:
         raise InputError(
             f"{path} is not a readable picture ({error}). Expected PNG or JPEG; remove or repair it."
         ) from error
+
+
+def sketch(
+    images: np.ndarray, labels: np.ndarray, predictions: np.ndarray, class_names: Sequence[str]
+) -> str:
+    """Returns the first pictures in characters, above their true classes and a net's answers."""
+    from PIL import Image
+
+    columns = []
+    for image, label, answer in zip(images[:SKETCHES], labels, predictions, strict=False):
+        small = np.asarray(Image.fromarray(image).resize(SKETCH_SIZE, Image.Resampling.BOX))
+        rows = ["".join(INK[int(ink) * len(INK) // 256] for ink in row) for row in small]
+        verdict = "right" if label == answer else "WRONG"
+        rows += [f"true {class_names[label]}", f"net  {class_names[answer]}  {verdict}"]
+        columns.append([cell.ljust(SKETCH_SIZE[0]) for cell in rows])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
 def _on_contrasting_ground(picture: Any) -> Any:

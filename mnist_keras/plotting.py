@@ -28,6 +28,7 @@ from mnist_keras._validation import (
     check_probabilities,
     invalid,
 )
+from mnist_keras.checkpoints import replace_file
 from mnist_keras.evaluation import (
     Evaluation,
     calibration_bins,
@@ -257,11 +258,10 @@ def save_plots(
     }
     if history is not None:
         plots["history"] = plot_history(history)
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = [directory / f"{name}.png" for name in plots]
+    paths = [Path(directory, f"{name}.png") for name in plots]
     for path, ax in zip(paths, plots.values(), strict=True):
-        ax.figure.canvas.print_figure(path)
+        with replace_file(path) as temporary:
+            ax.figure.canvas.print_figure(temporary)
     return paths
 
 

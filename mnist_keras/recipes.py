@@ -4,7 +4,9 @@ Importing this room costs nothing: Keras is imported when a model is compiled.
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_keras._validation import (
@@ -164,6 +166,21 @@ def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     return RECIPES[name]
+
+
+def load_recipe(source: str) -> Recipe:
+    """Returns the recipe of a name, or of a JSON file of its fields, whose name ends in `.json`.
+
+    Raises:
+        InputError: If there is no such name or file, or the fields are not legal.
+    """
+    if not source.endswith(".json"):
+        return get_recipe(source)
+    try:
+        fields = json.loads(Path(source).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The recipe {source} can't be read: {error}.") from error
+    return Recipe.from_dict(fields)
 
 
 def compile_model(model: "keras.Model", recipe: Recipe, num_steps: int) -> None:

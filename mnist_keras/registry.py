@@ -5,6 +5,7 @@ Importing this room does not import Keras, so that a command line can check a na
 
 import dataclasses
 import fnmatch
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -212,17 +213,8 @@ def load_model(source: str | Path) -> "keras.Model":
     Raises:
         InputError: If there is no such thing, or it is not a model that Keras can read.
     """
-    path = Path(source)
-    if path.is_dir():
-        path = path / "model.keras"
-        if not path.is_file():
-            raise InputError(
-                f"The directory {path.parent} holds no finished run: there is no model.keras. "
-                "Finish it with `mnist-keras train ... --resume`."
-            )
-    elif not path.exists():
-        if path.suffix or len(path.parts) > 1:
-            raise InputError(f"There is no model at {path}. {_MODEL_SOURCES}")
+    path = find_model(source)
+    if path is None:
         return create_model(str(source), weights="mnist")
     import keras
 
@@ -232,6 +224,30 @@ def load_model(source: str | Path) -> "keras.Model":
         raise InputError(
             f"{path} is not a model that Keras can load. {_MODEL_SOURCES} Keras says: {error}"
         ) from error
+
+
+def find_model(source: str | Path) -> Path | None:
+    """Returns the file that `load_model` reads, or None for a registered net; imports no Keras.
+
+    Raises:
+        InputError: If there is neither.
+    """
+    path = Path(source)
+    if os.path.isdir(path):  # noqa: PTH112  (the method raises where a name is too long)
+        if (path / "model.keras").is_file():
+            return path / "model.keras"
+        if not (path / "config.json").is_file():
+            raise InputError(f"The directory {path} holds no run. {_MODEL_SOURCES}")
+        raise InputError(
+            f"The directory {path} holds no finished run: there is no model.keras. Finish the run with `mnist-keras "
+            "train ... --resume`, or start it anew with --overwrite."
+        )
+    if os.path.exists(path):  # noqa: PTH110
+        return path
+    if path.suffix or len(path.parts) > 1:
+        raise InputError(f"There is no model at {path}. {_MODEL_SOURCES}")
+    get_model_spec(str(source))
+    return None
 
 
 # What Keras, h5py and zipfile raise for a damaged file.

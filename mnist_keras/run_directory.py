@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_keras import __version__
 from mnist_keras._validation import InputError
-from mnist_keras.checkpoints import replace_file
+from mnist_keras.checkpoints import TEMPORARY, replace_file
 
 if TYPE_CHECKING:
     import keras
@@ -67,9 +67,42 @@ class RunDirectory:
         with self._unusable("read"):
             self._check_content(resume or overwrite)
 
-    def _check_content(self, may_hold_run: bool) -> None:
+    def check_empty(self) -> None:
+        """Checks that nothing is written here yet.
+
+        Raises:
+            InputError: If something is, or the directory is a file or cannot be read.
+        """
+        with self._unusable("read"):
+            if self._holds_something():
+                raise InputError(
+                    f"The directory {self.path} is not empty. Choose another one, so that nothing of yours is "
+                    "overwritten."
+                )
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Removes the directory, which was empty before, if what is written into it fails.
+
+        Raises:
+            InputError: If it cannot be written.
+        """
+        try:
+            with self._unusable("written"):
+                yield
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
+    def _holds_something(self) -> bool:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"The run directory {self.path} is a file. Choose another one.")
+        return self.path.is_dir() and any(
+            not entry.name.startswith(TEMPORARY) for entry in self.path.iterdir()
+        )
+
+    def _check_content(self, may_hold_run: bool) -> None:
+        holds_something = self._holds_something()
         if self.has_run:
             if not may_hold_run:
                 state = "finished" if self.is_finished else "unfinished"
@@ -77,7 +110,7 @@ class RunDirectory:
                     f"The run directory {self.path} holds a {state} run. Go on with it (--resume, resume=True), "
                     "replace it (--overwrite, overwrite=True) or choose another directory."
                 )
-        elif self.path.is_dir() and any(self.path.iterdir()):
+        elif holds_something:
             raise InputError(
                 f"The directory {self.path} is not empty and holds no run. Choose another one, so that nothing of "
                 "yours is overwritten."
@@ -90,11 +123,14 @@ class RunDirectory:
             InputError: If the directory cannot be written.
         """
         with self._unusable("written"):
-            for name in ("metrics.json", "config.json", "history.csv", "model.keras"):
+            for name in ("metrics.json", "history.csv", "model.keras"):
                 (self.path / name).unlink(missing_ok=True)
             for directory in (self.checkpoints, self.plots):
                 if directory.exists():  # an old checkpoint left there would be resumed one day
                     shutil.rmtree(directory)
+            for path in self.path.glob(f"{TEMPORARY}*"):  # of a killed process
+                path.unlink()
+            # Replaced, never missing: without it, what is left here would not be taken for a run.
             self._write_json("config.json", config)
 
     @contextlib.contextmanager
@@ -117,9 +153,12 @@ class RunDirectory:
         """
         there = self.read_config()
         here = json.loads(json.dumps(config))  # as JSON gives it back: tuples are lists
-        differences = [
-            line for key in IDENTITY for line in _differences(key, there.get(key), here.get(key))
-        ]
+        with self._readable("config.json"):
+            differences = [
+                line
+                for key in IDENTITY
+                for line in _differences(key, there.get(key), here.get(key))
+            ]
         if differences:
             raise InputError(
                 f"The run in {self.path} is another one and cannot be resumed: {'; '.join(differences)}. "
@@ -129,6 +168,11 @@ class RunDirectory:
     def read_config(self) -> dict[str, Any]:
         return self._read_json("config.json")
 
+    def read_data_name(self) -> str:
+        """Returns the name or the path of the data that the run was trained on."""
+        with self._readable("config.json"):
+            return str(self.read_config()["data"]["name"])
+
     def read_metrics(self) -> dict[str, Any]:
         return self._read_json("metrics.json")
 
@@ -136,9 +180,10 @@ class RunDirectory:
         self._write_json("metrics.json", metrics)
 
     def read_history(self) -> dict[str, list[float]]:
-        with (self.path / "history.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {key: [float(row[key]) for row in rows] for key in rows[0]} if rows else {}
+        with self._readable("history.csv"):
+            with (self.path / "history.csv").open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            return {key: [float(row[key]) for row in rows] for key in rows[0]} if rows else {}
 
     def write_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Writes one row per epoch; numbers in full precision, so that reading gives the same bits."""
@@ -153,12 +198,24 @@ class RunDirectory:
             _as_float32(model).save(path)
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
+        with self._readable(name):
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise TypeError
+            return content
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        """Turns what is wrong with a file of the run into an error that names the file."""
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            yield
+        except InputError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            foreign = isinstance(error, LookupError | TypeError)
+            reason = "it is not what a run writes" if foreign else error
             raise InputError(
-                f"{path} cannot be read: {error}. Start the run anew with --overwrite."
+                f"{self.path / name} cannot be read: {reason}. Start the run anew with --overwrite."
             ) from error
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 import mnist_keras.datasets
 import mnist_keras.training
 from mnist_keras import cli, distribution, recipes
+from mnist_keras._validation import InputError
 from mnist_keras.run_directory import RunDirectory
 
 TRAIN = ("train", "mlp_128", "--data", "digits", "--epochs", "1")
@@ -124,7 +126,11 @@ WRONG = {
     "which run": ([*TRAIN, "--resume"], "--resume and --overwrite need --run-dir"),
     "directory in use": ([*TRAIN, "--run-dir", "full"], "full is not empty and holds no run."),
     "run directory is a file": ([*TRAIN, "--run-dir", "broken.json"], "broken.json is a file."),
-    "out in use": (["evaluate", "mlp_128", "--out", "full"], "full is not empty and holds no run."),
+    "out in use": (["evaluate", "mlp_128", "--out", "full"], "The directory full is not empty. Ch"),
+    "out of nothing": (["evaluate", "mlp128"], "Unknown model 'mlp128'. Did you mean 'mlp_128'?"),
+    "no run": (["compare", "mlp_128", "full"], "The directory full holds no run. Expected a run"),
+    "large seed": (["train", "mlp_128", "--seed", "4294967296"], "at most 4294967295. Received"),
+    "no data directory": (["train", "mlp_128", "--data-dir", ""], "Expected a directory. Received"),
     "out of data": (["train", "mlp_128", "--data-dir", "nowhere"], "Invalid `data_dir`."),
 }
 
@@ -293,7 +299,7 @@ def test_a_model_that_does_not_exist(run, empty_folder):
     for model, text in {
         "mlp128": "Unknown model 'mlp128'. Did you mean 'mlp_128'?",
         "runs/none": "There is no model at runs/none.",
-        "empty": "The directory empty holds no finished run",
+        "empty": "The directory empty holds no run.",
         "not.keras": "not.keras is not a model that Keras can load.",
     }.items():
         status, out, err = run("evaluate", model, "--data", "digits")
@@ -311,6 +317,7 @@ def test_compare_two_runs(run, runs):
 def test_compare_wants_one_data_set(run, runs, empty_folder):
     other = RunDirectory(empty_folder / "other")
     other.start({"data": {"name": "kmnist"}})
+    other.model.touch()
     status, _, err = run("compare", runs[0], other.path)
     assert status == 2
     assert "The runs were trained on digits and kmnist. Choose one of them with --data." in err
@@ -372,8 +379,63 @@ def test_a_full_disk_is_a_failed_run(run, monkeypatch):
     status, _, err = run(*TRAIN)
     assert status == 1
     assert err == (
-        "mnist-keras train: [Errno 28] No space left on device: 'runs/mlp_128-1/model.keras'\n"
+        "mnist-keras train: [Errno 28] No space left on device: 'runs/mlp_128-1/model.keras'. "
+        "Free some space. To go on, repeat the command with --run-dir runs/mlp_128-1 --resume\n"
     )
+
+
+def test_the_command_that_goes_on_can_be_pasted(run, monkeypatch):
+    monkeypatch.setattr(mnist_keras.training, "train", stop_with(OSError("lost")))
+    _, _, err = run(*TRAIN, "--run-dir", "two words")
+    assert err.endswith("with --run-dir 'two words' --resume\n")
+
+
+def test_scores_that_cannot_be_written_leave_nothing(run, runs, empty_folder, monkeypatch):
+    (empty_folder / "file").touch()
+    status, out, err = run("evaluate", runs[0], "--out", "file/scores")
+    assert (status, out) == (2, "")
+    assert err == (
+        "mnist-keras evaluate: The run directory file/scores cannot be written: Not a directory. "
+        "Choose another one.\n"
+    )
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunDirectory, "write_metrics", fail)
+    status, out, err = run("evaluate", runs[0], "--out", "scores")
+    assert (status, out) == (1, "")
+    assert err == ("mnist-keras evaluate: [Errno 28] No space left on device. Free some space.\n")
+    assert not (empty_folder / "scores").exists()
+
+
+def test_a_damaged_run_is_told(run, empty_folder):
+    other = RunDirectory(empty_folder / "other")
+    other.start({"data": None})
+    status, out, err = run("evaluate", "other", "--data", "digits")
+    assert (status, out) == (2, "")
+    assert "The directory other holds no finished run: there is no model.keras." in err
+    other.model.touch()
+    status, _, err = run("evaluate", "other")
+    assert status == 2
+    assert err == (
+        "mnist-keras evaluate: other/config.json cannot be read: it is not what a run writes. "
+        "Start the run anew with --overwrite.\n"
+    )
+
+
+def test_an_error_of_several_lines_is_one_line(run, monkeypatch):
+    monkeypatch.setattr(mnist_keras.training, "train", stop_with(InputError("one\ntwo")))
+    assert run(*TRAIN)[2] == "mnist-keras train: one two\n"
+
+
+def test_unlabelled_data_alone_is_refused(run, empty_folder):
+    (empty_folder / "test.csv").write_text("pixel0\n1\n2\n", encoding="utf-8")
+    for arguments in (["train", "mlp_128"], ["evaluate", "mlp_128"]):
+        status, out, err = run(*arguments, "--data", "test.csv")
+        assert (status, out) == (2, "")
+        assert "test.csv holds 2 images without labels. Expected labelled ones, to train" in err
+    assert not (empty_folder / "runs").exists()
 
 
 def test_a_missing_extra_is_told(run, monkeypatch):
@@ -400,6 +462,24 @@ def test_a_reader_that_leaves_is_no_error():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_error(closed):
+    command = f"{shlex.quote(sys.executable)} -m mnist_keras models {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_characters_that_the_terminal_lacks_are_written_out():
+    code = "import sys; from mnist_keras import cli; cli._prepare_streams(); print('caf\xe9')"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment, check=True
+    )
+    assert done.stdout.strip() == b"caf\\xe9"
 
 
 # TensorFlow's chatter

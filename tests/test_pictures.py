@@ -1,5 +1,8 @@
 """Folders of pictures, and scikit-learn's digits in MNIST's size."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 from data_files import small_arrays, write_folder
@@ -66,6 +69,15 @@ def test_folder_ignores_other_files_and_hidden_folders(tmp_path):
     (tmp_path / "0" / "notes.txt").write_text("none of them is real")
     (tmp_path / ".ipynb_checkpoints").mkdir()
     assert len(read_folder(tmp_path)[0]) == 12
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_a_folder_whose_name_is_no_utf8(tmp_path):
+    for name in (b"caf\xe9", b"tea"):
+        folder = tmp_path / os.fsdecode(name)
+        folder.mkdir()
+        Image.new("L", (28, 28)).save(folder / "a.png")
+    assert read_folder(tmp_path)[-1] == ("caf\ufffd", "tea")
 
 
 def test_folder_without_pictures(tmp_path):

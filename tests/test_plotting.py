@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mnist_keras._validation import InputError
@@ -250,6 +251,20 @@ def test_save_plots_writes_png_files(tmp_path):
         assert header.startswith(b"\x89PNG")
         assert int.from_bytes(header[16:20], "big") == 800  # pixels wide, as a README shows it
     assert len(save_plots(folder, history=None, images=images, evaluation=evaluation)) == 5
+
+
+def test_a_plot_that_cannot_be_written_is_not_left_half(tmp_path, monkeypatch):
+    images, labels, probabilities = random_case(num_examples=50)
+    evaluation = evaluate_predictions(labels, probabilities)
+
+    def fail(figure, path, **_):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FigureCanvasAgg, "print_figure", fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        save_plots(tmp_path, history=None, images=images, evaluation=evaluation)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_figure_is_left_in_pyplot():

@@ -290,10 +290,13 @@ def test_load_model_of_a_run_directory_and_of_a_file(saved):
 
 def test_load_model_of_what_is_no_model(tmp_path):
     sources = "Expected a run directory, a .keras file, or a registered name (`mnist-keras models` lists them)."
+    assert error_of(mk.load_model, tmp_path) == f"The directory {tmp_path} holds no run. {sources}"
+    (tmp_path / "config.json").touch()
     assert error_of(mk.load_model, tmp_path) == (
-        f"The directory {tmp_path} holds no finished run: there is no model.keras. "
-        "Finish it with `mnist-keras train ... --resume`."
+        f"The directory {tmp_path} holds no finished run: there is no model.keras. Finish the run with "
+        "`mnist-keras train ... --resume`, or start it anew with --overwrite."
     )
+    assert error_of(mk.load_model, "x" * 300).startswith("Unknown model 'xxx")
     path = tmp_path / "none.keras"
     assert error_of(mk.load_model, path) == f"There is no model at {path}. {sources}"
     path.write_text("hello")

@@ -12,6 +12,7 @@ import pytest
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
+from mnist_keras.checkpoints import TEMPORARY
 from mnist_keras.distribution import precision_policy
 from mnist_keras.run_directory import RunDirectory, architecture, next_run_directory, versions
 
@@ -270,6 +271,78 @@ def test_a_damaged_configuration_is_an_error(run):
     text = error_of(run.read_config)
     assert text.startswith(f"{run.path / 'config.json'} cannot be read: Expecting value")
     assert text.endswith("Start the run anew with --overwrite.")
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"words"', "5"])
+def test_json_of_another_kind_is_an_error(run, content):
+    foreign = "cannot be read: it is not what a run writes. Start the run anew with --overwrite."
+    for name, call in {"config.json": run.read_data_name, "metrics.json": run.read_metrics}.items():
+        (run.path / name).write_text(content)
+        assert error_of(call) == f"{run.path / name} {foreign}"
+
+
+@pytest.mark.parametrize("content", ["{}", '{"data": null}', '{"model": {}}', '{"model": 5}'])
+def test_a_configuration_that_lacks_something_is_an_error(run, content):
+    (run.path / "config.json").write_text(content)
+    for call in (run.read_data_name, lambda: run.check_same_run(CONFIG)):
+        assert "config.json cannot be read: it is not what a run writes." in error_of(call)
+
+
+def test_the_name_of_the_data_is_read(run):
+    assert run.read_data_name() == "mnist"
+
+
+@pytest.mark.parametrize(
+    "content", [b"epoch,loss\n1\n", b"epoch\nx\n", b"epoch\n1,2\n", b"\xff\n1", None]
+)
+def test_a_damaged_history_is_an_error(run, content):
+    if content is not None:
+        (run.path / "history.csv").write_bytes(content)
+    text = error_of(run.read_history)
+    assert text.startswith(f"{run.path / 'history.csv'} cannot be read: ")
+    assert text.endswith(". Start the run anew with --overwrite.")
+
+
+def test_check_empty(run, tmp_path):
+    RunDirectory(tmp_path / "new").check_empty()
+    (tmp_path / "empty").mkdir()
+    RunDirectory(tmp_path / "empty").check_empty()
+    assert error_of(run.check_empty) == (
+        f"The directory {run.path} is not empty. Choose another one, so that nothing of yours is overwritten."
+    )
+    assert "is a file" in error_of(RunDirectory(run.path / "config.json").check_empty)
+
+
+def test_filling_leaves_nothing_if_it_fails(tmp_path):
+    directory = RunDirectory(tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt), directory.filling():
+        directory.write_metrics({})
+        raise KeyboardInterrupt
+    assert not directory.path.exists()
+    with directory.filling():
+        directory.write_metrics({})
+    assert directory.is_finished
+
+
+def test_what_a_killed_process_left_half_written_is_no_hindrance(tmp_path):
+    (tmp_path / f"{TEMPORARY}1234.json").touch()
+    directory = RunDirectory(tmp_path)
+    directory.check()
+    directory.start(CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_start_that_fails_leaves_a_run_that_can_be_replaced(run, monkeypatch):
+    run.write_metrics({})
+
+    def fail(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OSError, match="No space"):
+        run.start(CONFIG)
+    assert run.has_run and not run.is_finished
+    run.check(overwrite=True)
 
 
 def test_a_kill_while_the_metrics_are_written_leaves_the_run_unfinished(run, monkeypatch):
