@@ -4,7 +4,7 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -79,12 +79,22 @@ def _num_workers() -> int:
         raise InputError(f"TF_CONFIG is not the JSON that TensorFlow expects: {error}.") from error
 
 
-def check_replicas(batch_size: int, num_replicas: int) -> None:
-    """Checks that the replicas divide the global batch.
+def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> None:
+    """Checks that the replicas divide the global batch, and that the recipe's optimizer works over several.
 
     Raises:
-        InputError: If they don't; names the nearest sizes that they divide.
+        InputError: If they don't, naming the nearest sizes that they divide; or if it doesn't.
     """
+    config = optimizer["config"] if isinstance(optimizer, Mapping) else {}
+    if num_replicas > 1 and config.get(
+        "gradient_accumulation_steps"
+    ):  # Keras 3.15 raises in the first step
+        raise invalid(
+            "optimizer",
+            expected=f"one without gradient_accumulation_steps over {num_replicas} replicas",
+            received=repr(dict(optimizer)),
+            hint="Take a larger batch_size.",
+        )
     if batch_size % num_replicas:
         below = batch_size - batch_size % num_replicas
         nearest = [size for size in (below, below + num_replicas) if size]

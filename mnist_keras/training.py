@@ -130,7 +130,7 @@ def train(
         raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
     data = _choose_data(data, data_dir).with_test_split()
     strategy = distribution.choose_strategy(strategy, model)
-    distribution.check_replicas(recipe.batch_size, strategy.num_replicas_in_sync)
+    distribution.check_replicas(recipe.batch_size, strategy.num_replicas_in_sync, recipe.optimizer)
     train_images, train_labels, validation = _split(data, recipe, validation_data)
 
     policy = distribution.choose_precision(recipe.precision)

@@ -131,6 +131,18 @@ def test_replicas_divide_the_batch():
         )
 
 
+def test_gradients_are_not_accumulated_over_replicas():
+    optimizer = {"class_name": "SGD", "config": {"gradient_accumulation_steps": 2}}
+    check_replicas(128, 1, optimizer)
+    check_replicas(128, 2, {"class_name": "SGD", "config": {}})
+    with pytest.raises(InputError) as caught:
+        check_replicas(128, 2, optimizer)
+    assert str(caught.value) == (
+        "Invalid `optimizer`. Expected one without gradient_accumulation_steps over 2 replicas. "
+        f"Received: {optimizer!r}. Take a larger batch_size."
+    )
+
+
 AMPERE, VOLTA = {"compute_capability": (8, 0)}, {"compute_capability": (7, 0)}
 
 
