@@ -140,7 +140,10 @@ def tfds_cache() -> Path:
 
 def in_tfds_cache(name: str) -> bool:
     """Tells whether TFDS has prepared a set, without importing TFDS."""
-    return any((tfds_cache() / name).glob("*/dataset_info.json"))
+    try:
+        return any((tfds_cache() / name).glob("*/dataset_info.json"))
+    except OSError:  # the home of another user, in containers say
+        return False
 
 
 def file_sha256(path: Path) -> str:

@@ -5,7 +5,6 @@ Importing this room does not import Keras, so that a command line can check a na
 
 import dataclasses
 import fnmatch
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -233,7 +232,14 @@ def find_model(source: str | Path) -> Path | None:
         InputError: If there is neither.
     """
     path = Path(source)
-    if os.path.isdir(path):  # noqa: PTH112  (the method raises where a name is too long)
+    try:
+        return _find_model(path)
+    except OSError as error:  # a name too long, or a directory that is not ours to look into
+        raise InputError(f"{path} cannot be read: {error.strerror}. {_MODEL_SOURCES}") from error
+
+
+def _find_model(path: Path) -> Path | None:
+    if path.is_dir():
         if (path / "model.keras").is_file():
             return path / "model.keras"
         if not (path / "config.json").is_file():
@@ -242,11 +248,11 @@ def find_model(source: str | Path) -> Path | None:
             f"The directory {path} holds no finished run: there is no model.keras. Finish the run with `mnist-keras "
             "train ... --resume`, or start it anew with --overwrite."
         )
-    if os.path.exists(path):  # noqa: PTH110
+    if path.exists():
         return path
     if path.suffix or len(path.parts) > 1:
         raise InputError(f"There is no model at {path}. {_MODEL_SOURCES}")
-    get_model_spec(str(source))
+    get_model_spec(str(path))
     return None
 
 

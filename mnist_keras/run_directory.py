@@ -14,6 +14,7 @@ import errno
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,12 +61,16 @@ class RunDirectory:
 
         Raises:
             InputError: If both flags are given, or the directory holds a run and neither is, or holds something else,
-                or is a file, or cannot be read.
+                or is a file, or cannot be read, or holds a run to go on with and cannot be written.
         """
         if resume and overwrite:
             raise InputError("Give `resume` or `overwrite`, not both.")
         with self._unusable("read"):
             self._check_content(resume or overwrite)
+            goes_on = self.has_run and (overwrite or not self.is_finished)
+        with self._unusable("written"):
+            if goes_on and not os.access(self.path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def check_empty(self) -> None:
         """Checks that nothing is written here yet.

@@ -228,7 +228,11 @@ def test_a_cache_of_another_user_is_none(monkeypatch):
             raise PermissionError(13, "Permission denied", str(root))
         return find_set(name, prefix, root, *source)
 
+    def refuse_glob(path, pattern):
+        raise PermissionError(13, "Permission denied", str(path))
+
     monkeypatch.setattr(readers, "find_set", refuse)
+    monkeypatch.setattr(Path, "glob", refuse_glob)
     assert load_data("auto").name == "digits"
 
 

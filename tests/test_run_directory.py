@@ -197,6 +197,17 @@ def test_a_read_only_directory_is_refused(tmp_path):
     )
 
 
+def test_a_run_of_another_user_can_only_be_resumed_if_finished(run, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    expected = (
+        f"The run directory {run.path} cannot be written: Permission denied. Choose another one."
+    )
+    assert error_of(run.check, resume=True) == expected
+    run.write_metrics({})
+    run.check(resume=True)
+    assert error_of(run.check, overwrite=True) == expected
+
+
 def test_a_full_disk_is_not_bad_input(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
