@@ -14,6 +14,7 @@ _MODULES = {  # public name -> the module that owns it
     "Recipe": "recipes",
     "TrainingRun": "training",
     "build_cnn": "models",
+    "build_fast_cnn": "models",
     "build_lenet5": "models",
     "build_mlp": "models",
     "build_softmax_regression": "models",

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,6 +13,8 @@ import tensorflow as tf
 
 from mnist_keras._validation import InputError, check_choice, invalid
 
+BFLOAT16_INSTRUCTIONS = {"amx_bf16", "avx512_bf16"}
+CPU_INFO = Path("/proc/cpuinfo")
 STRATEGIES = ("auto", "none", "mirrored")
 MIN_JIT_PARAMETERS = (
     500_000  # between 784-128-10, whose training XLA makes no faster, and 784-1024-128-10
@@ -106,18 +109,29 @@ def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> N
         )
 
 
-def choose_precision(precision: str) -> str:
-    """Returns the Keras policy that a recipe's precision means on this machine.
+def choose_precision(precision: str, *, convolutional: bool) -> str:
+    """Returns the Keras policy that a recipe's precision means for a net on this machine.
 
-    "auto" is "mixed_bfloat16" where every GPU computes in bfloat16 (compute capability 8.0 and later), else "float32".
+    "auto" is "mixed_bfloat16" where every GPU computes in bfloat16 (compute capability 8.0 and later), and for
+    convolutional nets on a CPU with bfloat16 instructions, where two cores train `cnn_fast` 1.5 times faster;
+    else "float32".
     """
     if precision != "auto":
         return precision
     gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    if gpus and all(detail.get("compute_capability", (0, 0)) >= (8, 0) for detail in details):
-        return "mixed_bfloat16"
-    return "float32"
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        fast = all(detail.get("compute_capability", (0, 0)) >= (8, 0) for detail in details)
+    else:
+        fast = convolutional and bool(BFLOAT16_INSTRUCTIONS & _cpu_flags())
+    return "mixed_bfloat16" if fast else "float32"
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        return set(CPU_INFO.read_text(encoding="utf-8").split())
+    except OSError:  # not Linux
+        return set()
 
 
 def choose_jit(

@@ -155,6 +155,56 @@ def build_cnn(
     return keras.Model(inputs, outputs, name=name or "cnn")
 
 
+def build_fast_cnn(
+    filters: Sequence[int] = (24, 32),
+    *,
+    hidden_units: int = 256,
+    input_shape: Sequence[int] = INPUT_SHAPE,
+    num_classes: int = 10,
+    classifier_activation: str | None = "softmax",
+    include_top: bool = True,
+    include_rescaling: bool = False,
+    name: str | None = None,
+) -> keras.Model:
+    """Builds a small net for quick training: conv 5x5 - pool - ReLU - conv 3x3 - pool - ReLU - dense ReLU - 10.
+
+    The default has 215,194 parameters. Pooling comes before the ReLU, which gives the same and costs a quarter.
+
+    Args:
+        filters: Number of filters of the 5x5 and of the 3x3 convolution.
+        hidden_units: Width of the dense layer.
+        input_shape: Shape of one image, `(height, width, channels)`.
+        num_classes: Number of classes, at least 2.
+        classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
+        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
+
+    Raises:
+        InputError: If an argument is not legal, or the image is smaller than 12x12.
+
+    Reference:
+        The net of the repository `train_mnist_fast` (PyTorch), 99.04 % after one epoch.
+    """
+    filters = _widths("filters", filters)
+    if len(filters) != 2:
+        raise invalid("filters", expected="two numbers, one for each convolution", received=filters)
+    check_integer("hidden_units", hidden_units, minimum=1)
+    inputs, x = _start(input_shape, include_rescaling, least=12)
+    layers = keras.layers
+    for index, (count, kernel_size) in enumerate(zip(filters, (5, 3), strict=True), start=1):
+        x = layers.Conv2D(count, kernel_size, name=f"conv_{index}")(x)
+        x = layers.MaxPooling2D(2, name=f"max_pool_{index}")(x)
+        x = layers.ReLU(name=f"relu_{index}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(hidden_units, activation="relu", name="dense")(x)
+    outputs = _classify(x, num_classes, classifier_activation) if include_top else x
+    return keras.Model(inputs, outputs, name=name or "fast_cnn")
+
+
 def build_lenet5(
     *,
     activation: str = "tanh",

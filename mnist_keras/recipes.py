@@ -149,6 +149,16 @@ RECIPES: dict[str, Recipe] = {
     # The sources of the documented nets fix optimizer, learning rate and batch size where a comment says so.
     "softmax_regression": Recipe(),
     "mlp_128": Recipe(),  # Adam 1e-3, mini-batches
+    "cnn_fast": Recipe(
+        # Betas, learning rate and batch size of `train_mnist_fast`; label smoothing is ours: 0.2 points.
+        optimizer={"class_name": "Adam", "config": {"beta_1": 0.7, "beta_2": 0.9}},
+        learning_rate=1e-2,
+        schedule="one_cycle",
+        batch_size=256,
+        epochs=1,
+        label_smoothing=0.05,
+        precision="auto",
+    ),
     "cnn_2conv": Recipe(optimizer="sgd", learning_rate=0.05, batch_size=64, epochs=5),  # SGD
     "mlp_128_64_dropout": Recipe(batch_size=64),  # Adam 1e-3, 10 epochs, batch 64
     "mlp_1024_128": Recipe(schedule="cosine"),

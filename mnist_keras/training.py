@@ -133,7 +133,7 @@ def train(
     distribution.check_replicas(recipe.batch_size, strategy.num_replicas_in_sync, recipe.optimizer)
     train_images, train_labels, validation = _split(data, recipe, validation_data)
 
-    policy = distribution.choose_precision(recipe.precision)
+    policy = distribution.choose_precision(recipe.precision, convolutional=_convolves(model))
     with strategy.scope():
         model = _choose_model(model, data, policy, seed)
         class_weight = _check_classes(model, data, validation, class_weight)
@@ -237,6 +237,11 @@ def _choose_data(data, data_dir) -> ImageData:
         ) from error
     arrays[::2] = [check_images(images) for images in arrays[::2]]
     return make_image_data(*arrays, name="arrays", source="memory")
+
+
+def _convolves(model) -> bool:
+    dense = {"build_mlp", "build_softmax_regression"}
+    return isinstance(model, str) and get_model_spec(model).builder not in dense
 
 
 def _choose_model(model, data, policy, seed) -> keras.Model:

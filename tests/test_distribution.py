@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import mnist_keras as mk
+from mnist_keras import distribution
 from mnist_keras._validation import InputError
 from mnist_keras.distribution import (
     check_replicas,
@@ -159,9 +160,26 @@ AMPERE, VOLTA = {"compute_capability": (8, 0)}, {"compute_capability": (7, 0)}
 )
 def test_auto_precision(monkeypatch, gpus, expected):
     pretend_gpus(monkeypatch, *gpus)
-    assert choose_precision("auto") == expected
+    assert choose_precision("auto", convolutional=False) == expected
     for precision in ("float32", "mixed_bfloat16", "mixed_float16"):
-        assert choose_precision(precision) == precision
+        assert choose_precision(precision, convolutional=True) == precision
+
+
+@pytest.mark.parametrize(
+    ("flags", "convolutional", "expected"),
+    [
+        ("avx2 avx512_bf16", True, "mixed_bfloat16"),
+        ("avx2 amx_bf16", True, "mixed_bfloat16"),
+        ("avx2 avx512f", True, "float32"),
+        ("avx2 avx512_bf16 amx_bf16", False, "float32"),
+        (None, True, "float32"),
+    ],
+)
+def test_auto_precision_on_cpu(monkeypatch, tmp_path, flags, convolutional, expected):
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    monkeypatch.setattr(distribution, "CPU_INFO", tmp_path / "cpuinfo")
+    assert choose_precision("auto", convolutional=convolutional) == expected
 
 
 WIDE = (1024,)  # 814,090 parameters

@@ -16,6 +16,7 @@ PUBLIC = [
     "Recipe",
     "TrainingRun",
     "build_cnn",
+    "build_fast_cnn",
     "build_lenet5",
     "build_mlp",
     "build_softmax_regression",
