@@ -34,12 +34,11 @@ if not tf.config.list_physical_devices("GPU"):
 print(get_strategy("mirrored").num_replicas_in_sync, "replicas")
 
 # %% [markdown]
-# The batch size counts the images of all replicas together, so it stays as it is. XLA, which compiles the loop of one
-# device and not that of several, rounds in its own way: without it both agree to the last digits.
+# The batch size counts the images of all replicas together, so it stays as it is.
 
 # %%
 data = load_data(DATA)
-recipe = get_model_spec("mlp_128").recipe.replace(epochs=EPOCHS, jit=False)
+recipe = get_model_spec("mlp_128").recipe.replace(epochs=EPOCHS)
 runs = {
     strategy: train(
         "mlp_128", data, recipe=recipe, strategy=strategy, run_dir=OUT / strategy, overwrite=True
