@@ -99,6 +99,22 @@ def test_the_hooks_are_those_of_fit(data, monkeypatch):
         assert our[2] == pytest.approx(their[2], rel=1e-4), our[0]
 
 
+def test_a_batch_hook_ends_the_training_where_it_ends_fit(data):
+    def end(batch, logs):
+        if batch == 2:
+            model.stop_training = True
+
+    stopping = callbacks.LambdaCallback(on_train_batch_end=end)
+    recipe = mk.Recipe(batch_size=32, epochs=2)
+    model = ours = net()
+    run = train(ours, data, recipe=recipe, callbacks=[stopping], verbose=0)
+    model = theirs = net()
+    history = fit(theirs, "adam", data, 2, callbacks=[stopping])
+    assert distance(ours, theirs) < 1e-6
+    assert run.history["loss"] == pytest.approx(history["loss"], rel=1e-5)
+    assert run.history["epoch"] == [1]
+
+
 def test_averaged_weights_are_validated_where_a_callback_swaps_them_in(data):
     recipe = mk.Recipe(batch_size=32, epochs=2, ema_momentum=0.9)
     run = train(
