@@ -64,7 +64,7 @@ MODELS: dict[str, ModelSpec] = {
         ),
         ModelSpec(
             name="cnn_fast",
-            description="conv 5x5x24 - max-pool - ReLU - conv 3x3x32 - max-pool - ReLU - 256 ReLU - softmax 10",
+            description="conv 5x5x24 - pool - ReLU - conv 3x3x32 - pool - ReLU - 256 - softmax 10",
             builder="build_fast_cnn",
             arguments={},
             num_parameters=215_194,
