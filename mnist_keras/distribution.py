@@ -79,7 +79,9 @@ def _num_workers() -> int:
         cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
         return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
     except (ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"TF_CONFIG is not the JSON that TensorFlow expects: {error}.") from error
+        raise InputError(
+            f"TF_CONFIG is not the JSON that TensorFlow expects: {error}. Unset it or repair it."
+        ) from error
 
 
 def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> None:

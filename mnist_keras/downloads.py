@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import re
 import sys
 import threading
 import urllib.error
@@ -184,6 +185,28 @@ def load_tfds(name: str, files_dir: Path | None = None) -> tuple[Any, ...]:
         probe(DATASETS[name].url)  # before imports that take seconds
     import tensorflow_datasets as tfds
 
+    try:
+        splits = _load_splits(tfds, name, files_dir)
+    except (InputError, ImportError):
+        raise
+    except Exception as error:  # TFDS, TensorFlow and the file system raise a dozen types
+        reason = re.sub(r"\{\{.*?\}\} ?", "", str(error)).partition(" [Op:")[0].strip()
+        raise InputError(
+            f"TensorFlow Datasets cannot prepare or read {name} in {tfds_cache()} ({reason}). Remove "
+            f"{tfds_cache() / name} and try again; {tfds_cache()} must be writable and have room."
+        ) from error
+    arrays = []
+    for split, examples in zip(("train", "test"), splits, strict=True):
+        # TFDS sorts examples by the hash of their number in the published files.
+        hasher = tfds.core.hashing.Hasher(split)
+        keys = [hasher.hash_key(i) for i in range(len(examples["label"]))]
+        published = np.argsort(sorted(range(len(keys)), key=keys.__getitem__))
+        arrays += [examples["image"][published, :, :, 0], examples["label"][published]]
+    return tuple(arrays)
+
+
+def _load_splits(tfds: Any, name: str, files_dir: Path | None) -> Any:
+    """Returns TFDS's training and test examples as arrays, in TFDS's order."""
     builder = tfds.builder(name, data_dir=tfds_cache())
     if not builder.is_prepared():
         if files_dir is None:
@@ -207,14 +230,7 @@ def load_tfds(name: str, files_dir: Path | None = None) -> tuple[Any, ...]:
             download_and_prepare_kwargs={"download_config": download_config},
             read_config=tfds.ReadConfig(interleave_cycle_length=1),  # shards one after another
         )
-    arrays = []
-    for split, examples in zip(("train", "test"), tfds.as_numpy(splits), strict=True):
-        # TFDS sorts examples by the hash of their number in the published files.
-        hasher = tfds.core.hashing.Hasher(split)
-        keys = [hasher.hash_key(i) for i in range(len(examples["label"]))]
-        published = np.argsort(sorted(range(len(keys)), key=keys.__getitem__))
-        arrays += [examples["image"][published, :, :, 0], examples["label"][published]]
-    return tuple(arrays)
+    return tfds.as_numpy(splits)
 
 
 def _open(request: urllib.request.Request, timeout: float) -> http.client.HTTPResponse:

@@ -188,7 +188,7 @@ def load_recipe(source: str) -> Recipe:
         return get_recipe(source)
     try:
         fields = json.loads(Path(source).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"The recipe {source} can't be read: {error}.") from error
     return Recipe.from_dict(fields)
 

@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mnist_keras import downloads
+from mnist_keras._validation import InputError
 from mnist_keras.downloads import DATASETS, DownloadError, fetch, load_tfds, probe
 
 CONTENT = bytes(range(256)) * 1000
@@ -214,6 +216,21 @@ def test_every_set_that_is_downloaded_is_one_of_tfds():
         assert not spec.transposed or spec.idx_prefix == name.replace("/", "-") + "-"
 
 
+@pytest.mark.parametrize("error", [RuntimeError("odd"), OSError(28, "odd"), ValueError("odd")])
+def test_whatever_tfds_raises_names_the_place(tmp_path, monkeypatch, error):
+    def builder(name, data_dir):
+        raise error
+
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "cache"))
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", SimpleNamespace(builder=builder))
+    with pytest.raises(InputError) as caught:
+        load_tfds("kmnist", tmp_path)
+    assert str(caught.value) == (
+        f"TensorFlow Datasets cannot prepare or read kmnist in {tmp_path}/cache ({error}). "
+        f"Remove {tmp_path}/cache/kmnist and try again; {tmp_path}/cache must be writable and have room."
+    )
+
+
 # The real TFDS, offline
 
 
@@ -245,11 +262,19 @@ def real_files(name):
 
 
 @pytest.mark.slow
-def test_tfds_prepares_mnist_from_the_published_files_in_their_order(tfds):
+def test_tfds_prepares_mnist_from_the_published_files_in_their_order(tfds, tmp_path):
     files = real_files("mnist")
     assert_published("mnist", load_tfds("mnist", files))
     assert downloads.in_tfds_cache("mnist")
     assert_published("mnist", load_tfds("mnist"))  # from its cache, no network
+    damaged = next(downloads.tfds_cache().glob("mnist/*/mnist-train*"))
+    damaged.write_bytes(damaged.read_bytes()[:100_000])
+    with pytest.raises(
+        InputError,
+        match=rf"cannot prepare or read mnist in {tmp_path}/cache \(truncated record at .*\)\. Remove "
+        rf"{tmp_path}/cache/mnist and try again;",
+    ):
+        load_tfds("mnist")
 
 
 @pytest.mark.slow
