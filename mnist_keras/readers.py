@@ -298,8 +298,9 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
                 warnings.filterwarnings("ignore", "loadtxt: input contained no data")
                 table = np.loadtxt(file, np.uint8, delimiter=",", comments=None, ndmin=2)
     except ValueError as error:
+        reason = str(error).partition(";")[0].rstrip(".")  # after it, NumPy's advice to programmers
         raise InputError(
-            f"{path} is not a table of whole numbers from 0 to 255: {error}. {expected}."
+            f"{path} is not a table of whole numbers from 0 to 255: {reason}. {expected}."
         ) from error
     if not table.size:
         raise InputError(f"{path} holds no rows. {expected}.")

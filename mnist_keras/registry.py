@@ -267,5 +267,8 @@ def _find_model(path: Path) -> Path | None:
 
 
 # What Keras, h5py and zipfile raise for a damaged file.
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile)
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError),
+    zipfile.BadZipFile,
+)
 _MODEL_SOURCES = "Expected a run directory, a .keras file, or a registered name (`mnist-keras models` lists them)."

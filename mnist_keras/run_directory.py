@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_keras import __version__
-from mnist_keras._validation import InputError
+from mnist_keras._validation import InputError, invalid
 from mnist_keras.checkpoints import TEMPORARY, replace_file
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def next_run_directory(name: str, root: str | Path = "runs") -> Path:
 class RunDirectory:
     """The directory of one run."""
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | os.PathLike[str]):
+        if not isinstance(path, str | os.PathLike):
+            raise invalid("run_dir", expected="the path of a directory", received=repr(path))
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoint"
         self.plots = self.path / "plots"

@@ -307,9 +307,13 @@ def test_csv_training_file_without_labels(tmp_path):
     [
         (
             "0,1,2,3,4\n1,2,3,4\n",
-            "is not a table of whole numbers from 0 to 255: the number of columns changed from 5 to 4",
+            "is not a table of whole numbers from 0 to 255: the number of columns changed from 5 to 4 "
+            r"at row 2\. Expected in every row",
         ),
-        ("0,1,2,3,x\n", "could not convert string 'x' to uint8 at row 0, column 5"),
+        (
+            "0,1,2,3,x\n",
+            r"could not convert string 'x' to uint8 at row 0, column 5\. Expected in every row",
+        ),
         ("x0,1,2,3,4\n1,1,2,3,4\n", "could not convert string 'x0' to uint8 at row 0, column 1"),
         ("0,1,2,3,256\n", "could not convert string '256'"),
         ("0,1,2,3,-1\n", "could not convert string '-1'"),

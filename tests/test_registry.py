@@ -283,6 +283,17 @@ def test_damaged_files_load_or_are_an_error(saved, tmp_path, file):
     assert refused >= 10
 
 
+@pytest.mark.parametrize("error", [AttributeError, IndexError, KeyError, RuntimeError, OSError])
+def test_whatever_keras_raises_for_a_damaged_file_names_it(tmp_path, monkeypatch, error):
+    def load_model(path):
+        raise error("odd")  # the first two come from config.json with a few characters changed
+
+    monkeypatch.setattr(keras.models, "load_model", load_model)
+    (tmp_path / "a.keras").touch()
+    text = error_of(mk.load_model, tmp_path / "a.keras")
+    assert text.startswith(f"{tmp_path / 'a.keras'} is not a model that Keras can load. ")
+
+
 def test_load_model_of_a_run_directory_and_of_a_file(saved):
     model, directory = saved
     images = random_images()

@@ -139,6 +139,11 @@ def test_check_refuses_both_flags(run):
     assert text == "Give `resume` or `overwrite`, not both."
 
 
+def test_what_is_no_path_is_refused():
+    text = "Invalid `run_dir`. Expected the path of a directory. Received: 5."
+    assert error_of(RunDirectory, 5) == text
+
+
 def test_a_name_that_is_too_long_is_refused(tmp_path):
     path = tmp_path / ("x" * 300)
     expected = f"The run directory {path} cannot be {{}}: File name too long. Choose another one."
