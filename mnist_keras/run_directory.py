@@ -112,9 +112,9 @@ class RunDirectory:
         holds_something = self._holds_something()
         if self.has_run:
             if not may_hold_run:
-                state = "finished" if self.is_finished else "unfinished"
+                state = "a finished" if self.is_finished else "an unfinished"
                 raise InputError(
-                    f"The run directory {self.path} holds a {state} run. Go on with it (--resume, resume=True), "
+                    f"The run directory {self.path} holds {state} run. Go on with it (--resume, resume=True), "
                     "replace it (--overwrite, overwrite=True) or choose another directory."
                 )
         elif holds_something:

@@ -113,12 +113,12 @@ def test_check_accepts_a_new_an_empty_and_a_known_directory(run, tmp_path):
 
 def test_check_refuses_a_run_without_a_flag(run):
     text = (
-        f"The run directory {run.path} holds a {{}} run. Go on with it (--resume, resume=True), "
+        f"The run directory {run.path} holds {{}} run. Go on with it (--resume, resume=True), "
         "replace it (--overwrite, overwrite=True) or choose another directory."
     )
-    assert error_of(run.check) == text.format("unfinished")
+    assert error_of(run.check) == text.format("an unfinished")
     run.write_metrics({})
-    assert error_of(run.check) == text.format("finished")
+    assert error_of(run.check) == text.format("a finished")
 
 
 @pytest.mark.parametrize("flags", [{}, {"resume": True}, {"overwrite": True}])
