@@ -205,6 +205,13 @@ def load_tfds(name: str, files_dir: Path | None = None) -> tuple[Any, ...]:
     return tuple(arrays)
 
 
+def open_tfds(directory: Path) -> Any:
+    """Returns TFDS's builder of the set whose dataset_info.json lies in a directory."""
+    import tensorflow_datasets as tfds
+
+    return tfds.builder_from_directory(directory)
+
+
 def _load_splits(tfds: Any, name: str, files_dir: Path | None) -> Any:
     """Returns TFDS's training and test examples as arrays, in TFDS's order."""
     builder = tfds.builder(name, data_dir=tfds_cache())

@@ -2,6 +2,7 @@
 
 import copy
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +30,15 @@ def check_callbacks(callbacks: object) -> None:
             expected="a list of keras.callbacks.Callback objects",
             received=repr(callbacks),
         )
+
+
+def choose_verbosity(verbose: int | str) -> int:
+    """Returns Keras's verbosity; "auto" is a progress bar in a terminal and else a line per epoch."""
+    if verbose == "auto":
+        return 1 if sys.stdout.isatty() else 2
+    if verbose not in (0, 1, 2):
+        raise invalid("verbose", expected="0, 1, 2 or 'auto'", received=repr(verbose))
+    return int(verbose)
 
 
 class Interrupted(Exception):  # noqa: N818  (a request, not an error)

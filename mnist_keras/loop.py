@@ -26,7 +26,7 @@ from mnist_keras.hooks import (
 )
 from mnist_keras.models import input_scale
 from mnist_keras.optimizers import fused_adam
-from mnist_keras.pipeline import BatchSource, epoch_order, get_batch, to_input
+from mnist_keras.pipeline import BatchSource, Windows, get_batch, to_input
 
 VALIDATION_BATCH_SIZE = 500  # images
 COLUMNS = ("epoch", "learning_rate", "seconds")  # of the history, beside what Keras logs
@@ -101,7 +101,7 @@ class TrainingLoop:
         with strategy.scope():
             model.optimizer.build(model.trainable_variables)
             self._build_metrics()
-            self._images, self._labels = self._on_each_replica(source.images, source.labels)
+            self._windows = Windows(source, seed, self._on_each_replica)
 
     def run(
         self,
@@ -130,6 +130,7 @@ class TrainingLoop:
             FloatingPointError: If the loss is no longer finite; the last finite epoch stays saved.
         """
         steps_per_epoch = self.source.steps_per_epoch
+        self._windows.num_steps = epochs * steps_per_epoch
         hooks = keras.callbacks.CallbackList(
             list(callbacks),
             add_history=True,
@@ -209,17 +210,15 @@ class TrainingLoop:
     def _epoch(self, epoch, hooks, chunk, signals):
         """Runs an epoch's remaining steps; returns its logs."""
         progress, steps_per_epoch = self.progress, self.source.steps_per_epoch
-        order = epoch_order(self.source.images.shape[0], self.seed, epoch)
         logs: dict[str, float] = {}
         while progress.step < (epoch + 1) * steps_per_epoch and not signals.received:
             first = progress.step - epoch * steps_per_epoch
-            num_steps = min(chunk.num_steps, steps_per_epoch - first)
+            window = self._windows.at(progress.step)
+            num_steps = min(chunk.num_steps, window.end - progress.step)
             begun = time.perf_counter()
             hooks.on_train_batch_begin(first)
             loss_sum, num_correct = self._run_steps(
-                self._images,
-                self._labels,
-                order,
+                window.tensors,
                 tf.constant(progress.step, tf.int64),
                 tf.constant(num_steps, tf.int64),
                 tf.constant(progress.loss_sum, tf.float32),
@@ -246,25 +245,26 @@ class TrainingLoop:
         for key, value in values.items():
             history.setdefault(key, []).append(value)
 
-    def _steps(self, images, labels, order, first_step, num_steps, loss_sum, num_correct):
+    def _steps(self, window, first_step, num_steps, loss_sum, num_correct):
         # Not `tf.range`, whose limits XLA wants to know: it would compile anew for every chunk.
         step, last_step = first_step, first_step + num_steps
         while step < last_step:
-            loss, correct = self.strategy.run(
-                self._replica_step, args=(images, labels, order, step)
-            )
+            loss, correct = self.strategy.run(self._replica_step, args=(window, step))
             loss_sum += self.strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
             num_correct += self.strategy.reduce(tf.distribute.ReduceOp.SUM, correct, axis=None)
             step += 1
         return loss_sum, num_correct
 
-    def _replica_step(self, images, labels, order, step):
+    def _replica_step(self, window, step):
         """One step of one replica; returns its share of the loss and its number of right answers."""
         model, num_replicas = self.model, self.strategy.num_replicas_in_sync
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         num_rows = self.source.batch_size // num_replicas
+        images, labels, order, start = window
         source = dataclasses.replace(self.source, images=images, labels=labels)
-        x, y = get_batch(source, self.seed, step, replica * num_rows, num_rows, order=order)
+        x, y = get_batch(
+            source, self.seed, step, replica * num_rows, num_rows, order=order, order_start=start
+        )
         x = self._as_model_input(x)
         for variable, key in self._seed_states:
             # Room for 1,024 draws of a layer in a step, and for 1,024 replicas.

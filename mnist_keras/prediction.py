@@ -1,16 +1,23 @@
 """Probabilities and evaluation of a trained model: one compiled function per model."""
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import InputError, check_images, check_integer, check_labels
+from mnist_keras._validation import (
+    InputError,
+    check_images,
+    check_integer,
+    check_labels,
+    invalid,
+)
 from mnist_keras.datasets import ImageData
 from mnist_keras.evaluation import Evaluation, evaluate_predictions
 from mnist_keras.models import check_input_shape, input_scale, returns_logits
+from mnist_keras.records import Records
 
 BATCH_SIZE = 500  # images; larger ones leave the second-level cache and are no faster on CPU
 
@@ -45,7 +52,7 @@ def predict_probabilities(
 def evaluate(
     model: keras.Model,
     images,
-    labels,
+    labels=None,
     *,
     class_names: Sequence[str] | None = None,
     dataset: str = "",
@@ -55,8 +62,9 @@ def evaluate(
 
     Args:
         model: A classifier of grey images.
-        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
-        labels: Integer array of shape `(n,)`.
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or
+            `Records`, which are read batch by batch.
+        labels: Integer array of shape `(n,)`; None with records, which have theirs.
         class_names: Name of each class; their numbers if None.
         dataset: Name of the data set, for the report.
         split: Name of the split, for the report.
@@ -71,16 +79,42 @@ def evaluate(
         evaluation = evaluate(model, data.test_images, data.test_labels)
         print(evaluation.report())
     """
-    images = check_images(images)
-    check_input_shape(model, images.shape[1:])
-    labels = check_labels(labels, num_examples=len(images), num_classes=model.output_shape[-1])
+    parts = list(_predict_labelled(model, images, labels))
     return evaluate_predictions(
-        labels,
-        predict_probabilities(model, images),
+        np.concatenate([labels for labels, _ in parts]),
+        np.concatenate([probabilities for _, probabilities in parts]),
         class_names=class_names,
         dataset=dataset,
         split=split,
     )
+
+
+def measure_accuracy(model: keras.Model, images, labels=None) -> float:
+    """Returns the share of right answers; takes what `evaluate` takes and keeps nothing of it in memory."""
+    num_correct = num_images = 0
+    for true, probabilities in _predict_labelled(model, images, labels):
+        num_correct += int((probabilities.argmax(axis=1) == true).sum())
+        num_images += len(true)
+    return num_correct / num_images
+
+
+def _predict_labelled(model, images, labels) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields labels and class probabilities, batch by batch if the images are records."""
+    if not isinstance(images, Records):
+        images = check_images(images)
+    elif labels is not None:
+        received = type(labels).__name__
+        raise invalid("labels", expected="None with records, which have theirs", received=received)
+    check_input_shape(model, images.shape[1:])
+    num_classes = model.output_shape[-1]
+    if not isinstance(images, Records):
+        labels = check_labels(labels, num_examples=len(images), num_classes=num_classes)
+        yield labels, predict_probabilities(model, images)
+        return
+    for start in range(0, len(images), BATCH_SIZE):
+        part, labels = images.read(range(start, min(start + BATCH_SIZE, len(images))))
+        check_labels(labels, num_classes=num_classes)
+        yield labels, predict_probabilities(model, part)
 
 
 def evaluate_test(model: keras.Model, data: ImageData) -> Evaluation:
@@ -92,8 +126,10 @@ def evaluate_test(model: keras.Model, data: ImageData) -> Evaluation:
     check_input_shape(model, data.test_images.shape[1:])
     num_classes = model.output_shape[-1]
     names = data.class_names + tuple(map(str, range(data.num_classes, num_classes)))
-    labels = check_labels(data.test_labels, num_examples=len(data.test_images))
-    highest = labels.max(initial=0)
+    labels = None  # those of records are checked as they are read
+    if not isinstance(data.test_images, Records):
+        labels = check_labels(data.test_labels, num_examples=len(data.test_images))
+    highest = 0 if labels is None else labels.max(initial=0)
     if highest >= num_classes:
         raise InputError(
             f"The model {model.name!r} has {num_classes} classes, and {data.name} has a test image of class "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_keras import pretrained
 from mnist_keras._validation import InputError, invalid, unknown
-from mnist_keras.recipes import RECIPES, Recipe
+from mnist_keras.recipes import RECIPES, Recipe, get_recipe
 
 if TYPE_CHECKING:
     import keras
@@ -155,6 +155,41 @@ def get_model_spec(name: str) -> ModelSpec:
     if name not in MODELS:
         raise unknown("model", name, MODELS)
     return MODELS[name]
+
+
+def choose_recipe(
+    model: "str | keras.Model",
+    recipe: Recipe | str | None,
+    precision: str | None,
+    validation_size: int | None,
+) -> Recipe:
+    """Returns how a net is trained: the recipe, or the net's own, with the precision and the size that are given.
+
+    Raises:
+        InputError: If there is no such net or recipe, or a model is given that was built in another precision.
+    """
+    import keras
+
+    if recipe is None:
+        recipe = get_model_spec(model).recipe if isinstance(model, str) else Recipe()
+    elif isinstance(recipe, str):
+        recipe = get_recipe(recipe)
+    elif not isinstance(recipe, Recipe):
+        raise invalid("recipe", expected="a Recipe, a name or None", received=repr(recipe))
+    if isinstance(model, keras.Model):
+        own = model.dtype_policy.name
+        if precision not in (None, "auto", own):
+            expected = f"None or {own!r}, in which the model was built"
+            raise invalid("precision", expected=expected, received=repr(precision))
+        precision = own
+    changes: dict[str, Any] = {"precision": precision, "validation_size": validation_size}
+    return recipe.replace(**{key: x for key, x in changes.items() if x is not None})
+
+
+def convolves(model: "str | keras.Model") -> bool:
+    """Returns whether this is the name of a net with convolutions."""
+    dense = {"build_mlp", "build_softmax_regression"}
+    return isinstance(model, str) and get_model_spec(model).builder not in dense
 
 
 def create_model(

@@ -5,12 +5,12 @@ import functools
 import os
 import platform
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mnist_keras import distribution
@@ -25,15 +25,16 @@ from mnist_keras._validation import (
 from mnist_keras.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from mnist_keras.datasets import ImageData, load_data, make_image_data
 from mnist_keras.evaluation import Evaluation
-from mnist_keras.hooks import check_callbacks
+from mnist_keras.hooks import check_callbacks, choose_verbosity
 from mnist_keras.loop import Interrupted, Progress, TrainingLoop
 from mnist_keras.models import check_input_shape
 from mnist_keras.pipeline import make_batch_source
-from mnist_keras.plotting import save_plots
-from mnist_keras.prediction import evaluate, evaluate_test
+from mnist_keras.plotting import GRID_IMAGES, save_plots
+from mnist_keras.prediction import evaluate_test, measure_accuracy
 from mnist_keras.readers import idx_sha256
-from mnist_keras.recipes import Recipe, compile_model, get_recipe
-from mnist_keras.registry import get_model_spec, load_model
+from mnist_keras.recipes import Recipe, compile_model
+from mnist_keras.records import Records, describe_splits
+from mnist_keras.registry import choose_recipe, convolves, get_model_spec, load_model
 from mnist_keras.run_directory import RunDirectory, architecture, versions
 
 
@@ -86,7 +87,9 @@ def train(
             logits. It is compiled anew, by the recipe.
         data: An `ImageData`; what `load_data` takes; or arrays `(images, labels)` or
             `((train_images, train_labels), (test_images, test_labels))`, images uint8 or floats in [0, 1]. Without
-            labelled test images, 20 % of the images are held out for the test.
+            labelled test images, 20 % of the images are held out for the test. For data larger than memory
+            `(train_records, test_records)`, either of them `Records`, see `open_records`, or `(images, labels)`; the
+            weights are those of training on the same images in memory.
         recipe: A `Recipe` or the name of one; a registered net's own, or `Recipe()`, if None.
         strategy: "auto", "none" or "mirrored", see `get_strategy`, or a strategy; a model built under a strategy is
             trained by that.
@@ -120,20 +123,20 @@ def train(
         run = train("mlp_128", "mnist", run_dir="runs/first")
         print(run.evaluation.report())
     """
-    recipe = _choose_recipe(model, recipe, precision, validation_size)
-    seed, verbose = check_seed(seed), _verbosity(verbose)
+    recipe = choose_recipe(model, recipe, precision, validation_size)
+    seed, verbose = check_seed(seed), choose_verbosity(verbose)
     check_callbacks(callbacks)
     directory = None if run_dir is None else RunDirectory(run_dir)
     if directory is not None:
         directory.check(resume=resume, overwrite=overwrite)
     elif resume or overwrite:
         raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
-    data = _choose_data(data, data_dir).with_test_split()
+    data = _choose_data(data, data_dir)
     strategy = distribution.choose_strategy(strategy, model)
     distribution.check_replicas(recipe.batch_size, strategy.num_replicas_in_sync, recipe.optimizer)
     train_images, train_labels, validation = _split(data, recipe, validation_data)
 
-    policy = distribution.choose_precision(recipe.precision, convolutional=_convolves(model))
+    policy = distribution.choose_precision(recipe.precision, convolutional=convolves(model))
     with strategy.scope():
         model = _choose_model(model, data, policy, seed)
         class_weight = _check_classes(model, data, validation, class_weight)
@@ -201,30 +204,17 @@ def train(
     return _finish(model, data, (train_images, train_labels), progress, directory)
 
 
-def _choose_recipe(model, recipe, precision, validation_size) -> Recipe:
-    if recipe is None:
-        recipe = get_model_spec(model).recipe if isinstance(model, str) else Recipe()
-    elif isinstance(recipe, str):
-        recipe = get_recipe(recipe)
-    elif not isinstance(recipe, Recipe):
-        raise invalid("recipe", expected="a Recipe, a name or None", received=repr(recipe))
-    if isinstance(model, keras.Model):
-        own = model.dtype_policy.name
-        if precision not in (None, "auto", own):
-            expected = f"None or {own!r}, in which the model was built"
-            raise invalid("precision", expected=expected, received=repr(precision))
-        precision = own
-    changes: dict[str, Any] = {"precision": precision, "validation_size": validation_size}
-    return recipe.replace(**{key: x for key, x in changes.items() if x is not None})
-
-
 def _choose_data(data, data_dir) -> ImageData:
     if isinstance(data, str | os.PathLike):
-        return load_data(data, data_dir=data_dir)
+        return load_data(data, data_dir=data_dir).with_test_split()
     if data_dir is not None:
         raise invalid("data_dir", expected="None with data in memory", received=repr(data_dir))
     if isinstance(data, ImageData):
-        return data
+        return data.with_test_split()
+    if isinstance(data, tuple | list) and any(isinstance(x, Records) for x in data):
+        arrays_or_records, names, sha256 = describe_splits(*data)
+        name = next(x.name for x in data if isinstance(x, Records))
+        return ImageData(*arrays_or_records, names, name, "records", sha256)
     try:
         first, second = data
         splits = data if isinstance(first, tuple | list) else [(first, second)]
@@ -232,16 +222,12 @@ def _choose_data(data, data_dir) -> ImageData:
     except (TypeError, ValueError) as error:
         raise invalid(
             "data",
-            expected="a name, a path, an ImageData, (images, labels) or ((images, labels), (images, labels))",
+            expected="a name, a path, an ImageData, (images, labels) or (train, test), each of those two "
+            "(images, labels) or Records",
             received=type(data).__name__,
         ) from error
     arrays[::2] = [check_images(images) for images in arrays[::2]]
-    return make_image_data(*arrays, name="arrays", source="memory")
-
-
-def _convolves(model) -> bool:
-    dense = {"build_mlp", "build_softmax_regression"}
-    return isinstance(model, str) and get_model_spec(model).builder not in dense
+    return make_image_data(*arrays, name="arrays", source="memory").with_test_split()
 
 
 def _choose_model(model, data, policy, seed) -> keras.Model:
@@ -280,6 +266,9 @@ def _split(data, recipe, validation_data):
             expected=f"fewer than the {len(images)} training images",
             received=size,
         )
+    if size and isinstance(images, Records):
+        held = images.read(range(len(images) - size, len(images)))
+        return images.without_last(size), None, held
     if size:
         return images[:-size], labels[:-size], (images[-size:], labels[-size:])
     return images, labels, None
@@ -289,7 +278,14 @@ def _check_classes(model, data, validation, class_weight) -> dict[int, float]:
     """Checks that the images and labels are those of the model; returns the class weights by plain labels."""
     for images, labels in (*data, *([validation] if validation else [])):
         check_input_shape(model, images.shape[1:])
-        check_labels(labels, num_classes=model.output_shape[-1])
+        if not isinstance(images, Records):
+            check_labels(labels, num_classes=model.output_shape[-1])
+        elif images.num_classes > model.output_shape[-1]:
+            raise invalid(
+                "data",
+                expected=f"records of at most {model.output_shape[-1]} classes, as the model has",
+                received=f"{images.num_classes} classes in {images.name}",
+            )
     legal = range(model.output_shape[-1])
     class_weight = {} if class_weight is None else class_weight
     if not isinstance(class_weight, Mapping) or any(label not in legal for label in class_weight):
@@ -302,14 +298,6 @@ def _check_classes(model, data, validation, class_weight) -> dict[int, float]:
     }
 
 
-def _verbosity(verbose: int | str) -> int:
-    if verbose == "auto":
-        return 1 if sys.stdout.isatty() else 2
-    if verbose not in (0, 1, 2):
-        raise invalid("verbose", expected="0, 1, 2 or 'auto'", received=repr(verbose))
-    return int(verbose)
-
-
 def _save(directory: RunDirectory, checkpoint: Checkpoint) -> None:
     save_checkpoint(directory.checkpoints, checkpoint)
     if checkpoint.state["history"]:
@@ -320,7 +308,7 @@ def _finish(model, data, train_split, progress: Progress, directory) -> Training
     evaluation = evaluate_test(model, data)
     metrics = {
         **evaluation.to_dict(),
-        "train_accuracy": evaluate(model, *train_split, split="train").accuracy,
+        "train_accuracy": measure_accuracy(model, *train_split),
         "train_seconds": round(progress.seconds, 3),
     }
     if directory is not None:
@@ -329,13 +317,23 @@ def _finish(model, data, train_split, progress: Progress, directory) -> Training
         save_plots(
             directory.plots,
             history=progress.history,
-            images=data.test_images,
+            images=_shown_images(data.test_images, evaluation),
             evaluation=evaluation,
         )
         directory.write_metrics(metrics)
     return TrainingRun(
         model, progress.history, metrics, evaluation, directory.path if directory else None
     )
+
+
+def _shown_images(images, evaluation):
+    """Returns images as `save_plots` takes them; of records only those that it shows are read."""
+    if not isinstance(images, Records):
+        return images
+    confidence = evaluation.probabilities.max(axis=1)
+    errors = np.flatnonzero(evaluation.predictions != evaluation.labels)
+    worst = errors[np.argsort(-confidence[errors], kind="stable")][:GRID_IMAGES]
+    return images.sparse([*range(min(GRID_IMAGES, len(images))), *worst])
 
 
 def _load_finished(directory, data) -> TrainingRun:

@@ -80,3 +80,38 @@ def write_folder(
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{number:03}{suffix}")
     return directory
+
+
+def write_records(
+    directory: Path,
+    splits: dict[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    name: str = "digits",
+    num_classes: int = 10,
+    file_format: str = "array_record",
+    image_key: str = "image",
+) -> Path:
+    """Writes a data set of TensorFlow Datasets; returns the directory of its files."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    height, width = next(iter(splits.values()))[0].shape[1:]
+    features = {
+        image_key: tfds.features.Image(shape=(height, width, 1)),
+        "label": tfds.features.ClassLabel(num_classes=num_classes),
+    }
+    builder = tfds.dataset_builders.store_as_tfds_dataset(
+        name,
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={
+            split: tf.data.Dataset.from_tensor_slices(
+                {image_key: images[..., None], "label": labels}
+            )
+            for split, (images, labels) in splits.items()
+        },
+        data_dir=directory,
+        file_format=file_format,
+        disable_shuffling=True,
+    )
+    return builder.data_path

@@ -21,7 +21,15 @@ LINES = [
     {"checkpoints"},
     {"registry", "ensemble"},
     {"recipes", "pretrained", "pipeline", "evaluation"},
-    {"models", "datasets", "augmentation", "preprocessing", "distribution", "optimizers"},
+    {
+        "models",
+        "datasets",
+        "records",
+        "augmentation",
+        "preprocessing",
+        "distribution",
+        "optimizers",
+    },
     {"readers", "downloads", "pictures"},
     {"_validation"},
     {"__init__"},  # the lazy table of names; holds the version

@@ -80,10 +80,9 @@ def test_operations_of_a_training_step(benchmarks):
     assert training_operations((2, 3, 4)) == 2 * (6 + 6) + 2 * (12 + 12 + 12)
 
 
-@pytest.mark.slow
-def test_the_benchmark_of_speed_runs(tmp_path):
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip('PyTorch is not installed: pip install "mnist-keras[bench]"')
+@pytest.fixture
+def random_mnist(tmp_path):
+    """Directory with 256 images to train on and 256 to test on, under the names of MNIST's files."""
     rng = np.random.default_rng(0)
     arrays = {
         f"{split}_{kind}": array
@@ -93,8 +92,48 @@ def test_the_benchmark_of_speed_runs(tmp_path):
             "labels": np.arange(256, dtype=np.uint8) % 10,
         }.items()
     }
-    data_dir, out = write_idx_set(tmp_path / "data", arrays), tmp_path / "out"
-    command = [sys.executable, BENCHMARKS / "speed.py", "--data-dir", data_dir, "--quick"]
+    return write_idx_set(tmp_path / "data", arrays)
+
+
+def test_growth_is_over_the_first_size(benchmarks):
+    from growth import rows
+
+    values = {
+        ("memory", 10, "microseconds_per_image"): [3.0, 1.0, 2.0],
+        ("memory", 20, "microseconds_per_image"): [2.1],
+        ("records", 10, "peak_megabytes"): [500.0],
+        ("records", 100, "peak_megabytes"): [510.0],
+    }
+    assert rows(values) == [
+        ("memory", 10, "microseconds_per_image", "2", "1.000", "1.10", 3),
+        ("memory", 20, "microseconds_per_image", "2.1", "1.050", "1.10", 1),
+        ("records", 10, "peak_megabytes", "500", "1.000", "1.10", 1),
+        ("records", 100, "peak_megabytes", "510", "1.020", "1.10", 1),
+        ("records", 100, "growth_megabytes", "10.0", "", "", 1),
+    ]
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_growth_runs(random_mnist, tmp_path):
+    command = [sys.executable, BENCHMARKS / "growth.py", "--data-dir", random_mnist, "--quick"]
+    result = subprocess.run(
+        [*command, "--out", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "growth.csv").open(newline="", encoding="utf-8") as file:
+        rows = {(row["data"], row["images"], row["metric"]): row for row in csv.DictReader(file)}
+    for data in ("memory", "records"):
+        for images in ("256", "512"):
+            for metric in ("microseconds_per_image", "peak_megabytes"):
+                assert float(rows[data, images, metric]["median"]) > 0
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_speed_runs(random_mnist, tmp_path):
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip('PyTorch is not installed: pip install "mnist-keras[bench]"')
+    out = tmp_path / "out"
+    command = [sys.executable, BENCHMARKS / "speed.py", "--data-dir", random_mnist, "--quick"]
     result = subprocess.run(
         [*command, "--out", out],
         capture_output=True,

@@ -177,7 +177,7 @@ def test_each_replica_has_the_images_on_its_device(data, two_cpus):
         compile_model(model, mk.Recipe(), 1)
         source = make_batch_source(images, labels, batch_size=32)
     steps = loop.TrainingLoop(model, two_cpus, source, seed=0)
-    for values in (steps._images, steps._labels):
+    for values in steps._windows.at(0).tensors[:2]:
         copies = two_cpus.experimental_local_results(values)
         assert [copy.device[-5:] for copy in copies] == ["CPU:0", "CPU:1"]
 

@@ -8,13 +8,14 @@ import shlex
 from pathlib import Path
 
 import pytest
+from data_files import write_records
 
 from mnist_keras.cli import _parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)  # language, text
-SESSION, EMBEDDING = (text for language, text in BLOCKS if language == "python")
+SESSION, EMBEDDING, RECORDS = (text for language, text in BLOCKS if language == "python")
 INSTALLATION, COMMANDS = (text for language, text in BLOCKS if not language)
 
 
@@ -83,6 +84,21 @@ def test_the_code_of_the_embedding_runs(data_dir):
 
     code = EMBEDDING.replace("epochs=5", "epochs=1, verbose=0")
     exec(code, {"mk": mk, "data": mk.load_data("mnist")})
+
+
+def test_the_code_for_records_runs(tmp_path, monkeypatch):
+    import mnist_keras as mk
+
+    (images, labels), (test_images, test_labels) = mk.load_data("digits")
+    write_records(
+        tmp_path / "array_records",
+        {"train": (images, labels), "test": (test_images, test_labels)},
+        name="mnist",
+    )
+    monkeypatch.chdir(tmp_path)
+    names = {"mk": mk}
+    exec(RECORDS, names)
+    assert names["run"].metrics["num_examples"] == len(test_images)
 
 
 def test_the_commands_are_understood():
