@@ -1,10 +1,9 @@
-"""Ours, Keras's `fit` and scikit-learn, each as its users run it: an epoch at a time, or to an accuracy."""
+"""Ours and Keras's `fit`, each as its users run it: an epoch at a time, or to an accuracy."""
 
 import keras
 import numpy as np
 import tensorflow as tf
-from sklearn.neural_network import MLPClassifier
-from stopwatch import Stopwatch
+from stopwatch import Stopwatch, Timed
 
 from mnist_keras import create_model, get_model_spec
 from mnist_keras.distribution import choose_jit, choose_precision, precision_policy
@@ -18,25 +17,27 @@ def predict_labels(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return predict_probabilities(model, images).argmax(axis=1)
 
 
-class Ours:
+class Ours(Timed):
     """A registered net and its recipe in the loop that `train` runs.
 
     Args:
         name: Name in the registry.
         data: An `ImageData`.
-        precision: The recipe's own if None.
-        batch_size: The recipe's own if None.
-        epochs: Of the whole training, for the schedule; the recipe's own if None.
         seed: Of weights and batches.
+        **changes: Fields of the recipe that are other than the net's own.
+
+    Attributes:
+        precision: Policy of the net's layers, chosen if the recipe says "auto".
+        jit: Whether XLA compiles the steps, chosen likewise.
     """
 
-    def __init__(self, name, data, *, precision=None, batch_size=None, epochs=None, seed=0):
+    def __init__(self, name, data, *, seed=0, **changes):
         spec = get_model_spec(name)
-        changes = {"precision": precision, "batch_size": batch_size, "epochs": epochs}
-        recipe = spec.recipe.replace(**{key: x for key, x in changes.items() if x is not None})
+        recipe = spec.recipe.replace(**changes)
         convolutional = spec.builder not in {"build_mlp", "build_softmax_regression"}
+        self.precision = choose_precision(recipe.precision, convolutional=convolutional)
         keras.utils.set_random_seed(seed)
-        with precision_policy(choose_precision(recipe.precision, convolutional=convolutional)):
+        with precision_policy(self.precision):
             self.model = spec.build()
         self.source = make_batch_source(
             data.train_images,
@@ -45,18 +46,19 @@ class Ours:
             augmentation=recipe.augmentation,
         )
         compile_model(self.model, recipe, recipe.epochs * self.source.steps_per_epoch)
+        self.jit = choose_jit(
+            recipe.jit,
+            self.model,
+            num_replicas=1,
+            augmented=self.source.augmentation is not None,
+        )
         self.loop = TrainingLoop(
             self.model,
             tf.distribute.get_strategy(),
             self.source,
             seed=seed,
             one_hot=recipe.label_smoothing > 0,
-            jit=choose_jit(
-                recipe.jit,
-                self.model,
-                num_replicas=1,
-                augmented=self.source.augmentation is not None,
-            ),
+            jit=self.jit,
         )
         self.epochs_done = 0
 
@@ -68,7 +70,7 @@ class Ours:
         return predict_labels(self.model, images)
 
 
-class Fit:
+class Fit(Timed):
     """The same net with `compile` and `fit`, from float32 arrays in memory, its fastest documented way in."""
 
     def __init__(self, name, data, *, batch_size, optimizer):
@@ -85,30 +87,11 @@ class Fit:
         return predict_labels(self.model, images)
 
 
-class ScikitLearn:
-    """`MLPClassifier` with Adam 1e-3, its default; `partial_fit` is one shuffled pass."""
-
-    def __init__(self, data, *, hidden_units, batch_size):
-        self.images, self.labels = _as_rows(data.train_images), data.train_labels
-        self.classes = np.arange(data.num_classes)
-        self.net = MLPClassifier(hidden_units, batch_size=batch_size, random_state=0)
-
-    def epoch(self) -> None:
-        self.net.partial_fit(self.images, self.labels, classes=self.classes)
-
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        return self.net.predict(_as_rows(images))
-
-
-def _as_rows(images):
-    return images.reshape(len(images), -1).astype("float32") / 255
-
-
-def train_cnn_fast(data, *, seed: int, epochs: int = 1) -> list[tuple[float, float]]:
-    """Trains `cnn_fast` by its recipe over this many epochs; returns the curve, one point."""
+def train_cnn_fast(data, *, seed: int) -> list[tuple[float, float]]:
+    """Trains `cnn_fast` by its recipe to the last step; returns the curve, one point."""
     watch = Stopwatch(lambda: ours.predict(data.test_images), data.test_labels)
-    ours = Ours("cnn_fast", data, epochs=epochs, seed=seed)
-    ours.loop.run(epochs)
+    ours = Ours("cnn_fast", data, seed=seed)
+    ours.loop.run(get_model_spec("cnn_fast").recipe.epochs)
     watch.look()
     return watch.curve
 

@@ -15,6 +15,8 @@ import shutil
 import statistics
 from pathlib import Path
 
+from report import with_block
+
 from mnist_keras.doctor import examine
 from mnist_keras.evaluation import wilson_interval
 from mnist_keras.registry import get_model_spec, load_model
@@ -36,7 +38,6 @@ NETS = (  # the documented nets, simplest first
 )
 SEEDS = range(5)
 NUM_TEST_IMAGES = 10_000
-BEGIN, END = "<!-- documented.csv: begin -->", "<!-- documented.csv: end -->"
 DATA_LICENSE = "MNIST: Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0"
 
 
@@ -104,9 +105,7 @@ def read_rows() -> list[dict[str, str]]:
 
 def with_table(readme: str, rows: list[dict[str, str]]) -> str:
     """Returns the README with the table between its two markers made from the rows."""
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{make_table(rows)}\n{END}{after}"
+    return with_block(readme, RESULTS.name, make_table(rows))
 
 
 def make_table(rows: list[dict[str, str]]) -> str:

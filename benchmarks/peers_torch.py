@@ -7,7 +7,7 @@ for every image.
 import numpy as np
 import torch
 from PIL import Image
-from stopwatch import Stopwatch
+from stopwatch import Stopwatch, Timed
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
@@ -35,7 +35,7 @@ def make_cnn_2conv() -> nn.Module:
     )
 
 
-class PlainLoop:
+class PlainLoop(Timed):
     """The loop of every tutorial.
 
     Args:
@@ -156,3 +156,28 @@ def _predict_labels(net, loader):
     net.eval()
     with torch.no_grad():
         return torch.cat([net(images).argmax(1) for images, _ in loader]).numpy()
+
+
+def _make_loop(make_net, *sizes, **options):
+    return lambda data: PlainLoop(make_net(*sizes), data, **options)
+
+
+_RESIDENT = {"resident": True}
+_FUSED = {"resident": True, "fused": True}
+_ADAM = {"batch_size": 128, "optimizer": "adam"}
+_SGD = {"batch_size": 64, "optimizer": "sgd"}
+CONTESTANTS = {
+    "epoch_mlp_128": {
+        "pytorch_dataloader": _make_loop(make_mlp, 128, **_ADAM),
+        "pytorch_resident": _make_loop(make_mlp, 128, **_ADAM, **_RESIDENT),
+        "pytorch_resident_fused": _make_loop(make_mlp, 128, **_ADAM, **_FUSED),
+    },
+    "epoch_mlp_1024_128": {
+        "pytorch_resident": _make_loop(make_mlp, 1024, 128, **_ADAM, **_RESIDENT),
+        "pytorch_resident_fused": _make_loop(make_mlp, 1024, 128, **_ADAM, **_FUSED),
+    },
+    "epoch_cnn_2conv": {
+        "pytorch_dataloader": _make_loop(make_cnn_2conv, **_SGD),
+        "pytorch_resident": _make_loop(make_cnn_2conv, **_SGD, **_RESIDENT),
+    },
+}

@@ -3,13 +3,14 @@
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import tensorflow as tf
 from contestants import Ours
+from stopwatch import seconds_of
 
-from mnist_keras import create_model, get_model_spec, list_models, make_dataset
+from mnist_keras import create_model, get_model_spec, list_models, loop, make_dataset
 from mnist_keras.pipeline import epoch_order, get_batch, make_batch_source
 from mnist_keras.prediction import BATCH_SIZE, predict_probabilities
 
@@ -25,13 +26,8 @@ TRANSFORMS = {  # the pipeline's rate with each alone, at the strength of the pr
     "affine": "affine",
     "elastic": "elastic",
 }
+AUGMENTED = "lenet5"  # whose step the transforms are compared with: its recipe augments
 STATUS = Path("/proc/self/status")  # only Linux has it
-
-
-def seconds_of(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def matrix_rate(dtype: str, *, seconds: float) -> float:
@@ -87,30 +83,47 @@ def measure_pipeline(results, data, work) -> None:
                 rate = steps * 128 / seconds_of(run)
                 results.add(f"pipeline_{name}", contestant, "images_per_second", rate)
     for name in work.nets or list_models():
-        _measure_share(results, name, data, work)
+        _measure_share(results, f"pipeline_share_{name}", name, data, work)
+    for name in work.transforms or TRANSFORMS:
+        task = f"pipeline_share_{AUGMENTED}_{name}"
+        _measure_share(results, task, AUGMENTED, data, work, augmentation=TRANSFORMS[name])
 
 
-def _measure_share(results, name, data, work):
+def _measure_share(results, task, name, data, work, **changes):
+    """Notes how much of a step the loop waits for batches: its epochs against such with one batch made before."""
     recipe = get_model_spec(name).recipe
     steps = min(work.num_steps, len(data.train_images) // recipe.batch_size)
     first = slice(steps * recipe.batch_size)
     images, labels = data.train_images[first], data.train_labels[first]
-    ours = Ours(name, dataclasses.replace(data, train_images=images, train_labels=labels))
-    source = make_batch_source(
-        data.train_images,
-        data.train_labels,
-        batch_size=recipe.batch_size,
-        augmentation=recipe.augmentation,
-    )
-    gather = _batch_maker(source, steps)
-    for run in (ours.epoch, gather):
+    part = dataclasses.replace(data, train_images=images, train_labels=labels)
+    real, fixed = Ours(name, part, **changes), Ours(name, part, **changes)
+    fixed_epoch = _fixed_epoch(fixed)
+    gather = _batch_maker(real.source, steps)
+    for run in (real.epoch, fixed_epoch, gather):
         run()
-    for _ in range(work.repeats):
-        step_seconds, batch_seconds = seconds_of(ours.epoch) / steps, seconds_of(gather) / steps
-        task = f"pipeline_share_{name}"
-        results.add(task, "ours", "step_ms", 1000 * step_seconds)
-        results.add(task, "ours", "batch_ms", 1000 * batch_seconds)
-        results.add(task, "ours", "share_of_step", batch_seconds / step_seconds)
+    for _ in range(3 * work.repeats):
+        real_seconds, fixed_seconds = seconds_of(real.epoch), seconds_of(fixed_epoch)
+        batch_seconds = seconds_of(gather)
+        results.add(task, "ours", "step_ms", 1000 * real_seconds / steps)
+        results.add(task, "ours", "fixed_batch_step_ms", 1000 * fixed_seconds / steps)
+        results.add(task, "ours", "batch_ms", 1000 * batch_seconds / steps)
+        results.add(task, "ours", "share_of_step", 1 - fixed_seconds / real_seconds)
+        results.add(task, "ours", "batch_ms_over_step_ms", batch_seconds / real_seconds)
+
+
+def _fixed_epoch(ours):
+    """Returns what runs an epoch of the same loop, in which every step is given the same batch."""
+    order = epoch_order(ours.source.images.shape[0], 0, 0)
+    batch = get_batch(ours.source, 0, 0, order=order)
+
+    def epoch():
+        with (
+            mock.patch.object(tf.random.experimental, "stateless_shuffle", lambda *_: order),
+            mock.patch.object(loop, "get_batch", lambda *_, **__: batch),
+        ):
+            ours.epoch()
+
+    return epoch
 
 
 def _batch_maker(source, num_steps):

@@ -13,12 +13,28 @@ import pytest
 from data_files import write_idx_set
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+NO_TORCH = 'PyTorch is not installed: pip install "mnist-keras[bench]"'
 
 
 @pytest.fixture
 def benchmarks(monkeypatch):
     """Lets the benchmarks' files be imported."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+@pytest.fixture
+def random_mnist(tmp_path):
+    """Directory with 256 images to train on and 256 to test on, under the names of MNIST's files."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        f"{split}_{kind}": array
+        for split in ("train", "test")
+        for kind, array in {
+            "images": rng.integers(0, 256, (256, 28, 28), dtype=np.uint8),
+            "labels": np.arange(256, dtype=np.uint8) % 10,
+        }.items()
+    }
+    return write_idx_set(tmp_path / "data", arrays)
 
 
 def test_a_ratio_is_over_ours(benchmarks):
@@ -46,9 +62,61 @@ def test_contestants_take_turns_while_patience_lasts(benchmarks, monkeypatch):
         now[0] += seconds
 
     monkeypatch.setattr(speed.time, "perf_counter", lambda: now[0])
-    runs = {"ours": lambda _: spend("ours", 1), "slow": lambda _: spend("slow", speed.PATIENCE)}
-    speed.take_turns(runs, 3)
-    assert calls == ["ours", "slow", "ours", "ours"]
+    runs = {
+        "ours": (lambda _: spend("ours", 1), 3),
+        "twice": (lambda _: spend("twice", 1), 2),
+        "slow": (lambda _: spend("slow", 10), 3),
+    }
+    speed.take_turns(runs, patience=10)
+    assert calls == ["ours", "twice", "slow", "ours", "twice", "ours"]
+
+
+def test_our_seconds_are_the_whole_recipe_and_a_peers_end_at_the_target(benchmarks, monkeypatch):
+    import contestants
+    import speed
+
+    class Pytorch:
+        def call(self, function, *, seed, target):
+            return [(50.0, 0.98), (100.0 + seed, 0.991), (150.0, 0.993)]
+
+    ours = {0: (4.0, 0.992), 1: (2.0, 0.988), 2: (3.0, 0.993)}
+    monkeypatch.setattr(contestants, "train_cnn_fast", lambda data, seed: [ours[seed]])
+    monkeypatch.setattr(
+        contestants, "train_keras_example", lambda data, seed, target: [(9.0, 0.98)]
+    )
+    results, work = speed.Results(), speed.Work(repeats=2, seeds=3)
+    curves = speed.time_to_target(results, None, work, Pytorch())
+
+    def value(contestant, metric):
+        return results.median("to_99_percent", contestant, metric)
+
+    assert value("ours", "seconds") == 3.0
+    assert value("ours", "first_seconds") == 4.0
+    assert value("ours", "test_accuracy_mean") == pytest.approx(0.991)
+    assert value("pytorch_example", "first_seconds") == 100.0
+    assert value("pytorch_example", "times_slower_than_ours") == pytest.approx(100.5 / 3)
+    assert math.isinf(value("keras_example", "times_slower_than_ours"))
+    assert ("ours", 1, 2.0, 0.988) in curves
+
+
+@pytest.mark.parametrize("module", ["peers_torch", "peers_sklearn"])
+def test_a_peer_is_timed_in_a_process_without_tensorflow(benchmarks, module):
+    if module == "peers_torch" and importlib.util.find_spec("torch") is None:
+        pytest.skip(NO_TORCH)
+    from own_process import OwnProcess
+    from speed import first_images
+
+    from mnist_keras import load_data
+
+    data = first_images(load_data("digits").with_test_split(), 256)
+    with OwnProcess(module, data) as process:
+        contestants = process.contestants("epoch_mlp_128")
+        assert contestants
+        for contestant in contestants.values():
+            assert contestant.time_epoch() > 0
+            assert contestant.predict(data.test_images[:5]).shape == (5,)
+        assert process.contestants("another_task") == {}
+        assert process.modules().isdisjoint({"tensorflow", "keras"})
 
 
 def test_the_stopwatch_stands_still_during_an_evaluation(benchmarks, monkeypatch):
@@ -80,19 +148,63 @@ def test_operations_of_a_training_step(benchmarks):
     assert training_operations((2, 3, 4)) == 2 * (6 + 6) + 2 * (12 + 12 + 12)
 
 
-@pytest.fixture
-def random_mnist(tmp_path):
-    """Directory with 256 images to train on and 256 to test on, under the names of MNIST's files."""
-    rng = np.random.default_rng(0)
-    arrays = {
-        f"{split}_{kind}": array
-        for split in ("train", "test")
-        for kind, array in {
-            "images": rng.integers(0, 256, (256, 28, 28), dtype=np.uint8),
-            "labels": np.arange(256, dtype=np.uint8) % 10,
-        }.items()
-    }
-    return write_idx_set(tmp_path / "data", arrays)
+def test_the_loop_without_a_pipeline_gets_one_batch(benchmarks, random_mnist):
+    import rates
+    from contestants import Ours
+
+    from mnist_keras import load_data, pipeline
+
+    data = load_data("mnist", data_dir=random_mnist)
+    ours = Ours("mlp_128", data, batch_size=64)
+    epoch = rates._fixed_epoch(ours)
+    for _ in range(15):
+        epoch()
+    assert ours.loop.progress.history["accuracy"][-1] == 1.0
+    assert (ours.predict(data.train_images) == data.train_labels).mean() < 0.5, "it saw others too"
+    assert rates.loop.get_batch is pipeline.get_batch
+
+
+def test_a_choice_is_compared_with_the_fastest(benchmarks):
+    from choices import Training, make_rows
+
+    chosen = {"auto": ("mixed_bfloat16", False), "recipe": ("float32", False)}
+
+    def run(seconds):
+        return Training(100, 50, 1.0, seconds, 0.002, chosen)
+
+    rows = make_rows(
+        {
+            ("net", "float32", False): [run(3.0), run(9.0), run(4.0)],
+            ("net", "float32", True): [run(2.0)],
+            ("net", "mixed_bfloat16", False): [run(1.0)],
+            ("another", "float32", False): [run(0.5)],
+        }
+    )
+    columns = ("chosen_by", "seconds", "ratio_to_best", "ratio_to_best_of_precision", "repeats")
+    assert [tuple(row[column] for column in columns) for row in rows] == [
+        ("recipe", "4.000", "4.000", "2.000", "3"),
+        ("", "2.000", "2.000", "1.000", "1"),
+        ("auto", "1.000", "1.000", "1.000", "1"),
+        ("recipe", "0.500", "1.000", "1.000", "1"),
+    ]
+
+
+def run_quickly(script, data_dir, out):
+    command = [sys.executable, BENCHMARKS / script, "--data-dir", data_dir, "--quick"]
+    result = subprocess.run(
+        [*command, "--out", out],
+        capture_output=True,
+        text=True,
+        check=False,
+        # One thread for PyTorch: two that wait for each other crawl where other tests run.
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def read_rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def test_growth_is_over_the_first_size(benchmarks):
@@ -115,13 +227,11 @@ def test_growth_is_over_the_first_size(benchmarks):
 
 @pytest.mark.slow
 def test_the_benchmark_of_growth_runs(random_mnist, tmp_path):
-    command = [sys.executable, BENCHMARKS / "growth.py", "--data-dir", random_mnist, "--quick"]
-    result = subprocess.run(
-        [*command, "--out", tmp_path], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    with (tmp_path / "growth.csv").open(newline="", encoding="utf-8") as file:
-        rows = {(row["data"], row["images"], row["metric"]): row for row in csv.DictReader(file)}
+    out = tmp_path / "out"
+    run_quickly("growth.py", random_mnist, out)
+    rows = {
+        (row["data"], row["images"], row["metric"]): row for row in read_rows(out / "growth.csv")
+    }
     for data in ("memory", "records"):
         for images in ("256", "512"):
             for metric in ("microseconds_per_image", "peak_megabytes"):
@@ -129,27 +239,27 @@ def test_the_benchmark_of_growth_runs(random_mnist, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_benchmark_of_choices_runs(random_mnist, tmp_path):
+    out = tmp_path / "out"
+    run_quickly("choices.py", random_mnist, out)
+    rows = read_rows(out / "choices.csv")
+    assert [(row["net"], row["xla"]) for row in rows] == [("mlp_128", "no"), ("mlp_128", "yes")]
+    assert rows[0]["chosen_by"] == "auto recipe"
+    assert rows[0]["steps_trained"] == rows[0]["steps"] == "20"  # ten epochs of two
+
+
+@pytest.mark.slow
 def test_the_benchmark_of_speed_runs(random_mnist, tmp_path):
     if importlib.util.find_spec("torch") is None:
-        pytest.skip('PyTorch is not installed: pip install "mnist-keras[bench]"')
+        pytest.skip(NO_TORCH)
     out = tmp_path / "out"
-    command = [sys.executable, BENCHMARKS / "speed.py", "--data-dir", random_mnist, "--quick"]
-    result = subprocess.run(
-        [*command, "--out", out],
-        capture_output=True,
-        text=True,
-        check=False,
-        # One thread for PyTorch: two that wait for each other crawl where other tests run.
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert result.returncode == 0, result.stderr
+    run_quickly("speed.py", random_mnist, out)
     assert sorted(path.name for path in out.iterdir()) == [
         "speed.csv",
         "speed.png",
         "speed_curves.csv",
     ]
-    with (out / "speed.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(out / "speed.csv")
     contestants = {(row["task"], row["contestant"]) for row in rows}
     assert contestants >= {
         ("machine", ""),
@@ -157,11 +267,14 @@ def test_the_benchmark_of_speed_runs(random_mnist, tmp_path):
         ("to_99_percent", "keras_example"),
         ("to_99_percent", "pytorch_example"),
         ("epoch_mlp_128", "scikit_learn"),
+        ("epoch_mlp_128", "ours_xla"),
         ("epoch_mlp_1024_128", "ours_bfloat16"),
+        ("epoch_cnn_2conv", "ours_bfloat16"),
         ("epoch_cnn_2conv", "pytorch_dataloader"),
         ("matrix_product", "bfloat16"),
         ("pipeline_affine", "ours_make_dataset"),
         ("pipeline_share_mlp_128", "ours"),
+        ("pipeline_share_lenet5_affine", "ours"),
         ("predict_one_mlp_128", "model_predict"),
     }
     assert all(float(row["median"]) > 0 for row in rows if row["metric"].endswith("seconds"))

@@ -2,7 +2,7 @@
 
 import csv
 import doctest
-import importlib.util
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -20,11 +20,16 @@ INSTALLATION, COMMANDS = (text for language, text in BLOCKS if not language)
 
 
 @pytest.fixture(scope="module")
-def documented():
-    spec = importlib.util.spec_from_file_location("documented", ROOT / "benchmarks/documented.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def benchmark():
+    """Imports a file of the benchmarks by its name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        yield importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def documented(benchmark):
+    return benchmark("documented")
 
 
 def rows_of(name):
@@ -34,6 +39,16 @@ def rows_of(name):
 
 def test_the_table_is_made_from_the_results(documented):
     assert documented.with_table(README, documented.read_rows()) == README
+
+
+def test_the_block_on_speed_is_made_from_the_results(benchmark):
+    results = ROOT / "benchmarks" / "results"
+    if not (results / "speed.csv").exists():
+        pytest.skip("not measured yet: python benchmarks/speed.py --data-dir DIR")
+    report = benchmark("report")
+    block = report.make_block(*(report.read_rows(results / name) for name in report.SOURCES))
+    assert report.with_block(README, "speed.csv", block) == README
+    assert "](benchmarks/results/speed.png)" in README
 
 
 def test_every_net_reaches_its_claim(documented):

@@ -1,0 +1,144 @@
+"""Writes the README's block on speed from the results of speed.py, choices.py and growth.py.
+
+    python benchmarks/report.py
+
+Goals that are not reached are shown as missed. A goal that was set for a CPU with AMX is not one for another CPU.
+"""
+
+import csv
+import math
+from pathlib import Path
+
+from goals import AUGMENTED, EPOCHS, SHARE, Measured, all_goals, percent, points
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+RESULTS = ROOT / "benchmarks" / "results"
+SOURCES = ("speed.csv", "choices.csv", "growth.csv")
+NAME = SOURCES[0]  # in the block's markers
+CONTESTANTS = {  # of an epoch
+    "ours": "ours",
+    "ours_bfloat16": "ours, bfloat16",
+    "ours_xla": "ours, XLA",
+    "fit": "Keras's `fit`",
+    "pytorch_dataloader": "PyTorch, `DataLoader`",
+    "pytorch_resident": "PyTorch, data resident",
+    "pytorch_resident_fused": "the same, fused optimizer",
+    "scikit_learn": "scikit-learn",
+}
+
+
+def main() -> None:
+    block = make_block(*(read_rows(RESULTS / name) for name in SOURCES))
+    README.write_text(with_block(README.read_text(encoding="utf-8"), NAME, block), encoding="utf-8")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Returns the rows of a CSV file; none if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def with_block(readme: str, name: str, block: str) -> str:
+    """Returns the README with a block between the two markers of that name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = readme.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n{block}\n{end}{after}"
+
+
+def make_block(
+    speed: list[dict[str, str]], choices: list[dict[str, str]], growth: list[dict[str, str]]
+) -> str:
+    """Returns the README's block: the headline, goals and what was measured, epochs, transforms, the machine."""
+    measured = Measured(speed)
+    parts = [
+        _headline(measured),
+        "\n".join(
+            [
+                "| what | goal | measured | reached |",
+                "|---|---|--:|---|",
+                *(goal.row() for goal in all_goals(measured, choices, growth)),
+            ]
+        ),
+        "Seconds of an epoch, median; one contestant at a time, PyTorch and scikit-learn each in a process of its own:",
+        _epoch_table(measured),
+        _transforms(measured),
+        _machine(measured),
+    ]
+    return "\n\n".join(parts)
+
+
+def _headline(measured):
+    def ours(metric):
+        return measured("to_99_percent", "ours", metric)
+
+    seeds = measured.text("to_99_percent", "ours", "test_accuracy", column="repeats")
+    return (
+        f"`cnn_fast` reaches {percent(ours('test_accuracy_mean'), 2)} on MNIST's test images (mean of {seeds} seeds, "
+        f"deviation {points(ours('test_accuracy_deviation'))}, last step) in {ours('seconds'):.2f} s from arrays in "
+        f"memory to trained weights, tracing included (median; {ours('first_seconds'):.2f} s the first time in a "
+        f"process). On the same machine PyTorch's official MNIST example takes {_peer(measured, 'pytorch_example')} to "
+        f"its first epoch with 99.0 %, Keras's `mnist_convnet` {_peer(measured, 'keras_example')}."
+    )
+
+
+def _peer(measured, name):
+    seconds = measured("to_99_percent", name, "seconds")
+    if math.isinf(seconds):
+        return "all its epochs without coming"
+    times = measured("to_99_percent", name, "times_slower_than_ours")
+    return f"{seconds:.0f} s ({times:.1f} times as long)"
+
+
+def _epoch_table(measured):
+    lines = [f"| | {' | '.join(CONTESTANTS.values())} |", f"|---|{'--:|' * len(CONTESTANTS)}"]
+    for task, what in EPOCHS.items():
+        seconds = [measured(task, name, "epoch_seconds") for name in CONTESTANTS]
+        cells = ["" if math.isnan(value) else f"{value:.3g}" for value in seconds]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _transforms(measured):
+    prefix, parts = f"{SHARE}{AUGMENTED}_", []
+    for task in measured.tasks:
+        if task.startswith(prefix):
+            name = task.removeprefix(prefix)
+            rate = measured(f"pipeline_{name}", "ours", "images_per_second")
+            share = percent(measured(task, "ours", "share_of_step"))
+            parts.append(f"{name.replace('_', ' ')} {rate:,.0f} ({share})")
+    return (
+        "Images a second that come through a transform alone at batch 128, in brackets the share of a step that "
+        f"`{AUGMENTED}` spends waiting for them: {', '.join(parts)}; by its recipe "
+        f"{percent(measured(SHARE + AUGMENTED, 'ours', 'share_of_step'))}."
+    )
+
+
+def _machine(measured):
+    def fact(name):
+        return measured.text("machine", "", name)
+
+    versions = ", ".join(
+        f"{label} {fact(name)}"
+        for name, label in {
+            "tensorflow": "TensorFlow",
+            "keras": "Keras",
+            "torch": "PyTorch",
+            "scikit-learn": "scikit-learn",
+            "numpy": "NumPy",
+            "python": "Python",
+        }.items()
+    )
+    return (
+        f"Machine: {fact('cpu')}, {fact('cores')} cores, {fact('instructions') or 'instructions unknown'}; "
+        f"{fact('system')}; {versions}; load before: {fact('load_average_before')}. `python benchmarks/speed.py "
+        "--data-dir DIR`, likewise `choices.py` and `growth.py`, repeat it and write "
+        "[the results](benchmarks/results), of which `python benchmarks/report.py` makes this block."
+    )
+
+
+if __name__ == "__main__":
+    main()
