@@ -243,7 +243,9 @@ def open_records(
     Nothing is downloaded. `tensorflow_datasets.builder(NAME, data_dir=DIR, file_format="array_record")
     .download_and_prepare()` prepares a published set; `tensorflow_datasets.dataset_builders.store_as_tfds_dataset`
     writes your own. The records come in the order of the files, which for a published set is not that of `load_data`.
-    EMNIST comes upright, its letters with labels from 0.
+    EMNIST comes upright, its letters with labels from 0. Write files of some 60,000 images each, with
+    `download_config=tensorflow_datasets.download.DownloadConfig(num_shards=...)`: array_record copies the index of a
+    file whenever it reads from it, so that large files cost memory and time.
 
     Args:
         name_or_path: Name of the set, or the directory that holds its dataset_info.json.
