@@ -19,9 +19,7 @@ from mnist_keras.augmentation import AUGMENTATIONS, Augmentation, get_augmentati
 from mnist_keras.records import Records
 
 MEAN, STANDARD_DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
-WINDOW_BYTES = (
-    8_000_000  # of pixels; two windows are in memory at a time, whatever the length of the records
-)
+WINDOW_BYTES = 8_000_000  # of pixels; two windows of records are in memory at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,10 +74,16 @@ def make_batch_source(images, labels=None, *, batch_size, augmentation=None) -> 
     return BatchSource(images, labels, batch_size, augmentation)
 
 
-def epoch_order(num_images: int, seed: int, epoch: int | tf.Tensor) -> tf.Tensor:
-    """Returns the order of an epoch: a permutation of `range(num_images)`, int64, a function of (seed, epoch)."""
+def epoch_order(source: BatchSource, seed: int, epoch: int | tf.Tensor) -> tf.Tensor:
+    """Returns which images the batches hold, the first of a permutation that is a function of (seed, epoch).
+
+    Int64 of shape `(steps_per_epoch, batch_size)`.
+    """
     key = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
-    return tf.random.experimental.stateless_shuffle(tf.range(num_images, dtype=tf.int64), key)
+    images = tf.range(source.num_images, dtype=tf.int64)
+    num_used = source.steps_per_epoch * source.batch_size
+    order = tf.random.experimental.stateless_shuffle(images, key)[:num_used]
+    return tf.reshape(order, (-1, source.batch_size))
 
 
 def get_batch(
@@ -93,8 +97,8 @@ def get_batch(
         step: Global step, from 0; Python integer or int64 tensor.
         first_row: First row of the global batch to return; a replica asks for its share.
         num_rows: Number of rows to return; all of the batch if None.
-        order: Rows of `source.images` in the order of the batches from `order_start` on, if the caller has it already;
-            `epoch_order` of the step's epoch if None.
+        order: Which of `source.images` the batches from `order_start` on hold, of shape `(steps, batch_size)`, if the
+            caller knows already; `epoch_order` of the step's epoch if None.
         order_start: Global step at which `order` begins.
 
     Returns:
@@ -105,13 +109,11 @@ def get_batch(
     step = tf.cast(step, tf.int64)
     if order is None:
         epoch = step // source.steps_per_epoch
-        order, order_start = (
-            epoch_order(source.num_images, seed, epoch),
-            epoch * source.steps_per_epoch,
-        )
-    start = (step - order_start) * source.batch_size + tf.cast(first_row, tf.int64)
-    # Not `tf.slice`, whose start XLA wants to know: it would compile anew for every `order_start`.
-    rows = tf.gather(order, start + tf.range(num_rows, dtype=tf.int64))
+        order, order_start = epoch_order(source, seed, epoch), epoch * source.steps_per_epoch
+    # Not slices, whose start XLA wants to know: it would compile anew for every one.
+    rows = tf.gather(order, step - order_start)
+    if num_rows != source.batch_size:
+        rows = tf.gather(rows, first_row + tf.range(num_rows))
     images = to_input(tf.gather(source.images, rows))
     if source.augmentation is not None:
         images = source.augmentation(
@@ -176,9 +178,9 @@ class Windows:
         return self._window
 
     def _epoch(self, step):
-        epoch, steps = step // self.source.steps_per_epoch, self.source.steps_per_epoch
-        order = epoch_order(self.source.num_images, self.seed, epoch)
-        start = epoch * steps
+        steps = self.source.steps_per_epoch
+        epoch, start = step // steps, step // steps * steps
+        order = epoch_order(self.source, self.seed, epoch)
         tensors = (*self._placed, order, tf.constant(start, tf.int64))
         return Window(tensors, start, start + steps)
 
@@ -194,18 +196,18 @@ class Windows:
         self._next = None
         if end < self.num_steps:
             self._next = end, self._reader.submit(self._read, end)
-        order = tf.range(self._steps * self.source.batch_size, dtype=tf.int64)
-        return Window((images, labels, order, tf.constant(start, tf.int64)), start, end)
+        order = np.arange(self._steps * self.source.batch_size).reshape(self._steps, -1)
+        tensors = images, labels, tf.constant(order), tf.constant(start, tf.int64)
+        return Window(tensors, start, end)
 
     def _read(self, start):
         """Returns images and labels of the window from a step on, filled up to the shape of all windows."""
         epoch, index = divmod(start, self.source.steps_per_epoch)
         if self._order[0] != epoch:
-            self._order = epoch, epoch_order(self.source.num_images, self.seed, epoch).numpy()
+            self._order = epoch, epoch_order(self.source, self.seed, epoch).numpy()
         end = min(index + self._steps, self.source.steps_per_epoch)
-        batch_size, records = self.source.batch_size, self.source.images
-        images, labels = records.read(self._order[1][index * batch_size : end * batch_size])
-        missing = self._steps * batch_size - len(labels)
+        images, labels = self.source.images.read(self._order[1][index:end].ravel())
+        missing = self._steps * self.source.batch_size - len(labels)
         return np.pad(images, ((0, missing), (0, 0), (0, 0))), np.pad(labels, (0, missing))
 
 
@@ -235,9 +237,8 @@ def make_dataset(
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or
-            `Records`, which give the batches that the same images in memory give.
-        labels: Integer array of shape `(n,)`, or None for batches of images alone; None with records, whose batches
-            have their labels.
+            `Records`, which give the batches of the same images in memory, with their labels.
+        labels: Integer array of shape `(n,)`, or None for batches of images alone; None with records.
         batch_size: Images in a batch.
         training: Whether the batches are shuffled, augmented and endless.
         seed: Fixes order and augmentation of training batches.
@@ -291,7 +292,7 @@ def _endless(source, seed, start_step):
     steps_per_epoch = source.steps_per_epoch
 
     def batches_of(epoch):
-        order, begin = epoch_order(source.num_images, seed, epoch), epoch * steps_per_epoch
+        order, begin = epoch_order(source, seed, epoch), epoch * steps_per_epoch
         first = tf.maximum(begin, start_step)
         return _training_batches(source, seed, order, begin, first, begin + steps_per_epoch)
 
@@ -308,13 +309,11 @@ def _training_batches(source, seed, order, order_start, first, end):
 
 
 def _finite(source):
-    num_images, batch_size = source.num_images, source.batch_size
-
     def batch(first):
-        last = tf.minimum(first + batch_size, num_images)
+        last = tf.minimum(first + source.batch_size, source.num_images)
         return to_input(source.images[first:last]), source.labels[first:last]
 
-    return tf.data.Dataset.range(0, num_images, batch_size).map(
+    return tf.data.Dataset.range(0, source.num_images, source.batch_size).map(
         batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
 
@@ -331,9 +330,10 @@ def _endless_records(source, seed, start_step):
         in_memory = dataclasses.replace(source, images=images, labels=labels)
         return _training_batches(in_memory, seed, order, start, step, end)
 
-    shape = (None, *source.images.input_shape[:2])
-    numbers = [tf.TensorSpec(shape, tf.int64) for shape in ((None,), (None,), (), (), ())]
-    signature = (tf.TensorSpec(shape, tf.uint8), *numbers)
+    shapes = (None,), (None, source.batch_size), (), (), ()
+    numbers = [tf.TensorSpec(shape, tf.int64) for shape in shapes]
+    images = tf.TensorSpec((None, *source.images.input_shape[:2]), tf.uint8)
+    signature = (images, *numbers)
     return tf.data.Dataset.from_generator(windows, output_signature=signature).flat_map(batches_of)
 
 
@@ -346,5 +346,5 @@ def _finite_records(source):
 
     images = tf.TensorSpec((None, *records.input_shape[:2]), tf.uint8)
     signature = images, tf.TensorSpec((None,), tf.int64)
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return dataset.map(lambda images, labels: (to_input(images), labels))
+    parts = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return parts.map(lambda images, labels: (to_input(images), labels))

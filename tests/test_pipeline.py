@@ -122,11 +122,14 @@ def test_the_step_may_be_a_tensor_in_a_compiled_function(arrays):
 
 
 def test_the_order_of_an_epoch_is_a_permutation():
-    orders = [epoch_order(100, 0, epoch).numpy() for epoch in range(3)]
+    images, labels = np.zeros((100, 9, 7), np.uint8), np.zeros(100, np.int64)
+    source = make_batch_source(images, labels, batch_size=25)
+    orders = [epoch_order(source, 0, epoch).numpy() for epoch in range(3)]
     for order in orders:
         assert order.dtype == np.int64
-        np.testing.assert_array_equal(np.sort(order), np.arange(100))
-    np.testing.assert_array_equal(orders[1], epoch_order(100, 0, tf.constant(1, tf.int64)))
+        assert order.shape == (4, 25)
+        np.testing.assert_array_equal(np.sort(order.ravel()), np.arange(100))
+    np.testing.assert_array_equal(orders[1], epoch_order(source, 0, tf.constant(1, tf.int64)))
 
 
 def test_augmentation_none_is_no_augmentation(arrays):
