@@ -25,7 +25,7 @@ from own_process import OwnProcess
 from speed import QUICK_IMAGES, RESULTS, ROOT, first_images
 
 PRECISIONS = ("float32", "mixed_bfloat16")
-CAP = 8  # seconds
+CAP = 5  # seconds
 REPEATS = 3
 SLOW_PARTS = 100  # of the images, one of which is an epoch where XLA is slow
 
