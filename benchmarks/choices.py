@@ -102,7 +102,7 @@ def xla_is_slow(net: str) -> bool:
 def train_once(data, *, net: str, precision: str, jit: bool, slow: bool) -> Training:
     """Trains a net in this process, by its recipe or until another epoch would be too long."""
     import tensorflow as tf
-    from contestants import Ours
+    from ours import Ours
 
     from mnist_keras import get_model_spec
 

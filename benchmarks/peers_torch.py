@@ -173,6 +173,7 @@ CONTESTANTS = {
         "pytorch_resident_fused": _make_loop(make_mlp, 128, **_ADAM, **_FUSED),
     },
     "epoch_mlp_1024_128": {
+        "pytorch_dataloader": _make_loop(make_mlp, 1024, 128, **_ADAM),
         "pytorch_resident": _make_loop(make_mlp, 1024, 128, **_ADAM, **_RESIDENT),
         "pytorch_resident_fused": _make_loop(make_mlp, 1024, 128, **_ADAM, **_FUSED),
     },

@@ -1,13 +1,12 @@
 """Rates that no peer sets: the matrix product's ceiling, the pipeline by itself, and prediction."""
 
 import dataclasses
-import itertools
 import time
 from pathlib import Path
 from unittest import mock
 
 import tensorflow as tf
-from contestants import Ours
+from ours import Ours
 from stopwatch import seconds_of
 
 from mnist_keras import create_model, get_model_spec, list_models, loop, make_dataset, pipeline
@@ -44,14 +43,9 @@ def matrix_rate(dtype: str, *, seconds: float) -> float:
     return best
 
 
-def training_operations(widths: tuple[int, ...]) -> int:
-    """Returns the operations of a dense net's training step per image: products with weights, there and back.
-
-    Forward, gradient of the weights and gradient of the inputs each cost two operations per weight; the images have no
-    gradient.
-    """
-    weights = [a * b for a, b in itertools.pairwise(widths)]
-    return 2 * (3 * sum(weights) - weights[0])
+def matrix_rates(data, *, seconds: float) -> dict[str, float]:
+    """Returns the rate of each dtype; `data` is not looked at."""
+    return {dtype: matrix_rate(dtype, seconds=seconds) for dtype in ("float32", "bfloat16")}
 
 
 def measure_pipeline(results, data, work) -> None:

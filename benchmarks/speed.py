@@ -1,14 +1,14 @@
 """Times ours and the peers side by side: the same machine, the same MNIST, turn by turn.
 
-    python benchmarks/speed.py --data-dir DIR           # about 40 minutes on two cores
+    python benchmarks/speed.py --data-dir DIR           # about half an hour on two cores
     python benchmarks/speed.py --data-dir DIR --quick   # a few steps of everything, written to runs/speed
 
 Writes `speed.csv`, `speed_curves.csv` and `speed.png` to benchmarks/results, of which `report.py` makes the README's
 block. It needs the extra `bench`; PyTorch's CPU build comes with `pip install torch --index-url
 https://download.pytorch.org/whl/cpu`.
 
-What is counted is the same for all. PyTorch's contestants run in a process of their own, into which TensorFlow does not
-come (it makes PyTorch's small nets slower), scikit-learn in another; one contestant works at a time, while the others'
+What is counted is the same for all. Ours, Keras's, PyTorch's and scikit-learn's contestants run in a process each (with
+TensorFlow in its process PyTorch trains small nets more slowly); one contestant works at a time, while the others'
 processes wait, and each is timed where it runs. An epoch: its wall time, after a first one that is given apart (tracing
 falls into it). A training to 99 %: from the uint8 arrays in memory to the trained weights; making the net, converting
 the arrays and tracing are in it, imports and every evaluation are not. `cnn_fast` is trained to its recipe's last step,
@@ -20,10 +20,12 @@ repeated; the column `repeats` tells.
 """
 
 import argparse
+import contextlib
 import csv
 import dataclasses
 import importlib.metadata
 import importlib.util
+import itertools
 import math
 import os
 import platform
@@ -42,6 +44,8 @@ EPOCHS_PER_REPEAT = 3  # epochs are short
 REST = 0.5  # seconds between two turns: threads that wait for work spin for up to 0.2 s
 TARGET_PATIENCE = 900  # seconds, for trainings to 99 %
 VERSIONS = ("mnist-keras", "tensorflow", "keras", "torch", "scikit-learn", "numpy")
+MODULES = ("ours", "peers_keras", "peers_torch", "peers_sklearn")  # a process each
+EPOCHS = ("epoch_mlp_128", "epoch_mlp_1024_128", "epoch_cnn_2conv")
 WIDE_MLP = (784, 1024, 128, 10)  # `mlp_1024_128`
 
 
@@ -121,16 +125,11 @@ def main() -> None:
         parser.error('PyTorch is missing. Install it with: pip install "mnist-keras[bench]"')
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-    import tensorflow as tf
-    from contestants import Fit, Ours
     from curves import plot_curves, write_curves
-    from keras.optimizers import SGD
     from own_process import OwnProcess
-    from rates import measure_pipeline, measure_prediction
 
     from mnist_keras import load_data
 
-    tf.get_logger().setLevel("ERROR")  # every net is traced on purpose
     load = os.getloadavg()[0]
     data = load_data("mnist", data_dir=args.data_dir)
     work = Work(repeats=args.repeats)
@@ -140,25 +139,21 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
 
     results = Results()
-    with OwnProcess("peers_torch", data) as pytorch, OwnProcess("peers_sklearn", data) as sklearn:
-        curves = time_to_target(results, data, work, pytorch)
+    with contextlib.ExitStack() as stack:
+        processes = {module: stack.enter_context(OwnProcess(module, data)) for module in MODULES}
+        curves = time_to_target(results, processes, work)
         write_curves(out / "speed_curves.csv", curves)
         plot_curves(out / "speed.png", curves, target=TARGET)
-        contestants = {
-            "ours": Ours("mlp_128", data, batch_size=128),
-            "ours_xla": Ours("mlp_128", data, batch_size=128, jit=True),
-            "fit": Fit("mlp_128", data, batch_size=128, optimizer="adam"),
-        }
-        peers = pytorch.contestants("epoch_mlp_128") | sklearn.contestants("epoch_mlp_128")
-        time_epochs(results, "epoch_mlp_128", contestants | peers, data, work)
-        time_epochs_of_mlp_1024_128(results, data, work, pytorch)
-        contestants = {
-            "ours": Ours("cnn_2conv", data, batch_size=64),
-            "ours_bfloat16": Ours("cnn_2conv", data, batch_size=64, precision="mixed_bfloat16"),
-            "fit": Fit("cnn_2conv", data, batch_size=64, optimizer=SGD(0.05)),
-        }
-        peers = pytorch.contestants("epoch_cnn_2conv")
-        time_epochs(results, "epoch_cnn_2conv", contestants | peers, data, work)
+        ceilings = matrix_rates(results, data, work)
+        for task in EPOCHS:
+            time_epochs(results, task, processes, data, work)
+        note_rates(results, ceilings, len(data.train_images))
+
+    from rates import (  # TensorFlow, from here on in this process
+        measure_pipeline,
+        measure_prediction,
+    )
+
     measure_pipeline(results, data, work)
     measure_prediction(results, data, work)
     with (out / "speed.csv").open("w", newline="", encoding="utf-8") as file:
@@ -185,9 +180,12 @@ def machine_rows(load: float) -> list[tuple]:
         load: Processes that wanted a core in the minute before. Others' work slows PyTorch and scikit-learn, whose
             threads wait for each other, far more than TensorFlow: above some 0.3 the ratios say little.
     """
+    from mnist_keras import get_model_spec
+    from mnist_keras.distribution import choose_precision
     from mnist_keras.doctor import examine
 
     cpu = examine()["cpu"]
+    precision = get_model_spec("cnn_fast").recipe.precision
     instructions = [name for name, there in (cpu["instructions"] or {}).items() if there]
     facts = {
         "cpu": cpu["model"],
@@ -195,6 +193,7 @@ def machine_rows(load: float) -> list[tuple]:
         "load_average_before": f"{load:.2f}",
         "instructions": " ".join(instructions),
         "system": f"{platform.system()} {platform.machine()}",
+        "precision_of_cnn_fast": choose_precision(precision, convolutional=True),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in VERSIONS},
     }
@@ -218,24 +217,22 @@ def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: f
                 spent[name] += time.perf_counter() - start
 
 
-def time_to_target(results: Results, data, work: Work, pytorch) -> list[tuple]:
+def time_to_target(results: Results, processes: dict, work: Work) -> list[tuple]:
     """Notes the seconds to 99 %; returns the rows of speed_curves.csv."""
-    from contestants import train_cnn_fast, train_keras_example
     from stopwatch import seconds_to
 
     task = "to_99_percent"
     limit = {} if work.max_epochs is None else {"max_epochs": work.max_epochs}
+    peers = {"target": TARGET, **limit}
     trainings = {
-        "ours": lambda seed: train_cnn_fast(data, seed=seed),
-        "keras_example": lambda seed: train_keras_example(data, seed=seed, target=TARGET, **limit),
-        "pytorch_example": lambda seed: pytorch.call(
-            "train_pytorch_example", seed=seed, target=TARGET, **limit
-        ),
+        "ours": partial(processes["ours"].call, "train_cnn_fast"),
+        "keras_example": partial(processes["peers_keras"].call, "train_keras_example", **peers),
+        "pytorch_example": partial(processes["peers_torch"].call, "train_pytorch_example", **peers),
     }
     curves = []
 
     def run(name, seed):
-        curve = trainings[name](seed)
+        curve = trainings[name](seed=seed)
         curves.extend((name, seed, seconds, accuracy) for seconds, accuracy in curve)
         training_seconds, accuracy = curve[-1]
         seconds = training_seconds if name == "ours" else seconds_to(TARGET, curve)
@@ -260,8 +257,11 @@ def time_to_target(results: Results, data, work: Work, pytorch) -> list[tuple]:
     return curves
 
 
-def time_epochs(results: Results, task: str, contestants: dict, data, work: Work) -> None:
+def time_epochs(results: Results, task: str, processes: dict, data, work: Work) -> None:
     """Notes seconds of the first epoch and of later ones, and the accuracy after all of them."""
+    contestants = {}
+    for process in processes.values():
+        contestants |= process.contestants(task)
 
     def run(name, metric, repeat=0):
         results.add(task, name, metric, contestants[name].time_epoch())
@@ -278,31 +278,32 @@ def time_epochs(results: Results, task: str, contestants: dict, data, work: Work
         print(f"{task}, {name}: {seconds:.3f} s an epoch", flush=True)
 
 
-def time_epochs_of_mlp_1024_128(results: Results, data, work: Work, pytorch) -> None:
-    """Times the wide dense net, and its rate as a share of what a matrix product reaches."""
-    from contestants import Fit, Ours
-    from rates import matrix_rate, training_operations
+def matrix_rates(results: Results, data, work: Work) -> dict[str, float]:
+    """Notes the best rates that a matrix product reaches, in operations a second by dtype."""
+    from own_process import OwnProcess
 
-    task = "epoch_mlp_1024_128"
-    contestants = {
-        "ours": Ours("mlp_1024_128", data, batch_size=128, precision="float32"),
-        "ours_bfloat16": Ours("mlp_1024_128", data, batch_size=128, precision="mixed_bfloat16"),
-        "fit": Fit("mlp_1024_128", data, batch_size=128, optimizer="adam"),
-        **pytorch.contestants(task),
-    }
-    ceilings = dict.fromkeys(("float32", "bfloat16"), 0.0)
-
-    def find_ceilings():
-        for dtype in ceilings:
-            ceilings[dtype] = max(ceilings[dtype], matrix_rate(dtype, seconds=work.product_seconds))
-
-    find_ceilings()  # before and after: the machine's clock may change in between
-    time_epochs(results, task, contestants, data, work)
-    find_ceilings()
-    for dtype, rate in ceilings.items():
+    with OwnProcess("rates", data) as process:
+        rates = process.call("matrix_rates", seconds=work.product_seconds)
+    for dtype, rate in rates.items():
         results.add("matrix_product", dtype, "gflops", rate / 1e9)
-    operations = training_operations(WIDE_MLP) * len(data.train_images)
-    for name in contestants:
+    return rates
+
+
+def training_operations(widths: tuple[int, ...]) -> int:
+    """Returns the operations of a dense net's training step per image: products with weights, there and back.
+
+    Forward, gradient of the weights and gradient of the inputs each cost two operations per weight; the images have no
+    gradient.
+    """
+    weights = [a * b for a, b in itertools.pairwise(widths)]
+    return 2 * (3 * sum(weights) - weights[0])
+
+
+def note_rates(results: Results, ceilings: dict[str, float], num_images: int) -> None:
+    """Notes the rate of the wide dense net, and its share of what a matrix product reaches."""
+    task = "epoch_mlp_1024_128"
+    operations = training_operations(WIDE_MLP) * num_images
+    for name in [key[1] for key in results.values if key[0] == task and key[2] == "epoch_seconds"]:
         rate = operations / results.median(task, name, "epoch_seconds")
         dtype = "bfloat16" if name == "ours_bfloat16" else "float32"
         results.add(task, name, "gflops", rate / 1e9)

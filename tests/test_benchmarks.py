@@ -67,25 +67,29 @@ def test_contestants_take_turns_while_patience_lasts(benchmarks, monkeypatch):
         "twice": (lambda _: spend("twice", 1), 2),
         "slow": (lambda _: spend("slow", 10), 3),
     }
+    monkeypatch.setattr(speed, "REST", 0.0)
     speed.take_turns(runs, patience=10)
     assert calls == ["ours", "twice", "slow", "ours", "twice", "ours"]
 
 
-def test_our_seconds_are_the_whole_recipe_and_a_peers_end_at_the_target(benchmarks, monkeypatch):
-    import contestants
+def test_our_seconds_are_the_whole_recipe_and_a_peers_end_at_the_target(benchmarks):
     import speed
 
-    class Pytorch:
-        def call(self, function, *, seed, target):
-            return [(50.0, 0.98), (100.0 + seed, 0.991), (150.0, 0.993)]
+    class Process:
+        def __init__(self, curve):
+            self.curve = curve
+
+        def call(self, function, *, seed, target=None):
+            return self.curve(seed)
 
     ours = {0: (4.0, 0.992), 1: (2.0, 0.988), 2: (3.0, 0.993)}
-    monkeypatch.setattr(contestants, "train_cnn_fast", lambda data, seed: [ours[seed]])
-    monkeypatch.setattr(
-        contestants, "train_keras_example", lambda data, seed, target: [(9.0, 0.98)]
-    )
+    processes = {
+        "ours": Process(lambda seed: [ours[seed]]),
+        "peers_keras": Process(lambda seed: [(9.0, 0.98)]),
+        "peers_torch": Process(lambda seed: [(50.0, 0.98), (100.0 + seed, 0.991), (150.0, 0.993)]),
+    }
     results, work = speed.Results(), speed.Work(repeats=2, seeds=3)
-    curves = speed.time_to_target(results, None, work, Pytorch())
+    curves = speed.time_to_target(results, processes, work)
 
     def value(contestant, metric):
         return results.median("to_99_percent", contestant, metric)
@@ -142,7 +146,7 @@ def test_the_stopwatch_stands_still_during_an_evaluation(benchmarks, monkeypatch
 
 
 def test_operations_of_a_training_step(benchmarks):
-    from rates import training_operations
+    from speed import training_operations
 
     # 2 x 3 weights without a gradient of the images, 3 x 4 weights with one of their inputs.
     assert training_operations((2, 3, 4)) == 2 * (6 + 6) + 2 * (12 + 12 + 12)
@@ -150,7 +154,7 @@ def test_operations_of_a_training_step(benchmarks):
 
 def test_the_loop_without_a_pipeline_gets_one_batch(benchmarks, random_mnist):
     import rates
-    from contestants import Ours
+    from ours import Ours
 
     from mnist_keras import load_data, pipeline
 
@@ -268,7 +272,9 @@ def test_the_benchmark_of_speed_runs(random_mnist, tmp_path):
         ("to_99_percent", "pytorch_example"),
         ("epoch_mlp_128", "scikit_learn"),
         ("epoch_mlp_128", "ours_xla"),
+        ("epoch_mlp_1024_128", "fit"),
         ("epoch_mlp_1024_128", "ours_bfloat16"),
+        ("epoch_mlp_1024_128", "pytorch_dataloader"),
         ("epoch_cnn_2conv", "ours_bfloat16"),
         ("epoch_cnn_2conv", "pytorch_dataloader"),
         ("matrix_product", "bfloat16"),
