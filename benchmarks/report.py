@@ -82,7 +82,8 @@ def _headline(measured):
         f"`cnn_fast` reaches {percent(ours('test_accuracy_mean'), 2)} on MNIST's test images (mean of {seeds} seeds, "
         f"deviation {points(ours('test_accuracy_deviation'))}, last step) in {ours('seconds'):.2f} s from arrays in "
         f"memory to trained weights, tracing included (median; {ours('first_seconds'):.2f} s the first time in a "
-        f"process), in {measured.text('machine', '', 'precision_of_cnn_fast')}. On the same machine, in float32, PyTorch's official MNIST example takes {_peer(measured, 'pytorch_example')} to "
+        f"process), in {measured.text('machine', '', 'precision_of_cnn_fast')}. On the same machine, in float32, "
+        f"PyTorch's official MNIST example takes {_peer(measured, 'pytorch_example')} to "
         f"its first epoch with 99.0 %, Keras's `mnist_convnet` {_peer(measured, 'keras_example')}."
     )
 
