@@ -6,9 +6,9 @@ that: per-image shuffling and mapping costs more than a training step of a small
 of the next steps into such an array while the steps before run.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from mnist_keras._validation import check_images, check_integer, check_labels, check_seed, invalid
 from mnist_keras.augmentation import AUGMENTATIONS, Augmentation, get_augmentation
+from mnist_keras.readers import ReadAhead
 from mnist_keras.records import Records
 
 MEAN, STANDARD_DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
@@ -137,7 +138,7 @@ class Window(NamedTuple):
 
 
 class Windows:
-    """The windows of a training, one after the other.
+    """The windows of a training, one after the other; `close` ends the thread that reads records.
 
     An epoch of images in memory is one window. Of records a window holds at most `WINDOW_BYTES` of pixels, always in
     one shape, and the next one is read in a thread of its own. The order of the epoch, 8 bytes an image, is all that
@@ -161,13 +162,13 @@ class Windows:
         self.source, self.seed, self.place = source, seed, place
         self.num_steps = 2**62
         self._window: Window | None = None
+        self._ahead = ReadAhead(self._read)
+        self.close = self._ahead.close
         if not isinstance(source.images, Records):
             self._placed = place(source.images, source.labels)
             return
         batch_bytes = source.batch_size * int(np.prod(source.images.input_shape))
         self._steps = max(1, min(WINDOW_BYTES // batch_bytes, source.steps_per_epoch))
-        self._reader = ThreadPoolExecutor(1)  # ends with its last reference
-        self._next: tuple[int, Future] | None = None
         self._order = -1, np.empty(0, np.int64)  # the epoch and its order
 
     def at(self, step: int) -> Window:
@@ -181,21 +182,17 @@ class Windows:
         steps = self.source.steps_per_epoch
         epoch, start = step // steps, step // steps * steps
         order = epoch_order(self.source, self.seed, epoch)
-        tensors = (*self._placed, order, tf.constant(start, tf.int64))
-        return Window(tensors, start, start + steps)
+        return Window((*self._placed, order, tf.constant(start, tf.int64)), start, start + steps)
 
     def _read_window(self, step):
         epoch, index = divmod(step, self.source.steps_per_epoch)
         begin = epoch * self.source.steps_per_epoch
         start = begin + index // self._steps * self._steps
         end = min(start + self._steps, begin + self.source.steps_per_epoch)
-        if self._next is None or self._next[0] != start:
-            self._next = start, self._reader.submit(self._read, start)
-        self._window = None  # frees its memory before the next two are there
-        images, labels = self.place(*map(tf.constant, self._next[1].result()))
-        self._next = None
+        self._window = None  # callers keep none either: its memory is free before another is read
+        images, labels = self.place(*map(tf.constant, self._ahead.take(start)))
         if end < self.num_steps:
-            self._next = end, self._reader.submit(self._read, end)
+            self._ahead.start(end)
         order = np.arange(self._steps * self.source.batch_size).reshape(self._steps, -1)
         tensors = images, labels, tf.constant(order), tf.constant(start, tf.int64)
         return Window(tensors, start, end)
@@ -207,8 +204,10 @@ class Windows:
             self._order = epoch, epoch_order(self.source, self.seed, epoch).numpy()
         end = min(index + self._steps, self.source.steps_per_epoch)
         images, labels = self.source.images.read(self._order[1][index:end].ravel())
-        missing = self._steps * self.source.batch_size - len(labels)
-        return np.pad(images, ((0, missing), (0, 0), (0, 0))), np.pad(labels, (0, missing))
+        if missing := self._steps * self.source.batch_size - len(labels):
+            images = np.pad(images, ((0, missing), (0, 0), (0, 0)))
+            labels = np.pad(labels, (0, missing))
+        return images, labels
 
 
 def to_input(images: tf.Tensor) -> tf.Tensor:
@@ -319,12 +318,13 @@ def _finite(source):
 
 
 def _endless_records(source, seed, start_step):
-    def windows():
-        ahead, step = Windows(source, seed), start_step
-        while True:
-            window = ahead.at(step)
-            yield *window.tensors, step, window.end
-            step = window.end
+    def windows(step=start_step):
+        with contextlib.closing(Windows(source, seed)) as ahead:
+            while True:
+                window = ahead.at(step)
+                yield *window.tensors, step, window.end
+                step = window.end
+                del window
 
     def batches_of(images, labels, order, start, step, end):
         in_memory = dataclasses.replace(source, images=images, labels=labels)

@@ -65,8 +65,8 @@ def evaluate(
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or
             `Records`, which are read batch by batch.
         labels: Integer array of shape `(n,)`; None with records, which have theirs.
-        class_names: Name of each class; their numbers if None.
-        dataset: Name of the data set, for the report.
+        class_names: Name of each class; if None, those of the records, or their numbers.
+        dataset: Name of the data set, for the report; that of the records if it is empty.
         split: Name of the split, for the report.
 
     Returns:
@@ -79,6 +79,10 @@ def evaluate(
         evaluation = evaluate(model, data.test_images, data.test_labels)
         print(evaluation.report())
     """
+    if isinstance(images, Records):
+        dataset = dataset or images.name
+        if class_names is None:
+            class_names = _names_for(model, images.class_names)
     parts = list(_predict_labelled(model, images, labels))
     return evaluate_predictions(
         np.concatenate([labels for labels, _ in parts]),
@@ -124,8 +128,7 @@ def evaluate_test(model: keras.Model, data: ImageData) -> Evaluation:
         InputError: If the images or the labels are not those of the model.
     """
     check_input_shape(model, data.test_images.shape[1:])
-    num_classes = model.output_shape[-1]
-    names = data.class_names + tuple(map(str, range(data.num_classes, num_classes)))
+    num_classes, names = model.output_shape[-1], _names_for(model, data.class_names)
     labels = None  # those of records are checked as they are read
     if not isinstance(data.test_images, Records):
         labels = check_labels(data.test_labels, num_examples=len(data.test_images))
@@ -133,16 +136,22 @@ def evaluate_test(model: keras.Model, data: ImageData) -> Evaluation:
     if highest >= num_classes:
         raise InputError(
             f"The model {model.name!r} has {num_classes} classes, and {data.name} has a test image of class "
-            f"{highest} ({names[highest]}). Expected labels in [0, {num_classes - 1}]: choose data with the "
+            f"{highest} ({data.class_names[highest]}). Expected labels in [0, {num_classes - 1}]: choose data with the "
             "classes that the model was trained on, or another model."
         )
     return evaluate(
         model,
         data.test_images,
         labels,
-        class_names=names[:num_classes],
+        class_names=names,
         dataset=data.name,
     )
+
+
+def _names_for(model, names):
+    """Returns a name for each class of the model; numbers where the data has fewer."""
+    num_classes = model.output_shape[-1]
+    return (*names, *map(str, range(len(names), num_classes)))[:num_classes]
 
 
 _functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()

@@ -6,6 +6,8 @@ wherever the images lie.
 
 import hashlib
 import os
+import tempfile
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import numpy as np
 from mnist_keras import downloads
 from mnist_keras._validation import (
     InputError,
+    MissingExtraError,
     check_class_names,
     check_images,
     check_integer,
@@ -34,6 +37,7 @@ class Records:
 
     Args:
         source: An object with `len(source)`, and `source[row]`, or `source.__getitems__(rows)` for many rows at once.
+            It is asked from more than one thread, by one at a time.
             Its elements are dictionaries with "image" and "label", or pairs `(image, label)`: the image uint8 of shape
             `(height, width)` or `(height, width, 1)`, all of one shape, the label a whole number from 0. A data source
             of TensorFlow Datasets is one, and so is a list.
@@ -75,6 +79,7 @@ class Records:
         self.class_names = check_class_names(names, num_classes=10 if names is None else len(names))
         self._source, self._length = source, len(source)
         self._transposed, self._first_label = transposed, first_label
+        self._lock = threading.Lock()  # the same in `without_last`
         first, _ = self._split(0, self._fetch([0])[0])
         self._stored_shape = first.shape
         height, width = first.shape[1::-1] if transposed else first.shape[:2]
@@ -103,9 +108,12 @@ class Records:
             Images, uint8 of shape `(len(rows), height, width)`, and labels, int64 of shape `(len(rows),)`.
 
         Raises:
-            InputError: If one cannot be read, or is not an image and a label of this set.
+            InputError: If one is not there or cannot be read, or is not an image and a label of this set.
         """
         numbers = [int(row) for row in rows]
+        for row in (min(numbers, default=0), max(numbers, default=0)):
+            if not 0 <= row < len(self):
+                raise invalid("rows", expected=f"numbers in [0, {len(self) - 1}]", received=row)
         images = np.empty((len(numbers), *self.input_shape[:2]), np.uint8)
         labels = np.empty(len(numbers), np.int64)
         for start in range(0, len(numbers), READ_AT_ONCE):
@@ -114,10 +122,8 @@ class Records:
                 zip(part, self._fetch(part), strict=True), start=start
             ):
                 image, labels[place] = self._split(row, element)
-                if image.shape != self._stored_shape:
-                    raise self._bad(
-                        row, f"shape {self._stored_shape}, as the first", f"shape={image.shape}"
-                    )
+                if image.shape != (shape := self._stored_shape):
+                    raise self._bad(row, f"shape {shape}, as the first", f"shape={image.shape}")
                 image = image.reshape(image.shape[:2])
                 images[place] = image.T if self._transposed else image
         return images, labels
@@ -130,8 +136,12 @@ class Records:
         return rest
 
     def sparse(self, rows: Sequence[int]) -> np.ndarray:
-        """Returns an array of all images in which only some are filled in; the zeros take no memory."""
-        images = np.zeros(self.shape, np.uint8)
+        """Returns an array of all images in which only some are filled in.
+
+        It lies in a file with holes, as zeros larger than the memory may be refused even if none is touched.
+        """
+        with tempfile.TemporaryFile() as file:
+            images = np.memmap(file, np.uint8, "w+", shape=self.shape)
         images[rows] = self.read(rows)[0]
         return images
 
@@ -151,14 +161,19 @@ class Records:
     def _fetch(self, rows: list[int]) -> Sequence[Any]:
         """Returns the source's elements; what a source can raise is anything."""
         try:
-            if hasattr(self._source, "__getitems__"):
-                return self._source.__getitems__(rows)
-            return [self._source[row] for row in rows]
+            many = getattr(self._source, "__getitems__", None)
+            with self._lock:
+                elements = many(rows) if many else [self._source[row] for row in rows]
+            count = len(elements)
         except Exception as error:
             raise InputError(
                 f"{self.name} cannot be read: {type(error).__name__} at one of the records {min(rows)} to {max(rows)} "
                 f"({error})."
             ) from error
+        if count != len(rows):
+            expected = f"{len(rows)} from __getitems__ of as many rows"
+            raise invalid(f"records of {self.name}", expected=expected, received=count)
+        return elements
 
     def _split(self, row: int, element: Any) -> tuple[np.ndarray, int]:
         """Returns an element's image as it is stored and its label from 0."""
@@ -170,25 +185,22 @@ class Records:
             received = list(element) if isinstance(element, Mapping) else type(element).__name__
             expected = '{"image": ..., "label": ...} or (image, label)'
             raise self._bad(row, expected, received) from error
-        image, label = np.asarray(image), np.asarray(label)
+        try:
+            image, label = np.asarray(image), np.asarray(label)
+        except ValueError as error:  # nested lists of unequal lengths
+            raise self._bad(row, "rows of equal length", str(error).rstrip(".")) from error
         if image.dtype != np.uint8 or image.shape[2:] not in ((), (1,)) or image.ndim < 2:
-            raise self._bad(
-                row,
-                "a grey image: uint8 of shape (height, width) or (height, width, 1)",
-                f"shape={image.shape}, dtype={image.dtype}",
-                "Convert colours to grey when you write the files."
-                if image.shape[2:] == (3,)
-                else "",
-            )
-        number = (
-            int(label) - self._first_label if label.ndim == 0 and label.dtype.kind in "iu" else -1
-        )
+            expected = "a grey image: uint8 of shape (height, width) or (height, width, 1)"
+            received = f"shape={image.shape}, dtype={image.dtype}"
+            hint = "Convert colours to grey when you write the files."
+            raise self._bad(row, expected, received, hint if image.shape[2:] == (3,) else "")
+        whole, low = label.ndim == 0 and label.dtype.kind in "iu", self._first_label
+        number = int(label) - low if whole else -1
         if not 0 <= number < self.num_classes:
-            low = self._first_label
             raise self._bad(
                 row,
                 f"a whole label in [{low}, {low + self.num_classes - 1}]",
-                repr(label.tolist()),
+                f"shape={label.shape}, dtype={label.dtype}" if label.ndim else repr(label.tolist()),
                 "Give the class_names of all classes.",
             )
         return image, number
@@ -257,6 +269,7 @@ def open_records(
 
     Raises:
         InputError: If there is no such set or split, or it is in another format, or not of labelled grey images.
+        MissingExtraError: If array_record is not installed.
 
     Example:
         train_records = open_records("mnist", data_dir="array_records")
@@ -324,6 +337,11 @@ def _open_prepared(name: str, directory: Path, split: str):
         raise InputError(
             f"{directory} holds {info.file_format.value} files, which are not read by number. "
             f"{_how_to_prepare(name)}"
+        ) from error
+    except ImportError as error:  # TFDS requires array_record on Linux alone
+        raise MissingExtraError(
+            f"ArrayRecord files are read with array_record, which cannot be imported ({error}). "
+            "Install it with: pip install array_record"
         ) from error
     except Exception as error:  # TFDS and the file system raise a dozen types
         raise InputError(f"{directory}, split {split!r}, cannot be read ({error}).") from error

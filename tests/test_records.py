@@ -1,8 +1,12 @@
 """Records on disk give the batches and the weights of the same images in memory, and their errors say what is wrong."""
 
+import contextlib
+import gc
 import itertools
 import shutil
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -12,7 +16,9 @@ from data_files import write_records
 
 import mnist_keras as mk
 from mnist_keras import loop, pipeline
-from mnist_keras._validation import InputError
+from mnist_keras import records as records_room
+from mnist_keras._validation import InputError, MissingExtraError
+from mnist_keras.readers import ReadAhead
 from mnist_keras.records import Records, open_records
 from mnist_keras.training import train
 
@@ -153,6 +159,32 @@ def test_a_list_is_a_source_and_gives_what_it_holds():
     assert (records.shape, records.class_names) == ((3, 5, 4), ("a", "b", "c"))
     images, labels = records.read(np.array([2, 0]))
     assert images[:, 0, 0].tolist() == labels.tolist() == [2, 0]
+
+
+def test_one_thread_at_a_time_reads():
+    class Exclusive(Disk):
+        busy, collisions = False, 0
+
+        def __getitems__(self, rows):
+            self.collisions += self.busy
+            self.busy = True
+            time.sleep(0.01)
+            self.busy = False
+            return super().__getitems__(rows)
+
+    records = Records(source := Exclusive(50))
+    views = [records, records.without_last(5)] * 3
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda view: view.read(range(20)), views))
+    assert len(source.threads) > 1
+    assert source.collisions == 0
+
+
+def test_the_plots_images_take_no_memory():
+    records = Records(Disk(2**29))  # 400 GB
+    images = records.sparse([3, 2**28])
+    np.testing.assert_array_equal(images[[2**28]], records.read([2**28])[0])
+    assert not images[7].any()
 
 
 def test_the_last_records_can_be_left_out():
@@ -314,9 +346,83 @@ def test_the_next_window_is_read_while_this_one_trains(small_windows):
     assert (first.start, first.end) == (0, 3)
     assert windows.at(2) is first
     assert (windows.at(3).start, windows.at(3).end) == (3, 6)
-    assert windows._next is None, "nothing is read beyond the last step"
+    assert windows._ahead._next is None, "nothing is read beyond the last step"
     assert threading.get_ident() in source.threads, "the first record, to know its shape"
     assert len(source.threads) == 2
+
+
+def threads_since(before):
+    """Returns the names of the readers' threads that were not there before."""
+    return [
+        thread.name
+        for thread in set(threading.enumerate()) - before
+        if "ThreadPoolExecutor" in thread.name
+    ]
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends the training after an epoch, or fails."""
+
+    def __init__(self, *, fail):
+        super().__init__()
+        self.fail = fail
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.fail:
+            raise RuntimeError("the callback failed")
+        self.model.stop_training = True
+
+
+def test_no_thread_is_left_of_a_run(arrays, small_windows):
+    before, recipe = set(threading.enumerate()), mk.Recipe(batch_size=32, epochs=3)
+    for fail, error in [(False, None), (True, RuntimeError)]:
+        source = Disk(200)
+        options = {"recipe": recipe, "verbose": 0, "callbacks": [Stop(fail=fail)]}
+        with pytest.raises(error) if error else contextlib.nullcontext():
+            train(net(), (Records(source), arrays[1]), **options)
+        assert len(source.threads) == 2, "the reader was there"
+        assert threads_since(before) == []
+
+
+def test_no_thread_is_left_of_a_data_set(small_windows):
+    before = set(threading.enumerate())
+    batches = iter(mk.make_dataset(Records(Disk(200)), batch_size=32, training=True))
+    next(batches)
+    assert len(threads_since(before)) == 1
+    del batches
+    gc.collect()
+    for _ in range(100):
+        if not threads_since(before):
+            return
+        time.sleep(0.05)
+    raise AssertionError(threads_since(before))
+
+
+def test_a_loop_that_ended_reads_again(small_windows):
+    model = net()
+    from mnist_keras.recipes import compile_model
+
+    compile_model(model, mk.Recipe(), 1)
+    source = pipeline.make_batch_source(Records(Disk(250)), batch_size=32)
+    steps = loop.TrainingLoop(model, tf.distribute.get_strategy(), source, seed=0)
+    for epochs in (1, 3):
+        assert steps.run(epochs).step == epochs * 7
+
+
+def test_a_read_that_failed_is_tried_again():
+    answers = iter([OSError("the disk is away"), "images"])
+
+    def read(number):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, number
+
+    ahead = ReadAhead(read)
+    with contextlib.closing(ahead):
+        with pytest.raises(OSError, match="the disk is away"):
+            ahead.take(3)
+        assert ahead.take(3) == ("images", 3)
 
 
 def test_the_steps_are_compiled_once(small_windows, arrays):
@@ -332,10 +438,11 @@ def test_the_steps_are_compiled_once(small_windows, arrays):
 
 def test_an_evaluation_reads_batch_by_batch(directory, arrays):
     model, records = net(), open_records("digits", split="test", data_dir=directory)
-    on_disk, memory = mk.evaluate(model, records), mk.evaluate(model, *arrays[1])
+    on_disk, memory = mk.evaluate(model, records), mk.evaluate(model, *arrays[1], dataset="digits")
     assert on_disk.to_dict() == memory.to_dict()
     source = Disk(1200)
-    mk.evaluate(model, Records(source))
+    evaluation = mk.evaluate(model, Records(source, class_names="abcdefghij", name="letters"))
+    assert (evaluation.class_names, evaluation.dataset) == (tuple("abcdefghij"), "letters")
     assert source.most == 500
 
 
@@ -375,7 +482,8 @@ GREY, RGB = np.zeros((28, 28), np.uint8), np.zeros((28, 28, 3), np.uint8)
         ),
         ((GREY, -1), r"Received: -1\."),
         ((GREY, 0.5), r"Received: 0\.5\."),
-        ((GREY, np.eye(10)[0]), r"Received: \[1\.0, 0\.0,"),
+        ((GREY, np.eye(10)[0]), r"in \[0, 9\]\. Received: shape=\(10,\), dtype=float64\."),
+        (([[1, 2], [3]], 1), r"record 1 of records\. Expected rows of equal length\. Received: "),
         (
             {"image": GREY},
             r"""Expected \{"image": \.\.\., "label": \.\.\.\} or \(image, label\)\. Received: \['image'\]\.""",
@@ -407,6 +515,41 @@ def test_a_record_that_is_no_grey_image_and_label(element, message):
 def test_a_source_that_cannot_be_used(source, message):
     with pytest.raises(InputError, match=message):
         Records(source)
+
+
+class Short(Disk):
+    """Gives an element too few of more than one."""
+
+    def __getitems__(self, rows):
+        return super().__getitems__(rows)[: max(1, len(rows) - 1)]
+
+
+def test_another_number_of_records_than_asked_for():
+    with pytest.raises(
+        InputError,
+        match=r"Invalid `records of short`\. Expected 5 from __getitems__ of as many rows\. Received: 4",
+    ):
+        Records(Short(9), name="short").read(range(5))
+
+
+@pytest.mark.parametrize("row", [-1, 9])
+def test_rows_that_are_not_there(row):
+    with pytest.raises(
+        InputError, match=rf"Invalid `rows`\. Expected numbers in \[0, 8\]\. Received: {row}\."
+    ):
+        Records(Disk(10)).without_last(1).read([0, row])
+
+
+def test_array_record_is_not_installed(directory, monkeypatch):
+    class Builder:
+        info = records_room.downloads.open_tfds(directory / "digits" / "1.0.0").info
+
+        def as_data_source(self, split):
+            raise ImportError("No module named 'array_record'")
+
+    monkeypatch.setattr(records_room.downloads, "open_tfds", lambda place: Builder())
+    with pytest.raises(MissingExtraError, match=r"'array_record'\)\. .* pip install array_record$"):
+        open_records("digits", data_dir=directory)
 
 
 def test_a_path_that_is_not_there(tmp_path):
