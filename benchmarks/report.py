@@ -65,7 +65,7 @@ def make_block(
                 *(goal.row() for goal in all_goals(measured, choices, growth)),
             ]
         ),
-        "Seconds of an epoch, median; one contestant at a time, PyTorch and scikit-learn each in a process of its own:",
+        "Seconds of an epoch, median; one contestant at a time, each library in a process of its own:",
         _epoch_table(measured),
         _transforms(measured),
         _machine(measured),
