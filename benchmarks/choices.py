@@ -92,11 +92,10 @@ def main() -> None:
 
 
 def xla_is_slow(net: str) -> bool:
-    from mnist_keras import get_model_spec
+    from mnist_keras.registry import convolves, get_model_spec
 
     spec = get_model_spec(net)
-    dense = spec.builder in {"build_mlp", "build_softmax_regression"}
-    return not dense or bool(spec.arguments.get("dropout") or spec.recipe.augmentation)
+    return convolves(net) or bool(spec.arguments.get("dropout") or spec.recipe.augmentation)
 
 
 def train_once(data, *, net: str, precision: str, jit: bool, slow: bool) -> Training:

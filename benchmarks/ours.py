@@ -11,6 +11,7 @@ from mnist_keras.loop import TrainingLoop
 from mnist_keras.pipeline import make_batch_source
 from mnist_keras.prediction import predict_probabilities
 from mnist_keras.recipes import compile_model
+from mnist_keras.registry import convolves
 
 tf.get_logger().setLevel("ERROR")  # every net is traced on purpose
 
@@ -32,8 +33,7 @@ class Ours(Timed):
     def __init__(self, name, data, *, seed=0, **changes):
         spec = get_model_spec(name)
         recipe = spec.recipe.replace(**changes)
-        convolutional = spec.builder not in {"build_mlp", "build_softmax_regression"}
-        self.precision = choose_precision(recipe.precision, convolutional=convolutional)
+        self.precision = choose_precision(recipe.precision, convolutional=convolves(name))
         keras.utils.set_random_seed(seed)
         with precision_policy(self.precision):
             self.model = spec.build()

@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 import tensorflow as tf
+from goals import AUGMENTED
 from ours import Ours
 from stopwatch import seconds_of
 
@@ -25,7 +26,6 @@ TRANSFORMS = {  # the pipeline's rate with each alone, at the strength of the pr
     "affine": "affine",
     "elastic": "elastic",
 }
-AUGMENTED = "lenet5"  # whose step the transforms are compared with: its recipe augments
 STATUS = Path("/proc/self/status")  # only Linux has it
 
 

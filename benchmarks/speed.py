@@ -35,6 +35,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from goals import EPOCHS
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 COLUMNS = ("task", "contestant", "metric", "median", "ratio_to_ours", "repeats")
@@ -45,7 +47,6 @@ REST = 0.5  # seconds between two turns: threads that wait for work spin for up 
 TARGET_PATIENCE = 900  # seconds, for trainings to 99 %
 VERSIONS = ("mnist-keras", "tensorflow", "keras", "torch", "scikit-learn", "numpy")
 MODULES = ("ours", "peers_keras", "peers_torch", "peers_sklearn")  # a process each
-EPOCHS = ("epoch_mlp_128", "epoch_mlp_1024_128", "epoch_cnn_2conv")
 WIDE_MLP = (784, 1024, 128, 10)  # `mlp_1024_128`
 
 

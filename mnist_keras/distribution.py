@@ -16,9 +16,7 @@ from mnist_keras._validation import InputError, check_choice, invalid
 BFLOAT16_INSTRUCTIONS = {"amx_bf16", "avx512_bf16"}
 CPU_INFO = Path("/proc/cpuinfo")
 STRATEGIES = ("auto", "none", "mirrored")
-MIN_JIT_PARAMETERS = (
-    500_000  # between 784-128-10, whose training XLA makes no faster, and 784-1024-128-10
-)
+MIN_JIT_PARAMETERS = 500_000  # between 784-128-10, see `choose_jit`, and 784-1024-128-10
 
 
 def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
