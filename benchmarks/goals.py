@@ -11,6 +11,7 @@ EPOCHS = {  # task -> what is trained
 }
 AUGMENTED = "lenet5"  # the registered net whose recipe augments
 SHARE = "pipeline_share_"
+MAX_SHARE = 0.05  # of a step, spent waiting for batches
 TOLERANCE = 1.05  # of times that are the same: what repeats differ by
 ACCURACY_TOLERANCE = 0.002  # of one training: three deviations of `mlp_1024_128` over seeds
 GROWTH = {  # data and metric in growth.csv -> what is measured
@@ -99,13 +100,16 @@ def _training_goals(measured):
     )
     return [
         accuracy,
-        Goal(
-            "times faster than PyTorch's example to 99 %",
-            times,
-            60,
-            _short,
-            above=True,
-            holds=accuracy.reached and math.isfinite(times),
+        *(
+            Goal(
+                f"times faster than PyTorch's example to 99 %{aim}",
+                times,
+                limit,
+                _short,
+                above=True,
+                holds=accuracy.reached and math.isfinite(times),
+            )
+            for limit, aim in ((60, ""), (100, ", the aim beyond the goal"))
         ),
         Goal(
             "seconds of `cnn_fast` (two cores with AMX)",
@@ -126,7 +130,9 @@ def _loop_goals(measured):
     amx = _has_amx(measured)
     share = measured(wide, "ours", "share_of_float32_product")
     gain = ratio(wide, "ours", "ours_bfloat16")
-    accuracies = [measured(wide, who, "test_accuracy") for who in ("ours", "ours_bfloat16")]
+    both = "ours", "ours_bfloat16"
+    accuracies = [measured(wide, who, "test_accuracy") for who in both]
+    epochs = [measured(wide, who, "epochs_trained") for who in both]
     return [
         Goal("epoch of `mlp_128`, of `fit`'s", ratio(dense, "ours", "fit"), 0.45, _short),
         *(
@@ -143,6 +149,7 @@ def _loop_goals(measured):
             round(accuracies[0] - accuracies[1], 4),
             ACCURACY_TOLERANCE,
             points,
+            holds=epochs[0] == epochs[1],
         ),
         *(
             Goal(
@@ -177,12 +184,14 @@ def _pipeline_goals(measured):
     nets = [net for net in nets if not net.startswith(AUGMENTED)]
     shares = {net: measured(SHARE + net, "ours", "share_of_step") for net in nets}
     net = max(shares, key=lambda name: shares[name])
+    within = sum(share <= MAX_SHARE for share in shares.values())
     count = "{:,.0f}".format
     return [
         Goal(
-            f"share of a step spent waiting for batches, nets without augmentation; worst `{net}`",
+            "share of a step spent waiting for batches, nets without augmentation; "
+            f"{within} of {len(shares)} within it; worst `{net}`",
             shares[net],
-            0.05,
+            MAX_SHARE,
             lambda x: percent(x, 1),
         ),
         *(

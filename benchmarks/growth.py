@@ -146,9 +146,9 @@ def measure(data: str, data_dir: Path, count: int, files: Path) -> dict[str, flo
     import tensorflow as tf
 
     from mnist_keras import create_model, get_model_spec, open_records
+    from mnist_keras.batches import make_batch_source
     from mnist_keras.distribution import choose_jit
     from mnist_keras.loop import TrainingLoop
-    from mnist_keras.pipeline import make_batch_source
     from mnist_keras.recipes import compile_model
 
     if data == "memory":

@@ -11,7 +11,7 @@ from ours import Ours
 from stopwatch import seconds_of
 
 from mnist_keras import create_model, get_model_spec, list_models, loop, make_dataset, pipeline
-from mnist_keras.pipeline import epoch_order, get_batch, make_batch_source
+from mnist_keras.batches import epoch_order, get_batch, make_batch_source
 from mnist_keras.prediction import BATCH_SIZE, predict_probabilities
 
 PRODUCTS = ((128, 784, 1024), (1024, 1024, 1024), (2048, 2048, 2048))  # rows, inner, columns

@@ -9,7 +9,7 @@ import csv
 import math
 from pathlib import Path
 
-from goals import AUGMENTED, EPOCHS, SHARE, Measured, all_goals, percent, points
+from goals import AUGMENTED, EPOCHS, GROWTH, SHARE, Measured, all_goals, percent, points
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -68,9 +68,10 @@ def make_block(
         "Seconds of an epoch, median; one contestant at a time, each library in a process of its own:",
         _epoch_table(measured),
         _transforms(measured),
+        _growth(growth),
         _machine(measured),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
 
 
 def _headline(measured):
@@ -93,7 +94,8 @@ def _peer(measured, name):
     if math.isinf(seconds):
         return "all its epochs without coming"
     times = measured("to_99_percent", name, "times_slower_than_ours")
-    return f"{seconds:.0f} s ({times:.1f} times as long)"
+    first = seconds / measured("to_99_percent", "ours", "first_seconds")
+    return f"{seconds:.0f} s ({times:.1f} times as long, {first:.1f} times our first training)"
 
 
 def _epoch_table(measured):
@@ -113,11 +115,27 @@ def _transforms(measured):
             rate = measured(f"pipeline_{name}", "ours", "images_per_second")
             share = percent(measured(task, "ours", "share_of_step"))
             parts.append(f"{name.replace('_', ' ')} {rate:,.0f} ({share})")
+    datasets = ", ".join(
+        f"{name} {measured(f'pipeline_{name}', 'ours_make_dataset', 'images_per_second'):,.0f}"
+        for name in ("plain", "affine")
+    )
     return (
         "Images a second that come through a transform alone at batch 128, in brackets the share of a step that "
         f"`{AUGMENTED}` spends waiting for them: {', '.join(parts)}; by its recipe "
-        f"{percent(measured(SHARE + AUGMENTED, 'ours', 'share_of_step'))}."
+        f"{percent(measured(SHARE + AUGMENTED, 'ours', 'share_of_step'))}. As a dataset of `make_dataset`: {datasets}."
     )
+
+
+def _growth(growth):
+    values = {(row["data"], row["images"], row["metric"]): row["median"] for row in growth}
+    parts = []
+    for (data, metric), what in GROWTH.items():
+        counts = [count for place, count, name in values if (place, name) == (data, metric)]
+        unit = "MB" if metric.endswith("megabytes") else "µs"
+        sizes = (f"{float(values[data, n, metric]):.3g} {unit} with {int(n):,}" for n in counts)
+        if counts:
+            parts.append(f"{what}: {', '.join(sizes)}")
+    return f"Training `mlp_128` on more and more images: {'; '.join(parts)}." if parts else ""
 
 
 def _machine(measured):

@@ -148,7 +148,7 @@ def main() -> None:
         ceilings = matrix_rates(results, data, work)
         for task in EPOCHS:
             time_epochs(results, task, processes, data, work)
-        note_rates(results, ceilings, len(data.train_images))
+        note_rates(results, ceilings, len(data.train_images) // 128 * 128)
 
     from rates import (  # TensorFlow, from here on in this process
         measure_pipeline,
@@ -275,6 +275,8 @@ def time_epochs(results: Results, task: str, processes: dict, data, work: Work) 
     for name, contestant in contestants.items():
         accuracy = (contestant.predict(data.test_images) == data.test_labels).mean()
         results.add(task, name, "test_accuracy", float(accuracy))
+        done = 1 + len(results.values[task, name, "epoch_seconds"])
+        results.add(task, name, "epochs_trained", done)
         seconds = results.median(task, name, "epoch_seconds")
         print(f"{task}, {name}: {seconds:.3f} s an epoch", flush=True)
 

@@ -49,6 +49,8 @@ class ImageData:
         name: The set's name, or the path that it was read from.
         source: "idx", "npz", "csv", "folder", "tfds", "keras", "scikit-learn" or "memory".
         sha256: SHA-256 of each array as a raw IDX file, by the array's name.
+
+    `train` keeps `Records` in the place of arrays, their labels being None, with "records" for source.
     """
 
     train_images: np.ndarray

@@ -173,6 +173,21 @@ def flatten_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
         yield from flatten_layers(inner)
 
 
+def copy_to_replicas(strategy: tf.distribute.Strategy, *tensors: tf.Tensor) -> tuple:
+    """Returns the tensors with a copy on each replica's device, if there are several."""
+    if strategy.num_replicas_in_sync == 1:
+        return tensors
+
+    devices = strategy.extended.worker_devices
+
+    def copy(tensor, context):
+        with tf.device(devices[context.replica_id_in_sync_group % len(devices)]):
+            return tf.identity(tensor)
+
+    distribute = strategy.experimental_distribute_values_from_function
+    return tuple(distribute(functools.partial(copy, tensor)) for tensor in tensors)
+
+
 @contextlib.contextmanager
 def precision_policy(precision: str) -> Iterator[None]:
     """Makes `precision` Keras's policy for the layers that are built inside."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from mnist_keras._validation import invalid
 
-CHUNK_SECONDS = 0.25  # between updates of the progress bar, and the longest wait after Ctrl-C
+CHUNK_SECONDS = 0.25  # between updates of the progress bar; a read of records apart, the longest wait after Ctrl-C
 NOT_STATE = {"min_delta"}  # the first epoch after `on_train_begin` turns its sign round, each time
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 

@@ -17,17 +17,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mnist_keras._validation import InputError
+from mnist_keras.batches import BatchSource, get_batch, to_input
 from mnist_keras.checkpoints import Checkpoint
-from mnist_keras.hooks import (
-    CallbackStates,
-    Chunk,
-    Interrupted,
-    Signals,
-    wants_every_step,
-)
+from mnist_keras.distribution import copy_to_replicas
+from mnist_keras.hooks import CallbackStates, Chunk, Interrupted, Signals, wants_every_step
 from mnist_keras.models import input_scale
 from mnist_keras.optimizers import fused_adam
-from mnist_keras.pipeline import BatchSource, Windows, get_batch, to_input
+from mnist_keras.pipeline import Windows
 
 VALIDATION_BATCH_SIZE = 500  # images
 COLUMNS = ("epoch", "learning_rate", "seconds")  # of the history, beside what Keras logs
@@ -102,7 +99,8 @@ class TrainingLoop:
         with strategy.scope():
             model.optimizer.build(model.trainable_variables)
             self._build_metrics()
-            self._windows = Windows(source, seed, self._on_each_replica)
+            place = functools.partial(copy_to_replicas, strategy)
+            self._windows = Windows(source, seed, place)
 
     def run(
         self,
@@ -128,6 +126,7 @@ class TrainingLoop:
 
         Raises:
             Interrupted: After SIGINT or SIGTERM, at the next chunk's end.
+            InputError: If records can no longer be read; the state after the last step before is saved.
             FloatingPointError: If the loss is no longer finite; the last finite epoch stays saved.
         """
         steps_per_epoch = self.source.steps_per_epoch
@@ -162,7 +161,12 @@ class TrainingLoop:
                 epoch, steps_done = divmod(progress.step, steps_per_epoch)
                 if not steps_done:
                     hooks.on_epoch_begin(epoch)
-                logs = self._epoch(epoch, hooks, chunk, signals)
+                try:
+                    logs = self._epoch(epoch, hooks, chunk, signals)
+                except InputError:  # records that can no longer be read
+                    if save is not None:
+                        save(self._checkpoint())
+                    raise
                 cut_off = signals.received and progress.step < (epoch + 1) * steps_per_epoch
                 if not cut_off:
                     logs |= self._validate(hooks)
@@ -315,20 +319,6 @@ class TrainingLoop:
 
     def _targets(self, labels):
         return tf.one_hot(labels, self.num_classes) if self.one_hot else labels
-
-    def _on_each_replica(self, *tensors):
-        """Returns the tensors with a copy on each replica's device, if there are several."""
-        if self.strategy.num_replicas_in_sync == 1:
-            return tensors
-
-        devices = self.strategy.extended.worker_devices
-
-        def copy(tensor, context):
-            with tf.device(devices[context.replica_id_in_sync_group % len(devices)]):
-                return tf.identity(tensor)
-
-        distribute = self.strategy.experimental_distribute_values_from_function
-        return tuple(distribute(functools.partial(copy, tensor)) for tensor in tensors)
 
 
 def _check_finite(epoch, logs):

@@ -1,126 +1,24 @@
 """uint8 arrays in memory or records on disk -> normalised, batched, prefetched `tf.data`.
 
-Which images a training batch holds is a pure function of (seed, global step, row): `get_batch` stands under
-`make_dataset` and under the training loop. Whole batches are gathered from the uint8 array by index, and scaled after
-that: per-image shuffling and mapping costs more than a training step of a small net. Of records, `Windows` reads those
-of the next steps into such an array while the steps before run.
+The batches are those of `batches.get_batch`, which wants its images in memory. Of records, `Windows` reads those of the
+next steps into an array while the steps before run.
 """
 
 import contextlib
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_images, check_integer, check_labels, check_seed, invalid
-from mnist_keras.augmentation import AUGMENTATIONS, Augmentation, get_augmentation
-from mnist_keras.readers import ReadAhead
+from mnist_keras._validation import check_images, check_integer, check_seed, invalid
+from mnist_keras.batches import BatchSource, epoch_order, get_batch, make_batch_source, to_input
 from mnist_keras.records import Records
 
 MEAN, STANDARD_DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
 WINDOW_BYTES = 8_000_000  # of pixels; two windows of records are in memory at a time
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class BatchSource:
-    """Images and how batches are made of them.
-
-    Attributes:
-        images: Tensor of shape `(n, height, width)`, uint8, or float32 in [0, 1]; or `Records`.
-        labels: Integer tensor of shape `(n,)`; None for records, which have theirs.
-        batch_size: Rows of a global batch.
-        augmentation: What varies the training images, or None.
-    """
-
-    images: tf.Tensor | Records
-    labels: tf.Tensor | None
-    batch_size: int
-    augmentation: Augmentation | None = None
-
-    @property
-    def num_images(self) -> int:
-        """The number of images."""
-        return len(self.images) if isinstance(self.images, Records) else self.images.shape[0]
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Whole batches in an epoch; the images left over are in another place of the next epoch's order."""
-        return self.num_images // self.batch_size
-
-
-def make_batch_source(images, labels=None, *, batch_size, augmentation=None) -> BatchSource:
-    """Checks the arrays and puts them on the current device; leaves records where they are.
-
-    Raises:
-        InputError: If the images, the labels or the batch size are not legal.
-    """
-    if not isinstance(images, Records):
-        images = check_images(images)
-        labels = check_labels(labels, num_examples=len(images))
-    elif labels is not None:
-        received = type(labels).__name__
-        raise invalid("labels", expected="None with records, which have theirs", received=received)
-    check_integer("batch_size", batch_size, minimum=1)
-    if batch_size > len(images):
-        raise invalid(
-            "batch_size", expected=f"at most the {len(images)} training images", received=batch_size
-        )
-    augmentation = get_augmentation(augmentation)
-    if augmentation == AUGMENTATIONS["none"]:
-        augmentation = None
-    if not isinstance(images, Records):
-        images, labels = tf.constant(images), tf.constant(labels)
-    return BatchSource(images, labels, batch_size, augmentation)
-
-
-def epoch_order(source: BatchSource, seed: int, epoch: int | tf.Tensor) -> tf.Tensor:
-    """Returns which images the batches hold, the first of a permutation that is a function of (seed, epoch).
-
-    Int64 of shape `(steps_per_epoch, batch_size)`.
-    """
-    key = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
-    images = tf.range(source.num_images, dtype=tf.int64)
-    num_used = source.steps_per_epoch * source.batch_size
-    order = tf.random.experimental.stateless_shuffle(images, key)[:num_used]
-    return tf.reshape(order, (-1, source.batch_size))
-
-
-def get_batch(
-    source: BatchSource, seed, step, first_row=0, num_rows=None, *, order=None, order_start=0
-):
-    """Returns rows of the global training batch of a step.
-
-    Args:
-        source: The images, in memory.
-        seed: Whole number.
-        step: Global step, from 0; Python integer or int64 tensor.
-        first_row: First row of the global batch to return; a replica asks for its share.
-        num_rows: Number of rows to return; all of the batch if None.
-        order: Which of `source.images` the batches from `order_start` on hold, of shape `(steps, batch_size)`, if the
-            caller knows already; `epoch_order` of the step's epoch if None.
-        order_start: Global step at which `order` begins.
-
-    Returns:
-        Images, float32 in [0, 1] of shape `(num_rows, height, width, 1)`, and labels of shape `(num_rows,)`. The same
-        for the same (seed, step, row), whoever asks for which rows.
-    """
-    num_rows = source.batch_size if num_rows is None else num_rows
-    step = tf.cast(step, tf.int64)
-    if order is None:
-        epoch = step // source.steps_per_epoch
-        order, order_start = epoch_order(source, seed, epoch), epoch * source.steps_per_epoch
-    # Not slices, whose start XLA wants to know: it would compile anew for every one.
-    rows = tf.gather(order, step - order_start)
-    if num_rows != source.batch_size:
-        rows = tf.gather(rows, first_row + tf.range(num_rows))
-    images = to_input(tf.gather(source.images, rows))
-    if source.augmentation is not None:
-        images = source.augmentation(
-            images, seed=seed, step=step, first_row=first_row, batch_size=source.batch_size
-        )
-    return images, tf.gather(source.labels, rows)
 
 
 class Window(NamedTuple):
@@ -210,11 +108,31 @@ class Windows:
         return images, labels
 
 
-def to_input(images: tf.Tensor) -> tf.Tensor:
-    """Returns images of shape `(n, height, width)` as float32 in [0, 1] of shape `(n, height, width, 1)`."""
-    if images.dtype == tf.uint8:
-        images = tf.cast(images, tf.float32) * (1 / 255)
-    return images[..., tf.newaxis]
+class ReadAhead:
+    """Calls `read` with a number ahead of need, in a thread that lives from the first call to `close`."""
+
+    def __init__(self, read: Callable[[int], Any]):
+        self._read = read
+        self._reader: ThreadPoolExecutor | None = None
+        self._next: tuple[int, Future] | None = None
+
+    def start(self, number: int) -> None:
+        """Has what `take` will ask for next read."""
+        self._reader = self._reader or ThreadPoolExecutor(1)
+        self._next = number, self._reader.submit(self._read, number)
+
+    def take(self, number: int) -> Any:
+        """Returns what was read, or raises what the read raised; the next call reads again then."""
+        if self._next is None or self._next[0] != number:
+            self.start(number)
+        (_, future), self._next = self._next, None  # type: ignore[misc]
+        return future.result()
+
+    def close(self) -> None:
+        """Ends the thread, after a read under way; the next read starts another."""
+        reader, self._reader, self._next = self._reader, None, None
+        if reader is not None:
+            reader.shutdown(cancel_futures=True)
 
 
 def make_dataset(
@@ -347,4 +265,7 @@ def _finite_records(source):
     images = tf.TensorSpec((None, *records.input_shape[:2]), tf.uint8)
     signature = images, tf.TensorSpec((None,), tf.int64)
     parts = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    parts = parts.apply(
+        tf.data.experimental.assert_cardinality(-(-len(records) // source.batch_size))
+    )
     return parts.map(lambda images, labels: (to_input(images), labels))

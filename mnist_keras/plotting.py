@@ -178,20 +178,22 @@ def plot_errors(
     max_errors: int = GRID_IMAGES,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws the `max_errors` wrong predictions of highest probability, worst first.
-
-    Takes the images, labels and so on that `plot_predictions` takes.
-    """
+    """Draws the `max_errors` wrong predictions of highest probability, of what `plot_predictions` takes."""
     max_errors = check_integer("max_errors", max_errors, minimum=1)
     labels = check_labels(labels)
     grid = _check_grid(images, probabilities, labels, class_names)
-    errors = np.flatnonzero(grid.probabilities.argmax(axis=1) != grid.labels)
-    worst_first = np.argsort(-grid.probabilities[errors].max(axis=1), kind="stable")
-    shown = errors[worst_first[:max_errors]]
+    errors = worst_errors(labels, grid.probabilities)
+    shown = errors[:max_errors]
     ax = _draw_grid(grid, shown, ax)
     title = f"Most confident errors: {len(shown)} of {len(errors):,}"
     ax.set_title(title if len(shown) else f"No errors in {len(grid.images):,} images")
     return ax
+
+
+def worst_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Returns the rows of the wrong predictions, that of highest probability first."""
+    errors = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return errors[np.argsort(-probabilities[errors].max(axis=1), kind="stable")]
 
 
 def plot_reliability(
@@ -328,11 +330,10 @@ def _check_classes(labels, predictions, class_names) -> tuple[np.ndarray, np.nda
     names = None if class_names is None else tuple(class_names)
     known = None if names is None else len(names)
     labels = check_labels(labels, num_classes=known)
-    num_examples = len(labels)
-    if not num_examples:
+    if not len(labels):
         raise invalid("labels", expected="at least one label", received="none")
     columns = np.shape(predictions)[1] if np.ndim(predictions) == 2 else 2
-    predictions = check_predictions(predictions, num_examples=num_examples, num_classes=known)
+    predictions = check_predictions(predictions, num_examples=len(labels), num_classes=known)
     seen = max(columns, int(labels.max()) + 1, int(predictions.max()) + 1)
     return labels, predictions, check_class_names(names, num_classes=known or seen)
 
@@ -342,9 +343,8 @@ def _check_grid(images, probabilities, labels, class_names) -> _Grid:
     probabilities = check_probabilities(probabilities)
     n, k = probabilities.shape
     if len(images) != n:
-        raise invalid(
-            "images", expected=f"{n} images, as many as predictions", received=len(images)
-        )
+        expected = f"{n} images, as many as predictions"
+        raise invalid("images", expected=expected, received=len(images))
     if labels is not None:
         labels = check_labels(labels, num_examples=n, num_classes=k)
     return _Grid(images, probabilities, labels, check_class_names(class_names, num_classes=k))

@@ -1,4 +1,4 @@
-"""Readers of the files that data sets come in: IDX, NPZ and CSV; and the thread that reads ahead.
+"""Readers of the files that data sets come in: IDX, NPZ and CSV.
 
 Whatever a file holds, a reader returns arrays or raises `InputError` with the file's name in it.
 None allocates more than the file can fill, whatever size its header declares, and none runs code
@@ -13,8 +13,6 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -319,30 +317,3 @@ def _is_header(line: str) -> bool:
     """Tells a header (all words, or "label" and words or numbers) from a damaged first row."""
     cells = [cell.strip().strip('"').lower() for cell in line.split(",")]
     return cells[0] == "label" or not any(cell.replace(".", "").isdigit() for cell in cells)
-
-
-class ReadAhead:
-    """Calls `read` with a number ahead of need, in a thread that lives from the first call to `close`."""
-
-    def __init__(self, read: Callable[[int], Any]):
-        self._read = read
-        self._reader: ThreadPoolExecutor | None = None
-        self._next: tuple[int, Future] | None = None
-
-    def start(self, number: int) -> None:
-        """Has what `take` will ask for next read."""
-        self._reader = self._reader or ThreadPoolExecutor(1)
-        self._next = number, self._reader.submit(self._read, number)
-
-    def take(self, number: int) -> Any:
-        """Returns what was read, or raises what the read raised; the next call reads again then."""
-        if self._next is None or self._next[0] != number:
-            self.start(number)
-        (_, future), self._next = self._next, None  # type: ignore[misc]
-        return future.result()
-
-    def close(self) -> None:
-        """Ends the thread, after a read under way; the next read starts another."""
-        reader, self._reader, self._next = self._reader, None, None
-        if reader is not None:
-            reader.shutdown(cancel_futures=True)

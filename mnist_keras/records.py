@@ -201,7 +201,7 @@ class Records:
                 row,
                 f"a whole label in [{low}, {low + self.num_classes - 1}]",
                 f"shape={label.shape}, dtype={label.dtype}" if label.ndim else repr(label.tolist()),
-                "Give the class_names of all classes.",
+                f"There are {self.num_classes} class_names.",
             )
         return image, number
 
@@ -222,7 +222,10 @@ def describe_splits(
     Raises:
         InputError: If there are not two, or one is neither.
     """
-    names = next(split.class_names for split in splits if isinstance(split, Records))
+    names, *others = (split.class_names for split in splits if isinstance(split, Records))
+    if any(other != names for other in others):
+        expected = f"records of the same classes ({', '.join(names)})"
+        raise invalid("data", expected=expected, received=", ".join(others[0]))
     arrays: list[Any] = []
     sha256 = {}
     for part, split in zip(("train", "test"), splits, strict=False):
@@ -277,14 +280,13 @@ def open_records(
         run = train("mlp_128", (train_records, test_records))
     """
     if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
-        raise invalid(
-            "name_or_path", expected="the name of a data set or a path", received=repr(name_or_path)
-        )
+        expected = "the name of a data set or a path"
+        raise invalid("name_or_path", expected=expected, received=repr(name_or_path))
     name = str(name_or_path)
     place = downloads.expand_home(name)
     if data_dir is not None or name in DATASETS or not place.is_dir():
         place = downloads.expand_home(data_dir or downloads.tfds_cache()) / name
-    source, class_names, full_name = _open_prepared(name, _prepared(name, place), split)
+    source, class_names, full_name = _open_prepared(name, place, split)
     known = DATASETS.get(full_name)
     if known is None:
         return Records(source, class_names=class_names, name=name)
@@ -310,18 +312,19 @@ def _prepared(name: str, place: Path) -> Path:
     infos = [place / "dataset_info.json", *sorted(place.glob("*/dataset_info.json"))]
     directories = [path.parent for path in infos if path.is_file()]
     if not directories:
-        raise InputError(
-            f"TensorFlow Datasets has prepared no data set in {place}. {_how_to_prepare(name)}"
-        )
+        text = f"TensorFlow Datasets has prepared no data set in {place}."
+        raise InputError(f"{text} {_how_to_prepare(name)}")
     if len(directories) > 1:
         versions = ", ".join(path.name for path in directories)
         raise InputError(f"{place} holds the versions {versions}. Give the path of one of them.")
     return directories[0]
 
 
-def _open_prepared(name: str, directory: Path, split: str):
+def _open_prepared(name: str, place: Path, split: str):
     """Returns the source, the names of its classes if it has them, and the set's name with its configuration."""
+    directory = place
     try:
+        directory = _prepared(name, place)
         info = (builder := downloads.open_tfds(directory)).info
         if (base := str(split).partition("[")[0]) not in info.splits:
             raise unknown("split", base, info.splits)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from mnist_keras import distribution
@@ -22,14 +21,14 @@ from mnist_keras._validation import (
     check_seed,
     invalid,
 )
+from mnist_keras.batches import make_batch_source
 from mnist_keras.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from mnist_keras.datasets import ImageData, load_data, make_image_data
 from mnist_keras.evaluation import Evaluation
 from mnist_keras.hooks import check_callbacks, choose_verbosity
 from mnist_keras.loop import Interrupted, Progress, TrainingLoop
 from mnist_keras.models import check_input_shape
-from mnist_keras.pipeline import make_batch_source
-from mnist_keras.plotting import GRID_IMAGES, save_plots
+from mnist_keras.plotting import GRID_IMAGES, save_plots, worst_errors
 from mnist_keras.prediction import evaluate_test, measure_accuracy
 from mnist_keras.readers import idx_sha256
 from mnist_keras.recipes import Recipe, compile_model
@@ -113,7 +112,8 @@ def train(
         The trained model, its history and its metrics.
 
     Raises:
-        InputError: If an argument is not legal; nothing is written then.
+        InputError: If an argument is not legal, and nothing is written; or if records can no longer be read, once the
+            state is saved.
         FloatingPointError: If the loss is no longer finite.
         OSError: If the disk is full; what was saved before stays whole.
         KeyboardInterrupt: After Ctrl-C, once the state is saved.
@@ -330,9 +330,7 @@ def _shown_images(images, evaluation):
     """Returns images as `save_plots` takes them; of records only those that it shows are read."""
     if not isinstance(images, Records):
         return images
-    confidence = evaluation.probabilities.max(axis=1)
-    errors = np.flatnonzero(evaluation.predictions != evaluation.labels)
-    worst = errors[np.argsort(-confidence[errors], kind="stable")][:GRID_IMAGES]
+    worst = worst_errors(evaluation.labels, evaluation.probabilities)[:GRID_IMAGES]
     return images.sparse([*range(min(GRID_IMAGES, len(images))), *worst])
 
 

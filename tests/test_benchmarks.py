@@ -156,7 +156,7 @@ def test_the_loop_without_a_pipeline_gets_one_batch(benchmarks, random_mnist):
     import rates
     from ours import Ours
 
-    from mnist_keras import load_data, pipeline
+    from mnist_keras import batches, load_data
 
     data = load_data("mnist", data_dir=random_mnist)
     ours = Ours("mlp_128", data, batch_size=64)
@@ -165,7 +165,7 @@ def test_the_loop_without_a_pipeline_gets_one_batch(benchmarks, random_mnist):
         epoch()
     assert ours.loop.progress.history["accuracy"][-1] == 1.0
     assert (ours.predict(data.train_images) == data.train_labels).mean() < 0.5, "it saw others too"
-    assert rates.loop.get_batch is pipeline.get_batch
+    assert rates.loop.get_batch is batches.get_batch
 
 
 def test_a_choice_is_compared_with_the_fastest(benchmarks):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import mnist_keras as mk
 from mnist_keras import loop, training
-from mnist_keras.pipeline import make_batch_source
+from mnist_keras.batches import make_batch_source
 from mnist_keras.recipes import compile_model
 from mnist_keras.training import train
 

@@ -5,19 +5,12 @@ import itertools
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
 from mnist_keras.augmentation import AUGMENTATIONS
-from mnist_keras.pipeline import (
-    MEAN,
-    STANDARD_DEVIATION,
-    epoch_order,
-    get_batch,
-    make_batch_source,
-    make_dataset,
-)
+from mnist_keras.batches import get_batch, make_batch_source
+from mnist_keras.pipeline import MEAN, STANDARD_DEVIATION, make_dataset
 
 N, BATCH = 50, 8  # six whole batches in an epoch, two images left over
 EVERYTHING = {"rotation": 10, "shift": 2, "zoom": 0.1, "elastic_alpha": 24, "erasing": 0.5}
@@ -89,47 +82,6 @@ def test_images_keep_their_labels(arrays):
     images, _ = arrays
     for x, y in take(make_dataset(images, np.arange(N), batch_size=BATCH, training=True), 7):
         np.testing.assert_allclose(x[..., 0], images[y] / 255, rtol=1e-6)
-
-
-@pytest.mark.parametrize("augmentation", [None, EVERYTHING])
-def test_slices_equal_the_whole(arrays, augmentation):
-    source = make_batch_source(*arrays, batch_size=BATCH, augmentation=augmentation)
-    # A convolution, which the elastic distortion is smoothed by, rounds by the number of its rows.
-    tolerance = 1e-6 if augmentation else 0
-    for parts in (1, 2, 4):
-        rows = BATCH // parts
-        for step in (0, 5, 6):
-            images, labels = get_batch(source, 3, step)
-            slices = [get_batch(source, 3, step, part * rows, rows) for part in range(parts)]
-            joined = np.concatenate([x for x, _ in slices])
-            np.testing.assert_allclose(images, joined, rtol=0, atol=tolerance)
-            np.testing.assert_array_equal(labels, np.concatenate([y for _, y in slices]))
-
-
-def test_the_step_may_be_a_tensor_in_a_compiled_function(arrays):
-    source = make_batch_source(*arrays, batch_size=BATCH, augmentation="affine")
-
-    @tf.function
-    def batch(step, first_row):
-        return get_batch(source, 3, step, first_row, 4)
-
-    for step in (0, 11):
-        images, labels = batch(tf.constant(step, tf.int64), tf.constant(4))
-        expected_images, expected_labels = get_batch(source, 3, step, 4, 4)
-        assert images.shape == (4, 9, 7, 1)
-        np.testing.assert_allclose(images, expected_images, atol=1e-6)
-        np.testing.assert_array_equal(labels, expected_labels)
-
-
-def test_the_order_of_an_epoch_is_a_permutation():
-    images, labels = np.zeros((100, 9, 7), np.uint8), np.zeros(100, np.int64)
-    source = make_batch_source(images, labels, batch_size=25)
-    orders = [epoch_order(source, 0, epoch).numpy() for epoch in range(3)]
-    for order in orders:
-        assert order.dtype == np.int64
-        assert order.shape == (4, 25)
-        np.testing.assert_array_equal(np.sort(order.ravel()), np.arange(100))
-    np.testing.assert_array_equal(orders[1], epoch_order(source, 0, tf.constant(1, tf.int64)))
 
 
 def test_augmentation_none_is_no_augmentation(arrays):

@@ -15,10 +15,11 @@ import tensorflow as tf
 from data_files import write_records
 
 import mnist_keras as mk
-from mnist_keras import loop, pipeline
+from mnist_keras import batches, loop, pipeline
 from mnist_keras import records as records_room
 from mnist_keras._validation import InputError, MissingExtraError
-from mnist_keras.readers import ReadAhead
+from mnist_keras.checkpoints import load_checkpoint
+from mnist_keras.pipeline import ReadAhead
 from mnist_keras.records import Records, open_records
 from mnist_keras.training import train
 
@@ -329,7 +330,7 @@ def test_the_plots_show_the_test_records(directory, arrays, tmp_path):
 @pytest.mark.parametrize("length", [2_000, 40_000])
 def test_reading_takes_the_same_memory_whatever_the_length(small_windows, length):
     source = Disk(length)
-    windows = pipeline.Windows(pipeline.make_batch_source(Records(source), batch_size=32), seed=0)
+    windows = pipeline.Windows(batches.make_batch_source(Records(source), batch_size=32), seed=0)
     shapes = set()
     for step in range(0, length // 32, max(1, length // 32 // 20)):
         images, labels, order, _ = windows.at(step).tensors
@@ -340,7 +341,7 @@ def test_reading_takes_the_same_memory_whatever_the_length(small_windows, length
 
 def test_the_next_window_is_read_while_this_one_trains(small_windows):
     source = Disk(200)
-    windows = pipeline.Windows(pipeline.make_batch_source(Records(source), batch_size=32), seed=0)
+    windows = pipeline.Windows(batches.make_batch_source(Records(source), batch_size=32), seed=0)
     windows.num_steps = 6
     first = windows.at(0)
     assert (first.start, first.end) == (0, 3)
@@ -403,10 +404,26 @@ def test_a_loop_that_ended_reads_again(small_windows):
     from mnist_keras.recipes import compile_model
 
     compile_model(model, mk.Recipe(), 1)
-    source = pipeline.make_batch_source(Records(Disk(250)), batch_size=32)
+    source = batches.make_batch_source(Records(Disk(250)), batch_size=32)
     steps = loop.TrainingLoop(model, tf.distribute.get_strategy(), source, seed=0)
     for epochs in (1, 3):
         assert steps.run(epochs).step == epochs * 7
+
+
+def test_a_record_that_cannot_be_read_costs_no_step_before_it(small_windows, tmp_path):
+    disk = Disk(2_000)
+    records, test = Records(disk), in_memory(disk, 32)
+    run = {"recipe": mk.Recipe(epochs=1, batch_size=32), "run_dir": tmp_path / "run", "verbose": 0}
+    expected = train(net(), (records, test), recipe=run["recipe"], verbose=0)
+
+    order = batches.epoch_order(batches.make_batch_source(records, batch_size=32), 0, 0).numpy()
+    fingerprinted = np.linspace(0, 1_999, records_room.FINGERPRINTED).round()
+    disk.fail_at = np.setdiff1d(order[6:9], fingerprinted)[0]  # in the third window of three steps
+    with pytest.raises(InputError, match="the disk is gone"):
+        train(net(), (records, test), **run)
+    assert load_checkpoint(tmp_path / "run" / "checkpoint").step == 6
+    disk.fail_at = None
+    assert_equal_weights(expected.model, train(net(), (records, test), **run, resume=True).model)
 
 
 def test_a_read_that_failed_is_tried_again():
@@ -430,7 +447,7 @@ def test_the_steps_are_compiled_once(small_windows, arrays):
     from mnist_keras.recipes import compile_model
 
     compile_model(model, mk.Recipe(), 1)
-    source = pipeline.make_batch_source(Records(Disk(250)), batch_size=32)
+    source = batches.make_batch_source(Records(Disk(250)), batch_size=32)
     steps = loop.TrainingLoop(model, tf.distribute.get_strategy(), source, seed=0)
     steps.run(3)
     assert steps._run_steps.experimental_get_tracing_count() == 1
@@ -478,7 +495,7 @@ GREY, RGB = np.zeros((28, 28), np.uint8), np.zeros((28, 28, 3), np.uint8)
         ),
         (
             (GREY, 10),
-            r"Invalid record 1 of records\. Expected a whole label in \[0, 9\]\. Received: 10\. Give the class_names",
+            r"Invalid record 1 of records\. Expected a whole label in \[0, 9\]\. Received: 10\. There are 10 class",
         ),
         ((GREY, -1), r"Received: -1\."),
         ((GREY, 0.5), r"Received: 0\.5\."),
@@ -564,6 +581,15 @@ def test_a_path_that_is_not_there(tmp_path):
         open_records(tmp_path / "nowhere")
 
 
+def test_a_directory_that_is_not_ours_to_look_into(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(records_room.Path, "glob", refuse)
+    with pytest.raises(InputError, match=r"digits, split 'train', cannot be read \(.*Permission"):
+        open_records("digits", data_dir=tmp_path)
+
+
 def test_files_of_another_format(tmp_path, arrays):
     path = write_records(tmp_path, {"train": arrays[0]}, file_format="tfrecord")
     with pytest.raises(
@@ -625,6 +651,10 @@ def test_arguments_that_do_not_go_with_records(arrays):
         ((records, arrays[1][0]), r"Received: \(Records, ndarray\)"),
         ((records, records, records), r"Received: \(Records, Records, Records\)"),
         ((many, arrays[1]), message),
+        (
+            (records, many),
+            r"Expected records of the same classes \(0, .* 9\)\. Received: 0, .* 10\.",
+        ),
     ]:
         with pytest.raises(InputError, match=text):
             train(model, data, verbose=0)
