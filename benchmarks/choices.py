@@ -5,7 +5,7 @@
 
 `seconds` are those of the recipe's training, from the arrays in memory to the trained weights, tracing and compiling
 included, imports not; medians of three, each in a fresh process, in turn. A training ends before it takes longer than
-`CAP` seconds: `steps_trained` of its `steps` are measured then, and the rest is counted at `step_ms`, the time of a
+`CAP` seconds, yet after the second epoch at the earliest: `steps_trained` of its `steps` are measured then, and the rest is counted at `step_ms`, the time of a
 step after the first epoch. XLA with a convolution, dropout or augmentation is known to be many times slower: it is
 measured once, on epochs of a hundredth of the images. `first_seconds` end with the first epoch. `chosen_by` says "auto"
 where `precision="auto"` with `jit="auto"` choose the row, and "recipe" where the net's own recipe does; `ratio_to_best`
@@ -116,7 +116,8 @@ def train_once(data, *, net: str, precision: str, jit: bool, slow: bool) -> Trai
     first = time.perf_counter() - start
     done = steps_per_epoch = ours.source.steps_per_epoch
     epochs: list[float] = []
-    while done < steps and first + sum(epochs) + max(epochs, default=first) < CAP:
+    # One after the first in any case, whose time the compiler's is not in.
+    while done < steps and (not epochs or first + sum(epochs) + max(epochs) < CAP):
         epochs.append(ours.time_epoch())
         done += steps_per_epoch
     step_seconds = (statistics.median(epochs) if epochs else first) / steps_per_epoch
