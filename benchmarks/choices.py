@@ -5,11 +5,12 @@
 
 `seconds` are those of the recipe's training, from the arrays in memory to the trained weights, tracing and compiling
 included, imports not; medians of three, each in a fresh process, in turn. A training ends before it takes longer than
-`CAP` seconds, yet after the second epoch at the earliest: `steps_trained` of its `steps` are measured then, and the rest is counted at `step_ms`, the time of a
-step after the first epoch. XLA with a convolution, dropout or augmentation is known to be many times slower: it is
-measured once, on epochs of a hundredth of the images. `first_seconds` end with the first epoch. `chosen_by` says "auto"
-where `precision="auto"` with `jit="auto"` choose the row, and "recipe" where the net's own recipe does; `ratio_to_best`
-is over the net's fastest row, `ratio_to_best_of_precision` over its fastest one of that precision.
+`CAP` seconds, but not before its second epoch's end: `steps_trained` of its `steps` are measured then, and the rest is
+counted at `step_ms`, the time of a step after the first epoch. XLA with a convolution, dropout or augmentation is
+known to be many times slower: it is measured once, on epochs of a hundredth of the images. `first_seconds` end with the
+first epoch. `chosen_by` says "auto" where `precision="auto"` with `jit="auto"` choose the row, and "recipe" where the
+net's own recipe does; `ratio_to_best` is over the net's fastest row, `ratio_to_best_of_precision` over its fastest one
+of that precision.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import statistics
 import time
 from pathlib import Path
 
+import machine
 from own_process import OwnProcess
 from speed import QUICK_IMAGES, RESULTS, ROOT, first_images
 
@@ -73,6 +75,8 @@ def main() -> None:
     out = args.out or (ROOT / "runs" / "choices" if args.quick else RESULTS)
     out.mkdir(parents=True, exist_ok=True)
 
+    if not args.quick:
+        machine.wait_for_quiet()
     trainings: dict[tuple, list[Training]] = {}
     variants = list(itertools.product(nets, precisions, (False, True)))
     for repeat, (net, precision, jit) in itertools.product(range(repeats), variants):
@@ -88,7 +92,7 @@ def main() -> None:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    print(as_text(rows))
+    print(as_text([{key: row[key] for key in row if key != "machine"} for row in rows]))
 
 
 def xla_is_slow(net: str) -> bool:
@@ -164,6 +168,7 @@ def make_rows(trainings: dict[tuple, list[Training]]) -> list[dict[str, str]]:
                 "repeats": str(len(runs)),
                 "ratio_to_best": f"{own / min(of_net.values()):.3f}",
                 "ratio_to_best_of_precision": f"{own / min(of_precision):.3f}",
+                "machine": machine.summary(),
             }
         )
     return rows

@@ -23,13 +23,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import machine
+from goals import GROWTH_LIMIT
+
 ROOT = Path(__file__).resolve().parents[1]
-COLUMNS = ("data", "images", "metric", "median", "ratio_to_first", "limit", "repeats")
+COLUMNS = ("data", "images", "metric", "median", "ratio_to_first", "limit", "repeats", "machine")
 SIZES = {"memory": (60_000, 120_000, 300_000, 600_000, 1_200_000), "records": (60_000, 600_000)}
 QUICK_SIZES = {"memory": (256, 512), "records": (256, 512)}
 EPOCHS = {"memory": 6, "records": 2}  # the first of them is not counted
 SHARD_IMAGES = 60_000  # of a file; array_record copies a file's index at every read of it
-LIMIT = 1.10  # times what it is at the first size
 BATCH_SIZE = 128
 
 
@@ -51,7 +53,8 @@ def main() -> None:
         print(json.dumps(measure(args.step, args.data_dir, args.images, args.files)))
         return
 
-    load = os.getloadavg()[0]
+    if not args.quick:
+        machine.wait_for_quiet()
     sizes, repeats = (QUICK_SIZES, 1) if args.quick else (SIZES, args.repeats)
     values: dict[tuple[str, int, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as directory:
@@ -69,7 +72,7 @@ def main() -> None:
     with (out / "growth.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows([*machine_rows(load), *rows(values)])
+        writer.writerows((*row, machine.summary()) for row in rows(values))
     print((out / "growth.csv").read_text(encoding="utf-8"), end="")
 
 
@@ -91,20 +94,12 @@ def rows(values: dict[tuple[str, int, str], list[float]]) -> list[tuple]:
         median = statistics.median(measured)
         base = first.setdefault((data, metric), median)
         held = metric == "microseconds_per_image" or data == "records"
-        limit, ratio = (f"{LIMIT:.2f}" if held else ""), f"{median / base:.3f}"
+        limit, ratio = (f"{GROWTH_LIMIT:.2f}" if held else ""), f"{median / base:.3f}"
         result.append((data, count, metric, f"{median:.5g}", ratio, limit, len(measured)))
         if metric == "peak_megabytes" and data == "records" and median is not base:
             growth = f"{median - base:.1f}"
             result.append((data, count, "growth_megabytes", growth, "", "", len(measured)))
     return result
-
-
-def machine_rows(load: float) -> list[tuple]:
-    from mnist_keras.doctor import examine
-
-    cpu = examine()["cpu"]
-    facts = {"cpu": cpu["model"], "cores": cpu["cores"], "load_average_before": f"{load:.2f}"}
-    return [("machine", "", name, value, "", "", "") for name, value in facts.items()]
 
 
 def repeated(data_dir: Path, count: int):

@@ -11,7 +11,7 @@ from mnist_keras.distribution import choose_jit, choose_precision, precision_pol
 from mnist_keras.loop import TrainingLoop
 from mnist_keras.prediction import predict_probabilities
 from mnist_keras.recipes import compile_model
-from mnist_keras.registry import convolves
+from mnist_keras.registry import is_wide
 
 tf.get_logger().setLevel("ERROR")  # every net is traced on purpose
 
@@ -33,7 +33,7 @@ class Ours(Timed):
     def __init__(self, name, data, *, seed=0, **changes):
         spec = get_model_spec(name)
         recipe = spec.recipe.replace(**changes)
-        self.precision = choose_precision(recipe.precision, convolutional=convolves(name))
+        self.precision = choose_precision(recipe.precision, wide=is_wide(name))
         keras.utils.set_random_seed(seed)
         with precision_policy(self.precision):
             self.model = spec.build()

@@ -4,10 +4,12 @@ torchvision is not needed: its MNIST set and the two transforms of the example a
 for every image.
 """
 
+import time
+
 import numpy as np
 import torch
 from PIL import Image
-from stopwatch import Stopwatch, Timed
+from stopwatch import Stopwatch, Timed, seconds_of
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
@@ -106,6 +108,23 @@ def standardize(image: torch.Tensor) -> torch.Tensor:
     mean = torch.as_tensor((MEAN,), dtype=image.dtype).view(-1, 1, 1)
     deviation = torch.as_tensor((DEVIATION,), dtype=image.dtype).view(-1, 1, 1)
     return image.sub_(mean).div_(deviation)
+
+
+def matrix_rates(data, *, sizes, seconds: float) -> dict[str, float]:
+    """Returns the best rate of PyTorch's matrix product over several sizes by dtype; `data` is not looked at."""
+    rates = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        best = 0.0
+        for rows, inner, columns in sizes:
+            a = torch.randn(rows, inner).to(dtype)
+            b = torch.randn(inner, columns).to(dtype)
+            torch.matmul(a, b)
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                duration = seconds_of(lambda a=a, b=b: torch.matmul(a, b))
+                best = max(best, 2 * rows * inner * columns / duration)
+        rates[str(dtype).removeprefix("torch.")] = best
+    return rates
 
 
 def train_pytorch_example(

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import tensorflow as tf
 from goals import AUGMENTED
 from ours import Ours
@@ -14,7 +15,6 @@ from mnist_keras import create_model, get_model_spec, list_models, loop, make_da
 from mnist_keras.batches import epoch_order, get_batch, make_batch_source
 from mnist_keras.prediction import BATCH_SIZE, predict_probabilities
 
-PRODUCTS = ((128, 784, 1024), (1024, 1024, 1024), (2048, 2048, 2048))  # rows, inner, columns
 TRANSFORMS = {  # the pipeline's rate with each alone, at the strength of the presets or a usual one
     "plain": None,
     "rotation": {"rotation": 10.0},
@@ -26,13 +26,14 @@ TRANSFORMS = {  # the pipeline's rate with each alone, at the strength of the pr
     "affine": "affine",
     "elastic": "elastic",
 }
+MAX_PAIRS = 60  # of epochs with batches and with one batch made before
 STATUS = Path("/proc/self/status")  # only Linux has it
 
 
-def matrix_rate(dtype: str, *, seconds: float) -> float:
+def matrix_rate(dtype: str, *, sizes, seconds: float) -> float:
     """Returns the best rate of TensorFlow's matrix product over several sizes, in operations a second."""
     product, best = tf.function(tf.matmul), 0.0
-    for rows, inner, columns in PRODUCTS:
+    for rows, inner, columns in sizes:
         a = tf.cast(tf.random.normal((rows, inner)), dtype)
         b = tf.cast(tf.random.normal((inner, columns)), dtype)
         product(a, b)
@@ -43,9 +44,11 @@ def matrix_rate(dtype: str, *, seconds: float) -> float:
     return best
 
 
-def matrix_rates(data, *, seconds: float) -> dict[str, float]:
+def matrix_rates(data, *, sizes, seconds: float) -> dict[str, float]:
     """Returns the rate of each dtype; `data` is not looked at."""
-    return {dtype: matrix_rate(dtype, seconds=seconds) for dtype in ("float32", "bfloat16")}
+    return {
+        dtype: matrix_rate(dtype, sizes=sizes, seconds=seconds) for dtype in ("float32", "bfloat16")
+    }
 
 
 def measure_pipeline(results, data, work) -> None:
@@ -93,16 +96,26 @@ def _measure_share(results, task, name, data, work, **changes):
     real, fixed = Ours(name, part, **changes), Ours(name, part, **changes)
     fixed_epoch = _fixed_epoch(fixed)
     gather = _batch_maker(real.source, steps)
-    for run in (real.epoch, fixed_epoch, gather):
+    runs = [real.epoch, fixed_epoch, gather]
+    for run in runs:
         run()
-    for _ in range(3 * work.repeats):
-        real_seconds, fixed_seconds = seconds_of(real.epoch), seconds_of(fixed_epoch)
-        batch_seconds = seconds_of(gather)
+    begun, pairs = time.perf_counter(), 0
+    while pairs < work.repeats or (
+        pairs < MAX_PAIRS and time.perf_counter() - begun < work.share_seconds
+    ):
+        order = runs[:: 1 if pairs % 2 else -1]  # what runs first may find the machine otherwise
+        seconds = {run: seconds_of(run) for run in order}
+        real_seconds, fixed_seconds, batch_seconds = (seconds[run] for run in runs)
+        pairs += 1
         results.add(task, "ours", "step_ms", 1000 * real_seconds / steps)
         results.add(task, "ours", "fixed_batch_step_ms", 1000 * fixed_seconds / steps)
         results.add(task, "ours", "batch_ms", 1000 * batch_seconds / steps)
         results.add(task, "ours", "share_of_step", 1 - fixed_seconds / real_seconds)
         results.add(task, "ours", "batch_ms_over_step_ms", batch_seconds / real_seconds)
+    shares = results.values[task, "ours", "share_of_step"]
+    for end, quantile in (("lower", 0.25), ("upper", 0.75)):
+        share = float(np.quantile(shares, quantile))
+        results.add(task, "ours", f"share_of_step_{end}_quartile", share)
 
 
 def _fixed_epoch(ours):

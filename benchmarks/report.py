@@ -21,6 +21,7 @@ CONTESTANTS = {  # of an epoch
     "ours_bfloat16": "ours, bfloat16",
     "ours_xla": "ours, XLA",
     "fit": "Keras's `fit`",
+    "fit_32_steps": "`fit`, 32 steps an execution",
     "pytorch_dataloader": "PyTorch, `DataLoader`",
     "pytorch_resident": "PyTorch, data resident",
     "pytorch_resident_fused": "the same, fused optimizer",
@@ -56,6 +57,13 @@ def make_block(
 ) -> str:
     """Returns the README's block: the headline, goals and what was measured, epochs, transforms, the machine."""
     measured = Measured(speed)
+    machines = {row["machine"] for row in (*choices, *growth)}
+    machines.add(measured.text("machine", "", "summary"))
+    if len(machines) > 1:
+        raise SystemExit(
+            "The results are of different machines or versions. Run speed.py, choices.py and growth.py on one:\n"
+            + "\n".join(sorted(machines))
+        )
     parts = [
         _headline(measured),
         "\n".join(
@@ -67,6 +75,7 @@ def make_block(
         ),
         "Seconds of an epoch, median; one contestant at a time, each library in a process of its own:",
         _epoch_table(measured),
+        'Ours at `mlp_1024_128` is compiled by XLA, as jit="auto" chooses; the column "XLA" is for what was asked for.',
         _transforms(measured),
         _growth(growth),
         _machine(measured),
@@ -82,10 +91,10 @@ def _headline(measured):
     return (
         f"`cnn_fast` reaches {percent(ours('test_accuracy_mean'), 2)} on MNIST's test images (mean of {seeds} seeds, "
         f"deviation {points(ours('test_accuracy_deviation'))}, last step) in {ours('seconds'):.2f} s from arrays in "
-        f"memory to trained weights, tracing included (median; {ours('first_seconds'):.2f} s the first time in a "
-        f"process), in {measured.text('machine', '', 'precision_of_cnn_fast')}. On the same machine, in float32, "
-        f"PyTorch's official MNIST example takes {_peer(measured, 'pytorch_example')} to "
-        f"its first epoch with 99.0 %, Keras's `mnist_convnet` {_peer(measured, 'keras_example')}."
+        "memory to trained weights, in a fresh process each, tracing included (median), in "
+        f"{measured.text('machine', '', 'precision_of_cnn_fast')}. On the same machine, in float32, PyTorch's official "
+        f"MNIST example takes {_peer(measured, 'pytorch_example')} to its first epoch with 99.0 %, Keras's "
+        f"`mnist_convnet`, which holds 10 % of the images out, {_peer(measured, 'keras_example')}."
     )
 
 
@@ -94,8 +103,8 @@ def _peer(measured, name):
     if math.isinf(seconds):
         return "all its epochs without coming"
     times = measured("to_99_percent", name, "times_slower_than_ours")
-    first = seconds / measured("to_99_percent", "ours", "first_seconds")
-    return f"{seconds:.0f} s ({times:.1f} times as long, {first:.1f} times our first training)"
+    repeats = measured.text("to_99_percent", name, "seconds", column="repeats")
+    return f"{seconds:.0f} s ({times:.1f} times as long; median of {repeats})"
 
 
 def _epoch_table(measured):
@@ -155,7 +164,9 @@ def _machine(measured):
     )
     return (
         f"Machine: {fact('cpu')}, {fact('cores')} cores, {fact('instructions') or 'instructions unknown'}; "
-        f"{fact('system')}; {versions}; load before: {fact('load_average_before')}. `python benchmarks/speed.py "
+        f"{fact('system')}; {versions}. One of its cores was wanted by {fact('load_average_before')} other processes "
+        "on average in the minute before; where that is above 0.3, PyTorch's and scikit-learn's times are too long. "
+        "`python benchmarks/speed.py "
         "--data-dir DIR`, likewise `choices.py` and `growth.py`, repeat it and write "
         "[the results](benchmarks/results), of which `python benchmarks/report.py` makes this block."
     )

@@ -7,34 +7,32 @@ Writes `speed.csv`, `speed_curves.csv` and `speed.png` to benchmarks/results, of
 block. It needs the extra `bench`; PyTorch's CPU build comes with `pip install torch --index-url
 https://download.pytorch.org/whl/cpu`.
 
-What is counted is the same for all. Ours, Keras's, PyTorch's and scikit-learn's contestants run in a process each (with
-TensorFlow in its process PyTorch trains small nets more slowly); one contestant works at a time, while the others'
-processes wait, and each is timed where it runs. An epoch: its wall time, after a first one that is given apart (tracing
-falls into it). A training to 99 %: from the uint8 arrays in memory to the trained weights; making the net, converting
-the arrays and tracing are in it, imports and every evaluation are not. `cnn_fast` is trained to its recipe's last step,
-whatever that gives: it counts as a training to 99 % if the mean accuracy of its seeds is 99.0 % or more. The test
-images only stop the peers, each at the end of its first epoch with 99.0 % of them right. `times_slower_than_ours` is a
-peer's median of these `seconds` over ours. `first_seconds`, given apart, is each one's first training in its process,
-which pays for what a process does once. A contestant whose counted runs have taken more than a part's patience is not
-repeated; the column `repeats` tells.
+What is counted is the same for all. With TensorFlow in its process PyTorch trains small nets more slowly: ours,
+Keras's, PyTorch's and scikit-learn's contestants run in processes of their own; one contestant works at a time, while
+the others' processes wait, and each is timed where it runs. An epoch: its wall time, after a first one that is given
+apart (tracing falls into it). A training to 99 %: in a fresh process, from the uint8 arrays in memory to the trained
+weights; making the net, converting the arrays, tracing and what a library does once in a process are in it, imports and
+every evaluation are not. `cnn_fast` is trained to its recipe's last step, whatever that gives: it counts as a training
+to 99 % if the mean accuracy of its seeds is 99.0 % or more. The test images only stop the peers, each at the end of its
+first epoch with 99.0 % of them right. `times_slower_than_ours` is a peer's median of these `seconds` over ours. A
+contestant whose counted runs have taken more than a part's patience is not repeated; the column `repeats` tells.
 """
 
 import argparse
 import contextlib
 import csv
 import dataclasses
-import importlib.metadata
 import importlib.util
 import itertools
 import math
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import machine
 from goals import EPOCHS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,8 +43,13 @@ PATIENCE = 40  # seconds, for epochs
 EPOCHS_PER_REPEAT = 3  # epochs are short
 REST = 0.5  # seconds between two turns: threads that wait for work spin for up to 0.2 s
 TARGET_PATIENCE = 900  # seconds, for trainings to 99 %
-VERSIONS = ("mnist-keras", "tensorflow", "keras", "torch", "scikit-learn", "numpy")
 MODULES = ("ours", "peers_keras", "peers_torch", "peers_sklearn")  # a process each
+PRODUCTS = (  # rows, inner, columns
+    (128, 784, 1024),
+    (1024, 1024, 1024),
+    (2048, 2048, 2048),
+    (4096, 4096, 4096),
+)
 WIDE_MLP = (784, 1024, 128, 10)  # `mlp_1024_128`
 
 
@@ -59,6 +62,7 @@ class Work:
         seeds: Trainings of `cnn_fast`.
         max_epochs: Of a peer on its way to 99 %; as many as the peer's source trains if None.
         num_steps: Batches by which the pipeline is timed.
+        share_seconds: For the share of a step of one net that goes by in waiting for batches.
         num_calls: Predictions of one image that are timed; memory is watched over 20 times as many.
         product_seconds: For a matrix product of one size.
         transforms: Names in `rates.TRANSFORMS`; all if None.
@@ -70,6 +74,7 @@ class Work:
     seeds: int = 10
     max_epochs: int | None = None
     num_steps: int = 300
+    share_seconds: float = 20.0
     num_calls: int = 500
     product_seconds: float = 1.0
     transforms: tuple[str, ...] | None = None
@@ -82,6 +87,7 @@ QUICK = Work(
     seeds=2,
     max_epochs=1,
     num_steps=2,
+    share_seconds=0.0,
     num_calls=20,
     product_seconds=0.01,
     transforms=("plain", "affine"),
@@ -131,7 +137,7 @@ def main() -> None:
 
     from mnist_keras import load_data
 
-    load = os.getloadavg()[0]
+    load = os.getloadavg()[0] if args.quick else machine.wait_for_quiet()
     data = load_data("mnist", data_dir=args.data_dir)
     work = Work(repeats=args.repeats)
     if args.quick:
@@ -140,11 +146,11 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
 
     results = Results()
+    curves = time_to_target(results, data, work)
+    write_curves(out / "speed_curves.csv", curves)
+    plot_curves(out / "speed.png", curves, target=TARGET)
     with contextlib.ExitStack() as stack:
         processes = {module: stack.enter_context(OwnProcess(module, data)) for module in MODULES}
-        curves = time_to_target(results, processes, work)
-        write_curves(out / "speed_curves.csv", curves)
-        plot_curves(out / "speed.png", curves, target=TARGET)
         ceilings = matrix_rates(results, data, work)
         for task in EPOCHS:
             time_epochs(results, task, processes, data, work)
@@ -178,27 +184,19 @@ def machine_rows(load: float) -> list[tuple]:
     """Returns what the times depend on, as rows of speed.csv.
 
     Args:
-        load: Processes that wanted a core in the minute before. Others' work slows PyTorch and scikit-learn, whose
-            threads wait for each other, far more than TensorFlow: above some 0.3 the ratios say little.
+        load: Processes that wanted a core in the minute before.
     """
     from mnist_keras import get_model_spec
     from mnist_keras.distribution import choose_precision
-    from mnist_keras.doctor import examine
 
-    cpu = examine()["cpu"]
     precision = get_model_spec("cnn_fast").recipe.precision
-    instructions = [name for name, there in (cpu["instructions"] or {}).items() if there]
-    facts = {
-        "cpu": cpu["model"],
-        "cores": cpu["cores"],
+    found = {
+        **machine.facts(),
+        "summary": machine.summary(),
         "load_average_before": f"{load:.2f}",
-        "instructions": " ".join(instructions),
-        "system": f"{platform.system()} {platform.machine()}",
-        "precision_of_cnn_fast": choose_precision(precision, convolutional=True),
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in VERSIONS},
+        "precision_of_cnn_fast": choose_precision(precision, wide=True),
     }
-    return [("machine", "", name, value, "", "") for name, value in facts.items()]
+    return [("machine", "", name, value, "", "") for name, value in found.items()]
 
 
 def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: float) -> None:
@@ -218,37 +216,42 @@ def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: f
                 spent[name] += time.perf_counter() - start
 
 
-def time_to_target(results: Results, processes: dict, work: Work) -> list[tuple]:
-    """Notes the seconds to 99 %; returns the rows of speed_curves.csv."""
+def time_to_target(results: Results, data, work: Work) -> list[tuple]:
+    """Notes the seconds to 99 %, each training in a fresh process; returns the rows of speed_curves.csv."""
+    from own_process import OwnProcess
     from stopwatch import seconds_to
 
     task = "to_99_percent"
     limit = {} if work.max_epochs is None else {"max_epochs": work.max_epochs}
     peers = {"target": TARGET, **limit}
-    trainings = {
-        "ours": partial(processes["ours"].call, "train_cnn_fast"),
-        "keras_example": partial(processes["peers_keras"].call, "train_keras_example", **peers),
-        "pytorch_example": partial(processes["peers_torch"].call, "train_pytorch_example", **peers),
+    trainings = {  # module, function, arguments
+        "ours": ("ours", "train_cnn_fast", {}),
+        "keras_example": ("peers_keras", "train_keras_example", peers),
+        "pytorch_example": ("peers_torch", "train_pytorch_example", peers),
     }
     curves = []
 
     def run(name, seed):
-        curve = trainings[name](seed=seed)
+        module, function, arguments = trainings[name]
+        with OwnProcess(module, data) as process:
+            time.sleep(REST)
+            curve = process.call(function, seed=seed, **arguments)
         curves.extend((name, seed, seconds, accuracy) for seconds, accuracy in curve)
         training_seconds, accuracy = curve[-1]
         seconds = training_seconds if name == "ours" else seconds_to(TARGET, curve)
-        if seed == 0:
-            results.add(task, name, "first_seconds", seconds)
         results.add(task, name, "seconds", seconds)
         results.add(task, name, "training_seconds", training_seconds)
         results.add(task, name, "test_accuracy", accuracy)
         print(f"{name}, seed {seed}: {accuracy:.2%} in {training_seconds:.1f} s", flush=True)
 
-    turns = {
-        name: (partial(run, name), work.seeds if name == "ours" else work.repeats)
-        for name in trainings
-    }
-    take_turns(turns, TARGET_PATIENCE)
+    in_turn = -(-work.seeds // work.repeats)  # of ours in each turn, so that all turns have some
+
+    def run_ours(repeat):
+        for seed in range(repeat * in_turn, min((repeat + 1) * in_turn, work.seeds)):
+            run("ours", seed)
+
+    runs = {name: partial(run, name) for name in trainings} | {"ours": run_ours}
+    take_turns({name: (runs[name], work.repeats) for name in trainings}, TARGET_PATIENCE)
     accuracies = results.values[task, "ours", "test_accuracy"]
     results.add(task, "ours", "test_accuracy_mean", statistics.mean(accuracies))
     results.add(task, "ours", "test_accuracy_deviation", statistics.stdev(accuracies))
@@ -282,14 +285,19 @@ def time_epochs(results: Results, task: str, processes: dict, data, work: Work) 
 
 
 def matrix_rates(results: Results, data, work: Work) -> dict[str, float]:
-    """Notes the best rates that a matrix product reaches, in operations a second by dtype."""
+    """Notes the best rates that a matrix product reaches in either library, in operations a second by dtype."""
     from own_process import OwnProcess
 
-    with OwnProcess("rates", data) as process:
-        rates = process.call("matrix_rates", seconds=work.product_seconds)
-    for dtype, rate in rates.items():
+    best: dict[str, float] = {}
+    for module, library in (("rates", "tensorflow"), ("peers_torch", "pytorch")):
+        with OwnProcess(module, data) as process:
+            rates = process.call("matrix_rates", sizes=PRODUCTS, seconds=work.product_seconds)
+        for dtype, rate in rates.items():
+            results.add(f"matrix_product_{library}", dtype, "gflops", rate / 1e9)
+            best[dtype] = max(best.get(dtype, 0.0), rate)
+    for dtype, rate in best.items():
         results.add("matrix_product", dtype, "gflops", rate / 1e9)
-    return rates
+    return best
 
 
 def training_operations(widths: tuple[int, ...]) -> int:

@@ -109,12 +109,12 @@ def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> N
         )
 
 
-def choose_precision(precision: str, *, convolutional: bool) -> str:
+def choose_precision(precision: str, *, wide: bool) -> str:
     """Returns the Keras policy that a recipe's precision means for a net on this machine.
 
-    "auto" is "mixed_bfloat16" where every GPU computes in bfloat16 (compute capability 8.0 and later), and for
-    convolutional nets on a CPU with bfloat16 instructions, where two cores train `cnn_fast` 1.5 times faster;
-    else "float32".
+    "auto" is "mixed_bfloat16" where every GPU computes in bfloat16 (compute capability 8.0 and later), and on a CPU
+    with bfloat16 instructions for convolutional and wide dense nets, which two cores train 1.1 to 1.7 times faster
+    (benchmarks/results/choices.csv); else "float32".
     """
     if precision != "auto":
         return precision
@@ -123,7 +123,7 @@ def choose_precision(precision: str, *, convolutional: bool) -> str:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         fast = all(detail.get("compute_capability", (0, 0)) >= (8, 0) for detail in details)
     else:
-        fast = convolutional and bool(BFLOAT16_INSTRUCTIONS & _cpu_flags())
+        fast = wide and bool(BFLOAT16_INSTRUCTIONS & _cpu_flags())
     return "mixed_bfloat16" if fast else "float32"
 
 
@@ -141,8 +141,8 @@ def choose_jit(
 
     "auto" compiles wide float32 dense nets without dropout or augmentation on one CPU. Measured on two cores: the loop
     of 784-1024-128-10 runs 1.4 times faster, but a net with dropout 4 times slower (XLA draws random numbers slowly
-    on CPU), and convolutions run faster in oneDNN. For a narrow net the compiler's 110 MB and its half a second are
-    not worth the tenth of a second that an epoch gains.
+    on CPU), and convolutions run faster in oneDNN. 784-128-10, too, would train in 0.8 of the time (`jit=True` has it
+    so), but the compiler takes 110 MB, more than half of what `mnist-keras train mlp_128` may take in all.
 
     Raises:
         InputError: If several replicas are to be compiled: XLA takes no variables of two devices.

@@ -22,9 +22,9 @@ from mnist_keras.batches import BatchSource, get_batch, to_input
 from mnist_keras.checkpoints import Checkpoint
 from mnist_keras.distribution import copy_to_replicas
 from mnist_keras.hooks import CallbackStates, Chunk, Interrupted, Signals, wants_every_step
-from mnist_keras.models import input_scale
 from mnist_keras.optimizers import fused_adam
 from mnist_keras.pipeline import Windows
+from mnist_keras.signatures import input_scale
 
 VALIDATION_BATCH_SIZE = 500  # images
 COLUMNS = ("epoch", "learning_rate", "seconds")  # of the history, beside what Keras logs
@@ -94,13 +94,14 @@ class TrainingLoop:
                 v for v in model.variables if v.path.endswith("seed_generator_state")
             )
         ]
-        self._run_steps = tf.function(self._steps, jit_compile=jit)
-        self._validate_batch = tf.function(self._validation_sums, reduce_retracing=True)
+        # Without AutoGraph, which Keras does not use either: reading and rewriting the functions takes half a second.
+        compiled = functools.partial(tf.function, autograph=False)
+        self._run_steps = compiled(self._steps, jit_compile=jit)
+        self._validate_batch = compiled(self._validation_sums, reduce_retracing=True)
         with strategy.scope():
             model.optimizer.build(model.trainable_variables)
             self._build_metrics()
-            place = functools.partial(copy_to_replicas, strategy)
-            self._windows = Windows(source, seed, place)
+            self._windows = Windows(source, seed, functools.partial(copy_to_replicas, strategy))
 
     def run(
         self,
@@ -130,7 +131,7 @@ class TrainingLoop:
             FloatingPointError: If the loss is no longer finite; the last finite epoch stays saved.
         """
         steps_per_epoch = self.source.steps_per_epoch
-        self._windows.num_steps = epochs * steps_per_epoch
+        self._windows.num_steps = last_step = epochs * steps_per_epoch
         hooks = keras.callbacks.CallbackList(
             list(callbacks),
             add_history=True,
@@ -150,13 +151,9 @@ class TrainingLoop:
                 hooks.on_epoch_begin(epoch)
             self._restore(checkpoint)
         progress = self.progress
-        reading = contextlib.closing(self._windows)
-        with Signals() as signals, fused_adam(self.model.optimizer), reading:
-            while (
-                progress.step < epochs * steps_per_epoch
-                and not progress.stopped
-                and not signals.received
-            ):
+        closing, fused = contextlib.closing(self._windows), fused_adam(self.model.optimizer)
+        with Signals() as signals, fused, closing:
+            while progress.step < last_step and not (progress.stopped or signals.received):
                 started, seconds_before = time.perf_counter(), progress.seconds
                 epoch, steps_done = divmod(progress.step, steps_per_epoch)
                 if not steps_done:
@@ -164,8 +161,8 @@ class TrainingLoop:
                 try:
                     logs = self._epoch(epoch, hooks, chunk, signals)
                 except InputError:  # records that can no longer be read
-                    if save is not None:
-                        save(self._checkpoint())
+                    progress.seconds = seconds_before + time.perf_counter() - started
+                    self._save(save, finished=False)
                     raise
                 cut_off = signals.received and progress.step < (epoch + 1) * steps_per_epoch
                 if not cut_off:
@@ -177,17 +174,18 @@ class TrainingLoop:
                 if not cut_off:
                     _check_finite(epoch, logs)
                     self._append_history(epoch, logs)
-                if save is not None:
-                    save(self._checkpoint())
+                self._save(save, finished=not cut_off)
         if signals.received:
             raise Interrupted(signals.received)
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        history = progress.history
-        hooks.on_train_end({name: history[name][-1] for name in history if name not in COLUMNS})
+        values = {name: x[-1] for name, x in progress.history.items() if name not in COLUMNS}
+        hooks.on_train_end(values)
         return progress
 
-    def _checkpoint(self):
-        """Returns the state after the last step."""
+    def _save(self, save, *, finished):
+        """Saves the state after the last step; none after `on_epoch_begin` alone, which would be called once more."""
+        if save is None or not (finished or self.progress.step % self.source.steps_per_epoch):
+            return
         arrays = {
             f"variable/{index}": tf.convert_to_tensor(variable).numpy()
             for index, variable in enumerate(self._state_variables())
@@ -195,7 +193,7 @@ class TrainingLoop:
         states, callback_arrays = self._callback_states.save()
         arrays |= {f"callback/{name}": array for name, array in callback_arrays.items()}
         state = {**dataclasses.asdict(self.progress), "callbacks": states}
-        return Checkpoint(self.progress.step, arrays, state)
+        save(Checkpoint(self.progress.step, arrays, state))
 
     def _restore(self, checkpoint):
         with self.strategy.scope():
@@ -253,26 +251,38 @@ class TrainingLoop:
             history.setdefault(key, []).append(value)
 
     def _steps(self, window, first_step, num_steps, loss_sum, num_correct):
-        # Not `tf.range`, whose limits XLA wants to know: it would compile anew for every chunk.
-        step, last_step = first_step, first_step + num_steps
-        while step < last_step:
-            loss, correct = self.strategy.run(self._replica_step, args=(window, step))
-            loss_sum += self.strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
-            num_correct += self.strategy.reduce(tf.distribute.ReduceOp.SUM, correct, axis=None)
-            step += 1
-        return loss_sum, num_correct
+        end, total = first_step + num_steps, tf.distribute.ReduceOp.SUM
 
-    def _replica_step(self, window, step):
-        """One step of one replica; returns its share of the loss and its number of right answers."""
-        model, num_replicas = self.model, self.strategy.num_replicas_in_sync
+        def make_batch(step):
+            return self.strategy.run(self._replica_batch, args=(window, step))
+
+        def add_step(step, batch, loss_sum, num_correct):
+            # The next batch hangs on nothing that this step changes, so that both are worked on at a time.
+            next_batch = make_batch(tf.minimum(step + 1, end - 1))
+            loss, correct = self.strategy.run(self._replica_step, args=(batch, step))
+            loss_sum += self.strategy.reduce(total, loss, axis=None)
+            num_correct += self.strategy.reduce(total, correct, axis=None)
+            return step + 1, next_batch, loss_sum, num_correct
+
+        # Not `tf.range`, whose limits XLA wants to know: it would compile anew for every chunk.
+        start = first_step, make_batch(first_step), loss_sum, num_correct
+        return tf.while_loop(lambda step, *_: step < end, add_step, start)[2:]
+
+    def _replica_batch(self, window, step):
+        """Returns a replica's share of the images, as the model takes them, and of the labels."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        num_rows = self.source.batch_size // num_replicas
+        num_rows = self.source.batch_size // self.strategy.num_replicas_in_sync
         images, labels, order, start = window
         source = dataclasses.replace(self.source, images=images, labels=labels)
         x, y = get_batch(
             source, self.seed, step, replica * num_rows, num_rows, order=order, order_start=start
         )
-        x = self._as_model_input(x)
+        return self._as_model_input(x), y
+
+    def _replica_step(self, batch, step):
+        """One step of one replica; returns its share of the loss and its number of right answers."""
+        model, (x, y) = self.model, batch
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         for variable, key in self._seed_states:
             # Room for 1,024 draws of a layer in a step, and for 1,024 replicas.
             draw = step * 2**20 + tf.cast(replica, tf.int64) * 2**10

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import keras
 
 from mnist_keras._validation import check_integer, check_number, invalid
+from mnist_keras.signatures import check_widths, classify, start
 
 INPUT_SHAPE = (28, 28, 1)
 
@@ -93,13 +94,13 @@ def build_mlp(
         109386
     """
     check_number("dropout", dropout, minimum=0, maximum=0.999)
-    inputs, x = _start(input_shape, include_rescaling)
+    inputs, x = start(input_shape, include_rescaling)
     x = keras.layers.Flatten(name="flatten")(x)
-    for index, units in enumerate(_widths("hidden_units", hidden_units), start=1):
+    for index, units in enumerate(check_widths("hidden_units", hidden_units), start=1):
         x = keras.layers.Dense(units, activation=activation, name=f"dense_{index}")(x)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"dropout_{index}")(x)
-    outputs = _classify(x, num_classes, classifier_activation) if include_top else x
+    outputs = classify(x, num_classes, classifier_activation) if include_top else x
     return keras.Model(inputs, outputs, name=name or "mlp")
 
 
@@ -141,17 +142,17 @@ def build_cnn(
     """
     check_number("dropout", dropout, minimum=0, maximum=0.999)
     check_integer("kernel_size", kernel_size, minimum=1)
-    filters = _widths("filters", filters)
+    filters = check_widths("filters", filters)
     if not filters:
         raise invalid("filters", expected="at least one convolution", received="()")
-    inputs, x = _start(input_shape, include_rescaling, least=len(filters) * (kernel_size - 1) + 2)
+    inputs, x = start(input_shape, include_rescaling, least=len(filters) * (kernel_size - 1) + 2)
     for index, count in enumerate(filters, start=1):
         x = keras.layers.Conv2D(count, kernel_size, activation=activation, name=f"conv_{index}")(x)
     x = keras.layers.MaxPooling2D(name="max_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     if dropout:
         x = keras.layers.Dropout(dropout, name="dropout")(x)
-    outputs = _classify(x, num_classes, classifier_activation) if include_top else x
+    outputs = classify(x, num_classes, classifier_activation) if include_top else x
     return keras.Model(inputs, outputs, name=name or "cnn")
 
 
@@ -189,11 +190,11 @@ def build_fast_cnn(
     Reference:
         The net of the repository `train_mnist_fast` (PyTorch), 99.04 % after one epoch.
     """
-    filters = _widths("filters", filters)
+    filters = check_widths("filters", filters)
     if len(filters) != 2:
         raise invalid("filters", expected="two numbers, one for each convolution", received=filters)
     check_integer("hidden_units", hidden_units, minimum=1)
-    inputs, x = _start(input_shape, include_rescaling, least=12)
+    inputs, x = start(input_shape, include_rescaling, least=12)
     layers = keras.layers
     for index, (count, kernel_size) in enumerate(zip(filters, (5, 3), strict=True), start=1):
         x = layers.Conv2D(count, kernel_size, name=f"conv_{index}")(x)
@@ -201,7 +202,7 @@ def build_fast_cnn(
         x = layers.ReLU(name=f"relu_{index}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(hidden_units, activation="relu", name="dense")(x)
-    outputs = _classify(x, num_classes, classifier_activation) if include_top else x
+    outputs = classify(x, num_classes, classifier_activation) if include_top else x
     return keras.Model(inputs, outputs, name=name or "fast_cnn")
 
 
@@ -239,7 +240,7 @@ def build_lenet5(
     Reference:
         LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition", section II-B.
     """
-    inputs, x = _start(input_shape, include_rescaling, least=12)
+    inputs, x = start(input_shape, include_rescaling, least=12)
     layers = keras.layers
     x = layers.Conv2D(6, 5, padding="same", activation=activation, name="c1")(x)
     x = layers.AveragePooling2D(2, name="s2")(x)
@@ -248,100 +249,5 @@ def build_lenet5(
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(120, activation=activation, name="c5")(x)
     x = layers.Dense(84, activation=activation, name="f6")(x)
-    outputs = _classify(x, num_classes, classifier_activation) if include_top else x
+    outputs = classify(x, num_classes, classifier_activation) if include_top else x
     return keras.Model(inputs, outputs, name=name or "lenet5")
-
-
-def returns_logits(model: keras.Model) -> bool:
-    """Returns whether the model does not end in a softmax."""
-    last = model
-    while isinstance(last, keras.Model):  # a model may end in a model
-        last = getattr(last, "operations", last.layers)[-1]
-    is_softmax = type(last).__name__ == "Softmax"  # the layer, or the operation of `keras.ops`
-    return not (is_softmax or getattr(last, "activation", None) is keras.activations.softmax)
-
-
-def input_scale(model: keras.Model) -> float:
-    """Returns what pixels in [0, 1] are multiplied by for this model: 255 if it begins by scaling them down, else 1."""
-    first = model
-    while isinstance(first, keras.Model):
-        layers = (x for x in first.layers if not isinstance(x, keras.layers.InputLayer))
-        first = next(layers, None)
-    # 1/255 to [0, 1] and 1/127.5 to [-1, 1] are for pixels to 255; a 2 to [-1, 1] is not.
-    scales_down = isinstance(first, keras.layers.Rescaling) and first.scale < 0.1
-    return 255.0 if scales_down else 1.0
-
-
-def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
-    """Returns the shape in which the model takes one image of shape `(height, width)`.
-
-    Raises:
-        InputError: If the model takes other images, or does not know its input shape yet.
-    """
-    height, width = image_shape
-    if not isinstance(model, keras.Model):
-        raise invalid(
-            "model",
-            expected="a keras.Model",
-            received=repr(model),
-            hint="load_model() returns one from a name or a path.",
-        )
-    if getattr(model, "input_shape", None) is None:
-        raise invalid(
-            "model",
-            expected="a model that knows its input shape",
-            received=f"{model.name!r}, which does not",
-            hint="Begin it with keras.Input((28, 28, 1)).",
-        )
-    if not (isinstance(model.output_shape, tuple) and len(model.output_shape) == 2):
-        raise invalid(
-            "model",
-            expected="a model with one output of shape (n, num_classes)",
-            received=f"{model.name!r} with output shape {model.output_shape}",
-        )
-    expected = tuple(model.input_shape[1:])
-    if expected not in ((height, width), (height, width, 1), (height * width,)):
-        raise invalid(
-            "images",
-            expected=f"images of the model's input shape {expected}",
-            received=f"images of shape {(height, width)}",
-        )
-    return expected
-
-
-def _start(input_shape, include_rescaling, *, least=1):
-    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else input_shape
-    legal = (
-        isinstance(shape, tuple)
-        and len(shape) == 3
-        and all(isinstance(size, int) and size > 0 for size in shape)
-        and min(shape[:2]) >= least
-    )
-    if not legal:
-        raise invalid(
-            "input_shape",
-            expected=f"(height, width, channels), height and width of at least {least}",
-            received=repr(input_shape),
-        )
-    inputs = keras.Input(shape, name="image")  # exported models call their input by this name
-    if include_rescaling:
-        return inputs, keras.layers.Rescaling(1 / 255, name="rescaling")(inputs)
-    return inputs, inputs
-
-
-def _widths(name, widths):
-    if not isinstance(widths, Sequence) or isinstance(widths, str):
-        raise invalid(name, expected="a sequence of whole numbers", received=repr(widths))
-    return [check_integer(name, width, minimum=1) for width in widths]
-
-
-def _classify(x, num_classes, activation):
-    check_integer("num_classes", num_classes, minimum=2)
-    if activation not in ("softmax", None):
-        raise invalid(
-            "classifier_activation", expected="'softmax' or None", received=repr(activation)
-        )
-    # float32 under any policy: a softmax in bfloat16 has three significant digits.
-    return keras.layers.Dense(
-        num_classes, activation=activation, dtype="float32", name="predictions"
-    )(x)

@@ -16,8 +16,8 @@ from mnist_keras._validation import (
 )
 from mnist_keras.datasets import ImageData
 from mnist_keras.evaluation import Evaluation, evaluate_predictions
-from mnist_keras.models import check_input_shape, input_scale, returns_logits
 from mnist_keras.records import Records
+from mnist_keras.signatures import check_input_shape, input_scale, returns_logits
 
 BATCH_SIZE = 500  # images; larger ones leave the second-level cache and are no faster on CPU
 
@@ -171,7 +171,7 @@ def _compile(model, image_shape, dtype):
     logits = returns_logits(model)
     model_reference = weakref.ref(model)  # the function must not keep its own key alive
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), dtype)])
+    @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), dtype)], autograph=False)
     def predict(images):
         model = model_reference()
         images = tf.reshape(tf.cast(images, tf.float32) * scale, (-1, *shape))

@@ -27,7 +27,7 @@ def load_card(name: str, dataset: str = "mnist") -> dict[str, Any]:
     Raises:
         InputError: If there are none for this net and data set.
     """
-    path = WEIGHTS_DIRECTORY / f"{_stem(name, dataset)}.json"
+    path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.json"
     if not path.is_file():
         there = ", ".join(list_weights(dataset)) or "none"
         raise InputError(
@@ -58,7 +58,7 @@ def find_weights(name: str, dataset: str = "mnist") -> Path:
         InputError: If there are none, or the file is damaged.
     """
     card = load_card(name, dataset)
-    path = WEIGHTS_DIRECTORY / f"{_stem(name, dataset)}.weights.h5"
+    path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.weights.h5"
     received = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if received != card["sha256"]:
         raise InputError(
@@ -68,5 +68,6 @@ def find_weights(name: str, dataset: str = "mnist") -> Path:
     return path
 
 
-def _stem(name: str, dataset: str) -> str:
+def stem(name: str, dataset: str) -> str:
+    """Returns what the names of the weights' file and of its card begin with."""
     return name if dataset == "mnist" else f"{name}-{dataset}"

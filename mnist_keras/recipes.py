@@ -207,7 +207,7 @@ def compile_model(model: "keras.Model", recipe: Recipe, num_steps: int) -> None:
     """
     import keras
 
-    from mnist_keras.models import returns_logits
+    from mnist_keras.signatures import returns_logits
 
     logits = returns_logits(model)
     if recipe.label_smoothing:

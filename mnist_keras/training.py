@@ -27,14 +27,14 @@ from mnist_keras.datasets import ImageData, load_data, make_image_data
 from mnist_keras.evaluation import Evaluation
 from mnist_keras.hooks import check_callbacks, choose_verbosity
 from mnist_keras.loop import Interrupted, Progress, TrainingLoop
-from mnist_keras.models import check_input_shape
 from mnist_keras.plotting import GRID_IMAGES, save_plots, worst_errors
 from mnist_keras.prediction import evaluate_test, measure_accuracy
 from mnist_keras.readers import idx_sha256
 from mnist_keras.recipes import Recipe, compile_model
 from mnist_keras.records import Records, describe_splits
-from mnist_keras.registry import choose_recipe, convolves, get_model_spec, load_model
+from mnist_keras.registry import choose_recipe, get_model_spec, is_wide, load_model
 from mnist_keras.run_directory import RunDirectory, architecture, versions
+from mnist_keras.signatures import check_input_shape
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ def train(
     distribution.check_replicas(recipe.batch_size, strategy.num_replicas_in_sync, recipe.optimizer)
     train_images, train_labels, validation = _split(data, recipe, validation_data)
 
-    policy = distribution.choose_precision(recipe.precision, convolutional=convolves(model))
+    policy = distribution.choose_precision(recipe.precision, wide=is_wide(model))
     with strategy.scope():
         model = _choose_model(model, data, policy, seed)
         class_weight = _check_classes(model, data, validation, class_weight)

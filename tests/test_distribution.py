@@ -160,13 +160,13 @@ AMPERE, VOLTA = {"compute_capability": (8, 0)}, {"compute_capability": (7, 0)}
 )
 def test_auto_precision(monkeypatch, gpus, expected):
     pretend_gpus(monkeypatch, *gpus)
-    assert choose_precision("auto", convolutional=False) == expected
+    assert choose_precision("auto", wide=False) == expected
     for precision in ("float32", "mixed_bfloat16", "mixed_float16"):
-        assert choose_precision(precision, convolutional=True) == precision
+        assert choose_precision(precision, wide=True) == precision
 
 
 @pytest.mark.parametrize(
-    ("flags", "convolutional", "expected"),
+    ("flags", "wide", "expected"),
     [
         ("avx2 avx512_bf16", True, "mixed_bfloat16"),
         ("avx2 amx_bf16", True, "mixed_bfloat16"),
@@ -175,11 +175,11 @@ def test_auto_precision(monkeypatch, gpus, expected):
         (None, True, "float32"),
     ],
 )
-def test_auto_precision_on_cpu(monkeypatch, tmp_path, flags, convolutional, expected):
+def test_auto_precision_on_cpu(monkeypatch, tmp_path, flags, wide, expected):
     if flags is not None:
         (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
     monkeypatch.setattr(distribution, "CPU_INFO", tmp_path / "cpuinfo")
-    assert choose_precision("auto", convolutional=convolutional) == expected
+    assert choose_precision("auto", wide=wide) == expected
 
 
 WIDE = (1024,)  # 814,090 parameters
