@@ -1,5 +1,6 @@
 """What the times depend on: the machine, the versions, and how busy it was."""
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -19,9 +20,11 @@ def wait_for_quiet() -> float:
     end = time.monotonic() + PATIENCE
     while (load := os.getloadavg()[0]) > QUIET_LOAD and time.monotonic() < end:
         time.sleep(5)
+    print(f"load: {load:.2f}", flush=True)
     return load
 
 
+@functools.cache
 def facts() -> dict[str, str]:
     """Returns what is known of the machine and the versions, by name."""
     from mnist_keras.doctor import examine

@@ -141,10 +141,14 @@ def _growth(growth):
     for (data, metric), what in GROWTH.items():
         counts = [count for place, count, name in values if (place, name) == (data, metric)]
         unit = "MB" if metric.endswith("megabytes") else "µs"
-        sizes = (f"{float(values[data, n, metric]):.3g} {unit} with {int(n):,}" for n in counts)
+        sizes = (f"{_round(values[data, n, metric])} {unit} with {int(n):,}" for n in counts)
         if counts:
             parts.append(f"{what}: {', '.join(sizes)}")
     return f"Training `mlp_128` on more and more images: {'; '.join(parts)}." if parts else ""
+
+
+def _round(value):
+    return f"{float(value):.3g}" if float(value) < 1000 else f"{float(value):,.0f}"
 
 
 def _machine(measured):

@@ -15,6 +15,7 @@ _MODULES = {  # public name -> the module that owns it
     "Records": "records",
     "TrainingRun": "training",
     "build_cnn": "models",
+    "build_deep_cnn": "models",
     "build_ensemble": "ensemble",
     "build_fast_cnn": "models",
     "build_lenet5": "models",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from mnist_keras._validation import invalid
-from mnist_keras.signatures import returns_logits
+from mnist_keras.signatures import input_scale, returns_logits
 
 
 def build_ensemble(members: Sequence[keras.Model], *, name: str | None = None) -> keras.Model:
@@ -47,6 +47,12 @@ def build_ensemble(members: Sequence[keras.Model], *, name: str | None = None) -
             expected="models that return probabilities",
             received=f"logits from {', '.join(logits)}",
             hint='Build them with classifier_activation="softmax".',
+        )
+    if len({input_scale(member) for member in members}) > 1:
+        raise invalid(
+            "members",
+            expected="models of pixels in one range",
+            received="some that begin with a Rescaling and some that don't",
         )
     inputs = keras.Input(members[0].input_shape[1:], name="image")
     outputs = [_copy(member, f"member_{i}")(inputs) for i, member in enumerate(members, start=1)]

@@ -39,8 +39,8 @@ class Windows:
     """The windows of a training, one after the other; `close` ends the thread that reads records.
 
     An epoch of images in memory is one window. Of records a window holds at most `WINDOW_BYTES` of pixels, always in
-    one shape, and the next one is read in a thread of its own. The order of the epoch, 8 bytes an image, is all that
-    grows with the number of records.
+    one shape, and the next one is read in a thread of its own. The order of the epoch is all that grows with the
+    number of records: 8 bytes an image, 24 while it is drawn.
 
     Args:
         source: The images.

@@ -136,10 +136,7 @@ class Records:
         return rest
 
     def sparse(self, rows: Sequence[int]) -> np.ndarray:
-        """Returns an array of all images in which only some are filled in.
-
-        It lies in a file with holes, as zeros larger than the memory may be refused even if none is touched.
-        """
+        """Returns an array of all images, only some filled in: a file with holes, as zeros may be refused memory."""
         with tempfile.TemporaryFile() as file:
             images = np.memmap(file, np.uint8, "w+", shape=self.shape)
         images[rows] = self.read(rows)[0]
@@ -284,7 +281,8 @@ def open_records(
         raise invalid("name_or_path", expected=expected, received=repr(name_or_path))
     name = str(name_or_path)
     place = downloads.expand_home(name)
-    if data_dir is not None or name in DATASETS or not place.is_dir():
+    # Not `place.is_dir()`, which raises where a directory above is not ours to look into.
+    if data_dir is not None or name in DATASETS or not os.path.isdir(place):  # noqa: PTH112
         place = downloads.expand_home(data_dir or downloads.tfds_cache()) / name
     source, class_names, full_name = _open_prepared(name, place, split)
     known = DATASETS.get(full_name)

@@ -160,6 +160,20 @@ def test_operations_of_a_training_step(benchmarks):
     assert training_operations((2, 3, 4)) == 2 * (6 + 6) + 2 * (12 + 12 + 12)
 
 
+def test_ours_is_what_train_does(benchmarks, random_mnist):
+    from ours import Ours
+
+    import mnist_keras as mk
+
+    data = mk.load_data("mnist", data_dir=random_mnist)
+    ours = Ours("mlp_128_64_dropout", data, seed=3, epochs=2)
+    ours.loop.run(2)
+    recipe = mk.get_model_spec("mlp_128_64_dropout").recipe.replace(epochs=2)
+    run = mk.train("mlp_128_64_dropout", data, recipe=recipe, seed=3, verbose=0)
+    for a, b in zip(ours.model.get_weights(), run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_the_loop_without_a_pipeline_gets_one_batch(benchmarks, random_mnist):
     import rates
     from ours import Ours
@@ -250,6 +264,65 @@ def test_the_benchmark_of_growth_runs(random_mnist, tmp_path):
                 assert float(rows[data, images, metric]["median"]) > 0
 
 
+def test_the_ceiling_is_the_better_of_both_libraries(benchmarks, monkeypatch):
+    import own_process
+    import speed
+
+    rates = {
+        "rates": {"float32": 1e9, "bfloat16": 5e9},
+        "peers_torch": {"float32": 2e9, "bfloat16": 4e9},
+    }
+
+    class Process(contextlib.nullcontext):
+        def __init__(self, module, data):
+            super().__init__(self)
+            self.module = module
+
+        def call(self, function, **_):
+            return rates[self.module]
+
+    monkeypatch.setattr(own_process, "OwnProcess", Process)
+    results = speed.Results()
+    assert speed.matrix_rates(results, None, speed.QUICK) == {"float32": 2e9, "bfloat16": 5e9}
+    assert results.median("matrix_product", "float32", "gflops") == 2.0
+
+
+def test_a_busy_machine_is_waited_for(benchmarks, monkeypatch):
+    import machine
+
+    loads = iter([2.0, 1.0, 0.2])
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (next(loads), 0, 0))
+    monkeypatch.setattr(machine.time, "sleep", lambda _: None)
+    assert machine.wait_for_quiet() == 0.2
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (2.0, 0, 0))
+    monkeypatch.setattr(machine, "PATIENCE", 0)
+    assert machine.wait_for_quiet() == 2.0
+
+
+@pytest.mark.slow
+def test_the_baselines_run(random_mnist, tmp_path):
+    run_quickly("baselines.py", random_mnist, tmp_path / "out")
+    rows = read_rows(tmp_path / "out" / "baselines.csv")
+    assert len(rows) == 8
+    assert all(0 <= float(row["test_accuracy"]) <= 1 for row in rows)
+
+
+@pytest.mark.slow
+def test_a_trial_sees_no_test_image(random_mnist, tmp_path):
+    out = tmp_path / "trials.csv"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    for net, arguments in (("mlp_128", "{}"), ("build_deep_cnn", '{"stages": [[4], [4]]}')):
+        command = [sys.executable, str(BENCHMARKS / "trial.py"), net, "--arguments", arguments]
+        command += ["--data-dir", str(random_mnist), "--held-out", "64", "--out", str(out)]
+        command += ["--recipe", '{"epochs": 1, "batch_size": 32}']
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+    rows = read_rows(out)
+    assert [row["net"] for row in rows] == ["mlp_128", "build_deep_cnn"]
+    for row in rows:
+        errors = int(row["held_out_errors"])
+        assert float(row["held_out_accuracy"]) == pytest.approx(1 - errors / 64, abs=1e-4)
+
+
 @pytest.mark.slow
 def test_the_benchmark_of_choices_runs(random_mnist, tmp_path):
     out = tmp_path / "out"
@@ -280,12 +353,14 @@ def test_the_benchmark_of_speed_runs(random_mnist, tmp_path):
         ("to_99_percent", "pytorch_example"),
         ("epoch_mlp_128", "scikit_learn"),
         ("epoch_mlp_128", "ours_xla"),
+        ("epoch_mlp_128", "fit_32_steps"),
         ("epoch_mlp_1024_128", "fit"),
         ("epoch_mlp_1024_128", "ours_bfloat16"),
         ("epoch_mlp_1024_128", "pytorch_dataloader"),
         ("epoch_cnn_2conv", "ours_bfloat16"),
         ("epoch_cnn_2conv", "pytorch_dataloader"),
         ("matrix_product", "bfloat16"),
+        ("matrix_product_pytorch", "float32"),
         ("pipeline_affine", "ours_make_dataset"),
         ("pipeline_share_mlp_128", "ours"),
         ("pipeline_share_lenet5_affine", "ours"),

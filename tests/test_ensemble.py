@@ -67,6 +67,10 @@ def test_bad_members_have_a_clear_error(members):
             [members[0], small],
             r"one input and one output shape\. Received: \(None, 28, 28, 1\) to \(None, 10\), \(None, 8, 8, 1\)",
         ),
+        (
+            [members[0], mk.build_mlp((2,), include_rescaling=True)],
+            r"models of pixels in one range\. Received: some that begin with a Rescaling",
+        ),
         ([members[0], logits], r"Received: logits from no_softmax\. Build them with classifier_a"),
     ):
         with pytest.raises(InputError, match=text):

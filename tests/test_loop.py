@@ -275,7 +275,16 @@ mk.train("mlp_128_64_dropout", data, recipe=recipe, run_dir=sys.argv[1], callbac
     assert_same_run(whole, resumed)
 
 
-def test_an_epoch_begins_once_for_a_resumed_callback(data, tmp_path):
+class StopAsEpochBegins(callbacks.Callback):
+    """Sends this process a signal before the first step of the second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("stop", [lambda: StopAt(13), StopAsEpochBegins])
+def test_an_epoch_begins_once_for_a_resumed_callback(data, tmp_path, stop):
     def halving():
         return callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
 
@@ -283,7 +292,7 @@ def test_an_epoch_begins_once_for_a_resumed_callback(data, tmp_path):
     whole = train(net(), data, callbacks=[halving()], **options)
     run_dir = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train(net(), data, run_dir=run_dir, callbacks=[StopAt(13), halving()], **options)
+        train(net(), data, run_dir=run_dir, callbacks=[stop(), halving()], **options)
     resumed = train(net(), data, run_dir=run_dir, callbacks=[halving()], resume=True, **options)
     assert_same_run(whole, resumed)
 

@@ -13,6 +13,8 @@ BUILDERS = {
     "mlp": (mk.build_mlp, 101_770, 128),
     "cnn": (mk.build_cnn, 55_658, 12 * 12 * 32),
     "lenet5": (mk.build_lenet5, 61_706, 84),
+    "fast_cnn": (mk.build_fast_cnn, 215_194, 256),
+    "deep_cnn": (mk.build_deep_cnn, 584_682, 256),
 }
 
 
@@ -48,6 +50,19 @@ def test_convolutions_have_the_filters_that_were_asked_for():
     assert any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)
 
 
+def test_stages_have_the_convolutions_that_were_asked_for():
+    model = mk.build_deep_cnn(((4, 8), (6,)), hidden_units=0, batch_norm=True)
+    layers = [layer for layer in model.layers if layer.get_weights()]
+    shapes = [layer.get_weights()[0].shape for layer in layers]
+    convolutions = [shape for shape in shapes if len(shape) == 4]
+    assert convolutions == [(5, 5, 1, 4), (3, 3, 4, 8), (3, 3, 8, 6)]
+    assert shapes[-1] == (7 * 7 * 6, 10)
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(norms) == 3
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.index("MaxPooling2D") < kinds.index("ReLU", kinds.index("MaxPooling2D"))
+
+
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), [17, 40, 1], (12, 12, 2)])
 def test_any_input_shape_and_number_of_classes(builder, shape):
     model = builder(input_shape=shape, num_classes=3)
@@ -64,6 +79,7 @@ def test_any_input_shape_and_number_of_classes(builder, shape):
         (mk.build_cnn, 6),
         (lambda **options: mk.build_cnn((2, 2, 2), kernel_size=5, **options), 14),
         (mk.build_lenet5, 12),
+        (mk.build_deep_cnn, 8),
     ],
 )
 def test_the_smallest_image_works_and_a_smaller_one_is_an_error(build, smallest):
@@ -158,6 +174,15 @@ BAD = {
     "text": (
         lambda: mk.build_cnn("32"),
         "Invalid `filters`. Expected a sequence of whole numbers. Received: '32'.",
+    ),
+    "stages": (
+        lambda: mk.build_deep_cnn(((32, 32), ())),
+        "Invalid `stages`. Expected a sequence of stages, each with the filters of at least one convolution. "
+        "Received: ((32, 32), ()).",
+    ),
+    "stage": (
+        lambda: mk.build_deep_cnn((32, 64)),
+        "Invalid `stages`. Expected a sequence of whole numbers. Received: 32.",
     ),
     "kernel": (
         lambda: mk.build_cnn(kernel_size=0),

@@ -17,6 +17,8 @@ PUBLIC = [
     "Records",
     "TrainingRun",
     "build_cnn",
+    "build_deep_cnn",
+    "build_ensemble",
     "build_fast_cnn",
     "build_lenet5",
     "build_mlp",

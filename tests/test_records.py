@@ -590,6 +590,16 @@ def test_a_directory_that_is_not_ours_to_look_into(tmp_path, monkeypatch):
         open_records("digits", data_dir=tmp_path)
 
 
+def test_a_path_below_a_directory_that_is_not_ours(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(records_room.Path, "stat", refuse)
+    monkeypatch.setattr(records_room.os, "stat", refuse)
+    with pytest.raises(InputError, match=r"cannot be read \(.*Permission denied"):
+        open_records(tmp_path / "digits")
+
+
 def test_files_of_another_format(tmp_path, arrays):
     path = write_records(tmp_path, {"train": arrays[0]}, file_format="tfrecord")
     with pytest.raises(

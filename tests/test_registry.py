@@ -12,7 +12,7 @@ from mnist_keras import pretrained
 from mnist_keras._validation import InputError
 from mnist_keras.distribution import precision_policy
 from mnist_keras.recipes import RECIPES
-from mnist_keras.registry import MODELS
+from mnist_keras.registry import MODELS, is_wide
 
 NAMES = mk.list_models()
 # Keras 3.15 says so before the error, where a file's layers are others than the net's.
@@ -158,7 +158,8 @@ def test_an_entry_is_complete(name):
 
 def test_registry_and_public_builders_are_the_same():
     public = {name for name in mk.__all__ if name.startswith("build_")}
-    assert {spec.builder for spec in MODELS.values()} == public
+    unnamed = {"build_deep_cnn", "build_ensemble"}  # for nets of the users' own
+    assert {spec.builder for spec in MODELS.values()} == public - unnamed
     assert set(RECIPES) == set(MODELS)
     for name, spec in MODELS.items():
         built = getattr(mk, spec.builder)(**spec.arguments, name=name)
@@ -175,6 +176,12 @@ def test_claims_are_those_of_the_sources():
         "mlp_128_64_dropout": 0.9785,
         "mlp_deep": 0.9811,
     }
+
+
+def test_nets_that_bfloat16_speeds_up_are_convolutional_or_wide():
+    wide = {"cnn_2conv", "cnn_fast", "lenet5", "mlp_1024_128", "mlp_deep"}
+    assert {name for name in NAMES if is_wide(name)} == wide
+    assert not is_wide(mk.create_model("lenet5")), "a model was built in a precision already"
 
 
 def test_list_models_takes_a_pattern():

@@ -1,0 +1,83 @@
+"""Tries a net and a recipe: trains on all but the last 10,000 training images and counts the errors on those.
+
+    python benchmarks/trial.py --data-dir DIR mlp_deep --recipe '{"augmentation": "elastic", "epochs": 40}'
+    python benchmarks/trial.py --data-dir DIR build_deep_cnn --arguments '{"dropout": 0.4}' --recipe '{"epochs": 14}'
+
+The test images are not looked at: recipes are chosen by these rows, appended to results/trials.csv. The fields that
+`--recipe` leaves out are those of the registered net's recipe, or of `Recipe(precision="auto")`.
+"""
+
+import argparse
+import csv
+import json
+import os
+from pathlib import Path
+
+from report import read_rows
+
+RESULTS = Path(__file__).resolve().parent / "results" / "trials.csv"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("net", help="a registered name, or the name of a public builder")
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, help="directory of the data's files"
+    )
+    parser.add_argument("--data", default="mnist", help="name of the data set (default: mnist)")
+    parser.add_argument("--arguments", type=json.loads, default={}, help="of the builder, as JSON")
+    parser.add_argument("--recipe", type=json.loads, default={}, help="fields, as JSON")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file that gets the row")
+    args = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    row = try_out(args)
+    rows = [*read_rows(args.out), row]
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with args.out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerows(rows)
+    print(json.dumps(row))
+
+
+def try_out(args: argparse.Namespace) -> dict[str, str]:
+    """Trains and returns the trial's row."""
+    import keras
+
+    import mnist_keras as mk
+    from mnist_keras.distribution import choose_precision, precision_policy
+
+    data = mk.load_data(args.data, data_dir=args.data_dir)
+    images, labels = data.train_images, data.train_labels
+    n = len(images) - args.held_out
+    splits = (images[:n], labels[:n]), (images[n:], labels[n:])
+    registered = args.net in mk.list_models()
+    base = mk.get_model_spec(args.net).recipe if registered else mk.Recipe(precision="auto")
+    recipe = base.replace(**args.recipe)
+    model = args.net
+    if not registered or args.arguments:
+        builder = mk.get_model_spec(args.net).build if registered else getattr(mk, args.net)
+        keras.utils.set_random_seed(args.seed)
+        with precision_policy(choose_precision(recipe.precision, wide=True)):
+            model = builder(**args.arguments)
+    run = mk.train(model, splits, recipe=recipe, seed=args.seed, verbose=0)
+    return {
+        "data": args.data,
+        "net": args.net,
+        "arguments": json.dumps(args.arguments),
+        "recipe": json.dumps(args.recipe),
+        "seed": str(args.seed),
+        "precision": run.model.dtype_policy.name,
+        "parameters": str(run.model.count_params()),
+        "held_out_errors": str(run.metrics["num_errors"]),
+        "held_out_accuracy": f"{run.metrics['accuracy']:.4f}",
+        "negative_log_likelihood": f"{run.metrics['negative_log_likelihood']:.5f}",
+        "train_accuracy": f"{run.metrics['train_accuracy']:.5f}",
+        "seconds": f"{run.metrics['train_seconds']:.0f}",
+    }
+
+
+if __name__ == "__main__":
+    main()
