@@ -1,7 +1,8 @@
 """Trains every registered net in float32 and in bfloat16, with XLA and without: is what "auto" chooses the fastest?
 
-    python benchmarks/choices.py --data-dir DIR           # a quarter of an hour; benchmarks/results/choices.csv
-    python benchmarks/choices.py --data-dir DIR --quick   # one net, a few steps; runs/choices
+    python benchmarks/choices.py --data-dir DIR                  # a quarter of an hour; results/choices.csv
+    python benchmarks/choices.py --data-dir DIR --nets mlp_128   # the rows of some nets alone
+    python benchmarks/choices.py --data-dir DIR --quick          # one net, a few steps; runs/choices
 
 `seconds` are those of the recipe's training, from the arrays in memory to the trained weights, tracing and compiling
 included, imports not; medians of three, each in a fresh process, in turn. A training ends before it takes longer than
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import machine
 from own_process import OwnProcess
+from report import read_rows
 from speed import QUICK_IMAGES, RESULTS, ROOT, first_images
 
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -57,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", type=Path, required=True, help="directory with MNIST's files")
     parser.add_argument("--quick", action="store_true", help="once, with few images: a smoke test")
+    parser.add_argument("--nets", nargs="+", metavar="NET", help="replace the rows of these alone")
     parser.add_argument("--out", type=Path, help="directory of the results")
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -64,7 +67,9 @@ def main() -> None:
     from mnist_keras import list_models, load_data
 
     data = load_data("mnist", data_dir=args.data_dir)
-    nets, precisions, repeats = list_models(), PRECISIONS, REPEATS
+    nets, precisions, repeats = args.nets or list_models(), PRECISIONS, REPEATS
+    if unknown := sorted({*nets} - {*list_models()}):
+        parser.error(f"unknown nets: {', '.join(unknown)} (expected: {', '.join(list_models())})")
     if args.quick:
         data, nets, precisions, repeats = (
             first_images(data, QUICK_IMAGES),
@@ -88,6 +93,9 @@ def main() -> None:
         trainings.setdefault((net, precision, jit), []).append(training)
         print(f"{net}, {precision}, XLA {jit}: {training.seconds:.1f} s", flush=True)
     rows = make_rows(trainings)
+    if args.nets:
+        others = [row for row in read_rows(out / "choices.csv") if row["net"] not in nets]
+        rows = sorted([*others, *rows], key=lambda row: row["net"])
     with (out / "choices.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()

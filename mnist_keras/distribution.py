@@ -113,8 +113,8 @@ def choose_precision(precision: str, *, wide: bool) -> str:
     """Returns the Keras policy that a recipe's precision means for a net on this machine.
 
     "auto" is "mixed_bfloat16" where every GPU computes in bfloat16 (compute capability 8.0 and later), and on a CPU
-    with bfloat16 instructions for convolutional and wide dense nets, which two cores train 1.1 to 1.7 times faster
-    (benchmarks/results/choices.csv); else "float32".
+    with bfloat16 instructions for nets with convolutions or 50,000 weights, which two cores train up to 1.7 times
+    faster (benchmarks/results/choices.csv); else "float32".
     """
     if precision != "auto":
         return precision

@@ -329,7 +329,7 @@ def test_the_benchmark_of_choices_runs(random_mnist, tmp_path):
     run_quickly("choices.py", random_mnist, out)
     rows = read_rows(out / "choices.csv")
     assert [(row["net"], row["xla"]) for row in rows] == [("mlp_128", "no"), ("mlp_128", "yes")]
-    assert rows[0]["chosen_by"] == "auto recipe"
+    assert "recipe" in rows[0]["chosen_by"].split()
     assert rows[0]["steps_trained"] == rows[0]["steps"] == "20"  # ten epochs of two
 
 

@@ -43,8 +43,6 @@ def test_the_table_is_made_from_the_results(documented):
 
 def test_the_block_on_speed_is_made_from_the_results(benchmark):
     results = ROOT / "benchmarks" / "results"
-    if not (results / "speed.csv").exists():
-        pytest.skip("not measured yet: python benchmarks/speed.py --data-dir DIR")
     report = benchmark("report")
     block = report.make_block(*(report.read_rows(results / name) for name in report.SOURCES))
     assert report.with_block(README, "speed.csv", block) == README
