@@ -18,6 +18,7 @@ import shutil
 import statistics
 from pathlib import Path
 
+from documented import CONFUSION_MATRIX, NETS, NUM_TEST_IMAGES
 from report import read_rows
 
 from mnist_keras.evaluation import wilson_interval
@@ -26,8 +27,6 @@ from mnist_keras.registry import get_model_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "accuracy.csv"
-CONFUSION_MATRIX = RESULTS.with_name("confusion_matrix.png")  # of `lenet5`
-NUM_TEST_IMAGES = 10_000
 SCORES = (  # of metrics.json
     "negative_log_likelihood",
     "brier_score",
@@ -71,19 +70,7 @@ class Entry:
         return f"`{self.net}`" if own else f"`{self.net}` by `{self.recipe_name}`"
 
 
-ENTRIES = tuple(  # simplest first
-    Entry(name, name)
-    for name in (
-        "softmax_regression",
-        "mlp_128",
-        "mlp_128_64_dropout",
-        "mlp_1024_128",
-        "mlp_deep",
-        "cnn_2conv",
-        "lenet5",
-        "cnn_fast",
-    )
-)
+ENTRIES = tuple(Entry(name, name) for name in NETS)
 
 
 def main() -> None:

@@ -1,31 +1,27 @@
 """Trains every documented net by its recipe and writes what it reaches.
 
-    python benchmarks/documented.py --data-dir DIR            # benchmarks/results/documented.csv, the README's table
-    python benchmarks/documented.py --data-dir DIR --package  # and the first seed's weights, with their cards
+    python benchmarks/documented.py --data-dir DIR    # benchmarks/results/documented.csv, the README's table
 
 Every seed is a run of its own under runs/documented, so an interrupted benchmark goes on where it stopped. The recipes
 were chosen on training images held out; each run reads the test images once, with the weights of its last epoch.
+`package_weights.py` puts a run's weights into the package.
 """
 
 import argparse
 import csv
-import hashlib
-import json
 import shutil
 import statistics
 from pathlib import Path
 
 from report import with_block
 
-from mnist_keras.doctor import examine
 from mnist_keras.evaluation import wilson_interval
-from mnist_keras.registry import get_model_spec, load_model
+from mnist_keras.registry import get_model_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "documented.csv"
 CONFUSION_MATRIX = RESULTS.with_name("confusion_matrix.png")  # of `lenet5`
 README = ROOT / "README.md"
-WEIGHTS = ROOT / "mnist_keras" / "weights"
 NETS = (  # the documented nets, simplest first
     "softmax_regression",
     "mlp_128",
@@ -38,14 +34,12 @@ NETS = (  # the documented nets, simplest first
 )
 SEEDS = range(5)
 NUM_TEST_IMAGES = 10_000
-DATA_LICENSE = "MNIST: Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", type=Path, required=True, help="directory with MNIST's files")
     parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs" / "documented")
-    parser.add_argument("--package", action="store_true", help="replace the packaged weights")
     args = parser.parse_args()
 
     from mnist_keras import load_data
@@ -56,8 +50,6 @@ def main() -> None:
         runs = [train_seed(name, seed, data, args.runs_dir) for seed in SEEDS]
         rows.append(make_row(name, [run.metrics for run in runs]))
         write_rows(rows)
-        if args.package:
-            package(name, runs[0])
         print(f"{name}: {float(rows[-1]['mean']):.2%}", flush=True)
     shutil.copy(args.runs_dir / "lenet5-0" / "plots" / "confusion_matrix.png", CONFUSION_MATRIX)
     README.write_text(with_table(README.read_text(encoding="utf-8"), rows), encoding="utf-8")
@@ -123,45 +115,6 @@ def make_table(rows: list[dict[str, str]]) -> str:
             f"| {100 * float(row['train_accuracy']):.2f} | {float(row['seconds']):.0f} | {claim} |"
         )
     return "\n".join(lines)
-
-
-def package(name: str, run) -> None:
-    """Writes a run's weights and their model card into the package."""
-    WEIGHTS.mkdir(exist_ok=True)
-    path = WEIGHTS / f"{name}.weights.h5"
-    load_model(run.run_dir).save_weights(
-        path
-    )  # the saved model: a trained one adds its optimizer's state
-    config = json.loads((run.run_dir / "config.json").read_text(encoding="utf-8"))
-    cpu = examine()["cpu"]
-    card = {
-        "name": name,
-        "dataset": "mnist",
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "num_parameters": run.model.count_params(),
-        "input": {
-            "shape": [28, 28, 1],
-            "dtype": "float32",
-            "range": [0, 1],
-            "ink": "light on dark",
-        },
-        "output": {"shape": [10], "dtype": "float32", "meaning": "class probabilities"},
-        "recipe": config["recipe"],
-        "seed": config["seed"],
-        "command": f"mnist-keras train {name} --data mnist --seed {config['seed']}",
-        "results": {
-            "test_accuracy": run.metrics["accuracy"],
-            "test_accuracy_ci95": run.metrics["accuracy_ci95"],
-            "train_accuracy": run.metrics["train_accuracy"],
-            "negative_log_likelihood": run.metrics["negative_log_likelihood"],
-            "expected_calibration_error": run.metrics["expected_calibration_error"],
-        },
-        "data_license": DATA_LICENSE,
-        "versions": config["versions"],
-        "hardware": f"{cpu['model']}, {cpu['cores']} cores",
-        "train_seconds": run.metrics["train_seconds"],
-    }
-    (WEIGHTS / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def choose_precision(precision: str, *, wide: bool) -> str:
     """Returns the Keras policy that a recipe's precision means for a net on this machine.
 
     "auto" is "mixed_bfloat16" where every GPU computes in bfloat16 (compute capability 8.0 and later), and on a CPU
-    with bfloat16 instructions for nets with convolutions or 50,000 weights, which two cores train up to 1.7 times
+    with bfloat16 instructions for nets with convolutions or 50,000 weights, which two cores train up to 1.6 times
     faster (benchmarks/results/choices.csv); else "float32".
     """
     if precision != "auto":
@@ -140,9 +140,9 @@ def choose_jit(
     """Returns whether XLA compiles the training loop of a model.
 
     "auto" compiles wide float32 dense nets without dropout or augmentation on one CPU. Measured on two cores: the loop
-    of 784-1024-128-10 runs 1.4 times faster, but a net with dropout 4 times slower (XLA draws random numbers slowly
-    on CPU), and convolutions run faster in oneDNN. 784-128-10, too, would train in 0.8 of the time (`jit=True` has it
-    so), but the compiler takes 110 MB, more than half of what `mnist-keras train mlp_128` may take in all.
+    of 784-1024-128-10 runs 1.1 times faster, but a net with dropout 6 times slower (XLA draws random numbers slowly
+    on CPU), and convolutions run faster in oneDNN. For a narrow net the compiler's 110 MB and its time are
+    not worth what a step gains: an epoch of 784-128-10 is a quarter shorter, a whole training is not.
 
     Raises:
         InputError: If several replicas are to be compiled: XLA takes no variables of two devices.

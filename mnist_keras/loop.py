@@ -94,7 +94,7 @@ class TrainingLoop:
                 v for v in model.variables if v.path.endswith("seed_generator_state")
             )
         ]
-        # Without AutoGraph, which Keras does not use either: reading and rewriting the functions takes half a second.
+        # Without AutoGraph, which Keras does not use either: it would read and rewrite every function called here.
         compiled = functools.partial(tf.function, autograph=False)
         self._run_steps = compiled(self._steps, jit_compile=jit)
         self._validate_batch = compiled(self._validation_sums, reduce_retracing=True)
