@@ -256,3 +256,10 @@ def check_class_names(class_names: Iterable[str] | None, *, num_classes: int) ->
             received=f"{len(names)} names",
         )
     return names
+
+
+def check_scores(labels: object, probabilities: object) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels and the class probabilities of the same examples, both checked."""
+    checked = check_probabilities(probabilities)
+    n, k = checked.shape
+    return check_labels(labels, num_examples=n, num_classes=k), checked

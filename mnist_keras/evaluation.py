@@ -12,14 +12,14 @@ from mnist_keras._validation import (
     check_integer,
     check_labels,
     check_predictions,
-    check_probabilities,
+    check_scores,
     invalid,
 )
+from mnist_keras.calibration import expected_calibration_error
 
 Table = Sequence[tuple[str, ...]]  # its first row is the head
 
 SCORES = ("precision", "recall", "f1")
-NUM_CALIBRATION_BINS = 15  # Guo et al., 2017, use 15 throughout
 NUM_MOST_CONFUSED = 10  # pairs kept in an evaluation; its reports show half of them
 NAME_WIDTH = 32  # characters; two names and a count fit in 80 columns
 
@@ -164,7 +164,7 @@ def evaluate_predictions(
     """
     from sklearn import metrics
 
-    labels, probabilities = _check_pair(labels, probabilities)
+    labels, probabilities = check_scores(labels, probabilities)
     num_examples, num_classes = probabilities.shape
     names = check_class_names(class_names, num_classes=num_classes)
     predictions = probabilities.argmax(axis=1)
@@ -263,52 +263,6 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def calibration_bins(
-    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = NUM_CALIBRATION_BINS
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins examples by their confidence, as `expected_calibration_error` does.
-
-    Returns:
-        Mean confidence, accuracy and number of examples of each bin; the first two of an empty bin
-        are NaN. Bin i of m holds confidences in (i / m, (i + 1) / m].
-    """
-    labels, probabilities = _check_pair(labels, probabilities)
-    num_bins = check_integer("num_bins", num_bins, minimum=1)
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
-    bins = np.digitize(confidence, np.linspace(0.0, 1.0, num_bins + 1)[1:-1], right=True)
-    count = np.bincount(bins, minlength=num_bins)
-    divisor = np.where(count > 0, count, np.nan)
-    return (
-        np.bincount(bins, weights=confidence, minlength=num_bins) / divisor,
-        np.bincount(bins, weights=correct, minlength=num_bins) / divisor,
-        count,
-    )
-
-
-def expected_calibration_error(
-    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = NUM_CALIBRATION_BINS
-) -> float:
-    """Computes the top-label expected calibration error.
-
-    Args:
-        labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
-        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
-        num_bins: Number of equal-width confidence bins.
-
-    Returns:
-        Weighted mean |accuracy - confidence| over the bins, in `[0, 1]`; 0 is best.
-
-    Raises:
-        InputError: If the lengths differ or a row does not sum to 1.
-
-    Reference:
-        Guo et al., 2017, "On Calibration of Modern Neural Networks", eq. 3.
-    """
-    confidence, accuracy, count = calibration_bins(labels, probabilities, num_bins=num_bins)
-    return float(np.nansum(np.abs(accuracy - confidence) * count) / count.sum())
-
-
 def most_confused(confusion_matrix: np.ndarray) -> list[dict[str, int]]:
     """Returns a confusion matrix's (rows true, columns predicted) commonest errors, worst first."""
     errors = confusion_matrix - np.diag(np.diag(confusion_matrix))
@@ -319,12 +273,6 @@ def most_confused(confusion_matrix: np.ndarray) -> list[dict[str, int]]:
         for true, predicted in pairs
         if errors[true, predicted]
     ]
-
-
-def _check_pair(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    probabilities = check_probabilities(probabilities)
-    n, k = probabilities.shape
-    return check_labels(labels, num_examples=n, num_classes=k), probabilities
 
 
 def _shorten(name: str) -> str:

@@ -28,13 +28,9 @@ from mnist_keras._validation import (
     check_probabilities,
     invalid,
 )
+from mnist_keras.calibration import calibration_bins, expected_calibration_error
 from mnist_keras.checkpoints import replace_file
-from mnist_keras.evaluation import (
-    Evaluation,
-    calibration_bins,
-    expected_calibration_error,
-    wilson_interval,
-)
+from mnist_keras.evaluation import Evaluation, wilson_interval
 
 BLUE, VERMILION = "#0072B2", "#D55E00"  # Okabe and Ito, 2008, "Color Universal Design"
 WIDTH, DPI = 8.0, 100  # inches, dots an inch: 800 pixels wide, what a README shows

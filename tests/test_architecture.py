@@ -30,6 +30,7 @@ LINES = [
         "preprocessing",
         "distribution",
         "optimizers",
+        "calibration",
     },
     {"readers", "downloads", "pictures", "signatures"},
     {"_validation"},
@@ -113,7 +114,9 @@ def test_a_room_of_builders_imports_only_keras(room):
     assert rooms_of(room) <= {"_validation", "signatures"}
 
 
-@pytest.mark.parametrize("room", ["_validation", "evaluation", "datasets", "plotting"])
+@pytest.mark.parametrize(
+    "room", ["_validation", "calibration", "evaluation", "datasets", "plotting"]
+)
 def test_a_room_that_must_work_without_tensorflow_does_not_import_it(room):
     assert packages_of(room).isdisjoint({"tensorflow", "keras"})
 

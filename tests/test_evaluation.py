@@ -13,10 +13,8 @@ import sklearn.metrics
 
 from mnist_keras._validation import InputError
 from mnist_keras.evaluation import (
-    calibration_bins,
     compare,
     evaluate_predictions,
-    expected_calibration_error,
     most_confused,
     wilson_interval,
 )
@@ -174,21 +172,6 @@ def test_wilson_interval_of_nothing_is_an_error():
         wilson_interval(0, 0)
     with pytest.raises(InputError, match=r"Expected at most the total of 4\. Received: 5"):
         wilson_interval(5, 4)
-
-
-def test_calibration_bins_are_open_below_and_closed_above():
-    probabilities = [[0.5, 0.5], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]]
-    confidence, accuracy, count = calibration_bins([0, 1, 1, 0], probabilities, num_bins=4)
-    assert count.tolist() == [0, 2, 1, 1]
-    np.testing.assert_array_equal(confidence, [np.nan, 0.5, 0.75, 1.0])
-    np.testing.assert_array_equal(accuracy, [np.nan, 0.5, 1.0, 0.0])
-    error = expected_calibration_error([0, 1, 1, 0], probabilities, num_bins=4)
-    assert error == pytest.approx((0.0 * 2 + 0.25 + 1.0) / 4)
-
-
-def test_calibration_error_needs_a_bin():
-    with pytest.raises(InputError, match="Invalid `num_bins`"):
-        expected_calibration_error(LABELS, PROBABILITIES, num_bins=0)
 
 
 @st.composite

@@ -1,0 +1,111 @@
+"""Whether a classifier's probabilities mean what they say, and the temperature that makes them do so."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mnist_keras._validation import check_integer, check_number, check_probabilities, check_scores
+
+NUM_CALIBRATION_BINS = 15  # Guo et al., 2017, use 15 throughout
+TEMPERATURES = (0.05, 20.0)  # beyond them rows are as good as one-hot, or as uniform
+TINY = float(np.finfo(np.float32).tiny)  # a float32 softmax underflows to 0, which has no logarithm
+
+
+def calibration_bins(
+    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = NUM_CALIBRATION_BINS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bins examples by their confidence, as `expected_calibration_error` does.
+
+    Returns:
+        Mean confidence, accuracy and number of examples of each bin; the first two of an empty bin
+        are NaN. Bin i of m holds confidences in (i / m, (i + 1) / m].
+    """
+    labels, probabilities = check_scores(labels, probabilities)
+    num_bins = check_integer("num_bins", num_bins, minimum=1)
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    bins = np.digitize(confidence, np.linspace(0.0, 1.0, num_bins + 1)[1:-1], right=True)
+    count = np.bincount(bins, minlength=num_bins)
+    divisor = np.where(count > 0, count, np.nan)
+    return (
+        np.bincount(bins, weights=confidence, minlength=num_bins) / divisor,
+        np.bincount(bins, weights=correct, minlength=num_bins) / divisor,
+        count,
+    )
+
+
+def expected_calibration_error(
+    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = NUM_CALIBRATION_BINS
+) -> float:
+    """Computes the top-label expected calibration error.
+
+    Args:
+        labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        num_bins: Number of equal-width confidence bins.
+
+    Returns:
+        Weighted mean |accuracy - confidence| over the bins, in `[0, 1]`; 0 is best.
+
+    Raises:
+        InputError: If the lengths differ or a row does not sum to 1.
+
+    Reference:
+        Guo et al., 2017, "On Calibration of Modern Neural Networks", eq. 3.
+    """
+    confidence, accuracy, count = calibration_bins(labels, probabilities, num_bins=num_bins)
+    return float(np.nansum(np.abs(accuracy - confidence) * count) / count.sum())
+
+
+def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Fits the temperature that makes probabilities most likely.
+
+    Fit it on images that the model was not trained on and that no score will be taken from.
+
+    Args:
+        labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+
+    Returns:
+        The temperature in [0.05, 20] with the least negative log-likelihood: above 1 if the model is too sure.
+
+    Raises:
+        InputError: If the arrays don't fit each other, or aren't labels and probabilities.
+
+    Reference:
+        Guo et al., 2017, "On Calibration of Modern Neural Networks", eq. 9.
+
+    Example:
+        temperature = fit_temperature(held_out_labels, predict_probabilities(model, held_out_images))
+        probabilities = apply_temperature(predict_probabilities(model, images), temperature)
+    """
+    from scipy.optimize import minimize_scalar
+
+    labels, probabilities = check_scores(labels, probabilities)
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        scaled = apply_temperature(probabilities, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(scaled[rows, labels], TINY)).mean())
+
+    bounds = tuple(np.log(TEMPERATURES))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def apply_temperature(probabilities: ArrayLike, temperature: float) -> np.ndarray:
+    """Returns probabilities as a softmax at another temperature gives them; the classes stay in their order.
+
+    Args:
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        temperature: Divisor of the logits, above 0; 1 changes nothing.
+
+    Returns:
+        A float64 array of shape `(n, num_classes)`; rows sum to 1.
+
+    Raises:
+        InputError: If `probabilities` are none, or the temperature is not above 0.
+    """
+    from scipy.special import softmax
+
+    temperature = check_number("temperature", temperature, minimum=0, above=True)
+    logits = np.log(np.maximum(check_probabilities(probabilities), TINY))
+    return softmax(logits / temperature, axis=1)
