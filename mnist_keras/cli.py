@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add("evaluate", _evaluate, "Score a trained net on the test images.")
     _add_model(command, "model")
     _add_data(command)
+    command.add_argument("--shift", type=int, default=0, metavar="N", help="average shifted views")
     command.add_argument("--out", type=Path, metavar="DIR", help="write scores and plots there")
     command.add_argument("--json", action="store_true", help="print the scores as JSON")
 
@@ -244,9 +245,9 @@ def _call_train(model: str, data: Any, **options: Any) -> Any:
 def _recipe(args: argparse.Namespace) -> Any:
     """Returns the net's recipe, or the one that was asked for, with the single changes."""
     from mnist_keras.recipes import load_recipe
-    from mnist_keras.registry import get_model_spec
+    from mnist_keras.registry import get_trainable_spec
 
-    recipe = get_model_spec(args.model).recipe
+    recipe = get_trainable_spec(args.model).recipe
     if args.recipe:
         recipe = load_recipe(args.recipe)
     changes = ("epochs", "batch_size", "learning_rate")
@@ -256,18 +257,19 @@ def _recipe(args: argparse.Namespace) -> Any:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from mnist_keras.registry import find_model, load_model
+    from mnist_keras._validation import check_integer
+    from mnist_keras.loading import find_model, load_model
     from mnist_keras.run_directory import RunDirectory
 
-    out = args.out and RunDirectory(args.out)
-    if out:
+    check_integer("shift", args.shift, minimum=0)
+    if out := args.out and RunDirectory(args.out):
         out.check_empty()
     find_model(args.model)
     data = _test_data(args, args.model)
     with _quiet_startup():
         model = load_model(args.model)
         from mnist_keras.prediction import evaluate_test
-    evaluation = evaluate_test(model, data)
+    evaluation = evaluate_test(model, data, shift=args.shift)
     if out:
         from mnist_keras.plotting import save_plots
 
@@ -281,7 +283,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _compare(args: argparse.Namespace) -> None:
     from mnist_keras.evaluation import compare
-    from mnist_keras.registry import find_model, load_model
+    from mnist_keras.loading import find_model, load_model
 
     names = (args.model_a, args.model_b)
     for name in names:

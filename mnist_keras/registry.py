@@ -1,16 +1,13 @@
-"""The registered nets: one table, and what makes, lists and loads them.
+"""The registered nets: one table, and how its entries are found and trained.
 
 Importing this room does not import Keras, so that a command line can check a name at once.
 """
 
 import dataclasses
 import fnmatch
-import zipfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mnist_keras import pretrained
 from mnist_keras._validation import InputError, invalid, unknown
 from mnist_keras.recipes import RECIPES, Recipe, get_recipe
 
@@ -33,6 +30,7 @@ class ModelSpec:
         source: Where the architecture comes from.
         claimed_accuracy: Test accuracy on MNIST that the source claims, in [0, 1]; None if it claims none.
         recipe: How it is trained.
+        num_members: Number of nets that vote, each trained apart by the recipe; 1 for a plain net.
     """
 
     name: str
@@ -43,12 +41,30 @@ class ModelSpec:
     source: str
     claimed_accuracy: float | None
     recipe: Recipe
+    num_members: int = 1
 
     def build(self, **overrides: Any) -> "keras.Model":
-        """Returns a new model, its weights drawn from Keras's global seed."""
+        """Returns a new model, its weights drawn from Keras's global seed.
+
+        Raises:
+            InputError: If an argument is not legal, or an ensemble is to be without its classifying layers.
+        """
         from mnist_keras import models
 
-        return getattr(models, self.builder)(**{**self.arguments, "name": self.name, **overrides})
+        builder = getattr(models, self.builder)
+        arguments = {**self.arguments, "name": self.name, **overrides}
+        if self.num_members == 1:
+            return builder(**arguments)
+        from mnist_keras.ensemble import build_ensemble
+
+        if not arguments.get("include_top", True):
+            raise invalid(
+                "include_top",
+                expected="True for an ensemble, whose members vote by their probabilities",
+                received=False,
+            )
+        members = [builder(**arguments) for _ in range(self.num_members)]
+        return build_ensemble(members, name=arguments["name"])
 
 
 MODELS: dict[str, ModelSpec] = {
@@ -159,6 +175,23 @@ def get_model_spec(name: str) -> ModelSpec:
     return MODELS[name]
 
 
+def get_trainable_spec(name: str) -> ModelSpec:
+    """Returns the entry of a registered net that `train` can train.
+
+    Raises:
+        InputError: If no net has that name, or it is an ensemble, whose members are trained one by one.
+    """
+    spec = get_model_spec(name)
+    if spec.num_members > 1:
+        member = next(x.name for x in MODELS.values() if x.recipe is spec.recipe)
+        raise InputError(
+            f"{name!r} is a vote of {spec.num_members} nets, which are trained one by one. Expected a single net: train "
+            f"{member!r} with a seed for each and hand the models to build_ensemble, or take the packaged weights: "
+            f"create_model({name!r}, weights='mnist')."
+        )
+    return spec
+
+
 def choose_recipe(
     model: "str | keras.Model",
     recipe: Recipe | str | None,
@@ -173,7 +206,7 @@ def choose_recipe(
     import keras
 
     if recipe is None:
-        recipe = get_model_spec(model).recipe if isinstance(model, str) else Recipe()
+        recipe = get_trainable_spec(model).recipe if isinstance(model, str) else Recipe()
     elif isinstance(recipe, str):
         recipe = get_recipe(recipe)
     elif not isinstance(recipe, Recipe):
@@ -198,120 +231,3 @@ def is_wide(model: "str | keras.Model") -> bool:
     if not isinstance(model, str):
         return False
     return convolves(model) or get_model_spec(model).num_parameters >= WIDE_PARAMETERS
-
-
-def create_model(
-    name: str,
-    *,
-    weights: str | Path | None = None,
-    num_classes: int = 10,
-    include_top: bool = True,
-    input_shape: Sequence[int] = (28, 28, 1),
-) -> "keras.Model":
-    """Returns a registered net as a new `keras.Model`.
-
-    Args:
-        name: Name in the registry, see `list_models`.
-        weights: None for new weights; "mnist" or "fashion_mnist" for the packaged ones; or the path of a
-            `.weights.h5` or `.keras` file.
-        num_classes: Number of classes; packaged weights have 10.
-        include_top: Whether the classifying layer is there; without it the model returns features.
-        input_shape: Shape of one image, `(height, width, channels)`.
-
-    Returns:
-        A model with input `(n, *input_shape)`, float32 in [0, 1], and output `(n, num_classes)`, probabilities.
-
-    Raises:
-        InputError: If a name is unknown, or the weights are not for this net.
-
-    Example:
-        >>> create_model("mlp_128").count_params()
-        101770
-    """
-    spec = get_model_spec(name)
-    if weights is None:
-        return spec.build(num_classes=num_classes, include_top=include_top, input_shape=input_shape)
-    if weights in pretrained.DATASETS:
-        path = pretrained.find_weights(name, str(weights))
-    else:
-        path = Path(weights)
-        if not path.is_file():
-            raise invalid(
-                "weights",
-                expected=f"None, one of: {', '.join(pretrained.DATASETS)}, or the path of a weights file",
-                received=repr(str(weights)),
-            )
-    model = spec.build(num_classes=num_classes, input_shape=input_shape)
-    try:
-        model.load_weights(path)
-    except _UNREADABLE as error:
-        raise InputError(
-            f"The weights in {path} cannot be loaded or do not fit {name!r} with num_classes={num_classes} and "
-            f"input_shape={tuple(input_shape)}. Packaged weights have 10 classes and (28, 28, 1). Keras says: {error}"
-        ) from error
-    if include_top:
-        return model
-    import keras
-
-    return keras.Model(model.input, model.layers[-1].input, name=name)
-
-
-def load_model(source: str | Path) -> "keras.Model":
-    """Returns the model of a run directory, of a `.keras` file, or a registered net with its packaged weights.
-
-    Args:
-        source: A run directory, the path of a `.keras` file, or a name from `list_models`.
-
-    Raises:
-        InputError: If there is no such thing, or it is not a model that Keras can read.
-    """
-    path = find_model(source)
-    if path is None:
-        return create_model(str(source), weights="mnist")
-    import keras
-
-    try:
-        return keras.models.load_model(path)
-    except _UNREADABLE as error:
-        raise InputError(
-            f"{path} is not a model that Keras can load. {_MODEL_SOURCES} Keras says: {error}"
-        ) from error
-
-
-def find_model(source: str | Path) -> Path | None:
-    """Returns the file that `load_model` reads, or None for a registered net; imports no Keras.
-
-    Raises:
-        InputError: If there is neither.
-    """
-    path = Path(source)
-    try:
-        return _find_model(path)
-    except OSError as error:  # a name too long, or a directory that is not ours to look into
-        raise InputError(f"{path} cannot be read: {error.strerror}. {_MODEL_SOURCES}") from error
-
-
-def _find_model(path: Path) -> Path | None:
-    if path.is_dir():
-        if (path / "model.keras").is_file():
-            return path / "model.keras"
-        if not (path / "config.json").is_file():
-            raise InputError(f"The directory {path} holds no run. {_MODEL_SOURCES}")
-        raise InputError(
-            f"The directory {path} holds no finished run: there is no model.keras. Finish the run with `mnist-keras "
-            "train ... --resume`, or start it anew with --overwrite."
-        )
-    if path.exists():
-        return path
-    if path.suffix or len(path.parts) > 1:
-        raise InputError(f"There is no model at {path}. {_MODEL_SOURCES}")
-    get_model_spec(str(path))
-    return None
-
-
-# What Keras, h5py and zipfile raise for a damaged file.
-_UNREADABLE = (
-    *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError),
-    zipfile.BadZipFile,
-)
-_MODEL_SOURCES = "Expected a run directory, a .keras file, or a registered name (`mnist-keras models` lists them)."

@@ -127,6 +127,10 @@ WRONG = {
     "directory in use": ([*TRAIN, "--run-dir", "full"], "full is not empty and holds no run."),
     "run directory is a file": ([*TRAIN, "--run-dir", "broken.json"], "broken.json is a file."),
     "out in use": (["evaluate", "mlp_128", "--out", "full"], "The directory full is not empty. Ch"),
+    "shift": (
+        ["evaluate", "mlp_128", "--shift", "-1"],
+        "Invalid `shift`. Expected a whole number of at least 0",
+    ),
     "out of nothing": (["evaluate", "mlp128"], "Unknown model 'mlp128'. Did you mean 'mlp_128'?"),
     "no run": (["compare", "mlp_128", "full"], "The directory full holds no run. Expected a run"),
     "large seed": (["train", "mlp_128", "--seed", "4294967296"], "at most 4294967295. Received"),

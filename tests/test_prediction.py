@@ -239,3 +239,28 @@ def test_bad_input_has_a_clear_error(images, case):
     with pytest.raises(InputError) as caught:
         call(images, np.arange(37) % 10)
     assert text in str(caught.value)
+
+
+def test_shifted_views_are_averaged(images):
+    model = net()
+    probabilities = predict_probabilities(model, images, shift=2, batch_size=10)
+    padded = np.pad(images, [(0, 0), (2, 2), (2, 2)])
+    views = [padded[:, y : y + 28, x : x + 28] for y in (0, 2, 4) for x in (0, 2, 4)]
+    expected = np.mean([predict_probabilities(model, view) for view in views], axis=0)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_an_evaluation_takes_shifted_views(images):
+    model, labels = net(), np.arange(37) % 10
+    expected = predict_probabilities(model, images, shift=1)
+    evaluation = evaluate(model, images, labels, shift=1)
+    np.testing.assert_allclose(evaluation.probabilities, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shift", [-1, 28, 0.5, "1"])
+def test_a_shift_leaves_something_of_the_image(images, shift):
+    expected = "Invalid `shift`. Expected a whole number of at least 0 and at most 27. Received: "
+    with pytest.raises(InputError) as caught:
+        predict_probabilities(net(), images, shift=shift)
+    assert str(caught.value) == f"{expected}{shift!r}."
