@@ -5,8 +5,9 @@
     python benchmarks/accuracy.py --data-dir DIR --again             # all of it anew, for instance on another machine
 
 A seed whose row is there is not trained again unless its recipe has changed; one that was interrupted goes on in its
-run directory under runs/accuracy. The recipes were chosen on training images held out; each run reads the test images
-once, with the weights of its last step. The means are printed as a table.
+run directory under runs/accuracy. The recipes were chosen on training images held out (results/trials.csv); each run
+reads the test images once, with the weights of its last step. `cnn_accurate_ensemble` is the vote of the seeds of
+`cnn_accurate`. README's table is made from the rows. `package_weights.py` puts a run's weights into the package.
 """
 
 import argparse
@@ -18,20 +19,33 @@ import shutil
 import statistics
 from pathlib import Path
 
-from documented import CONFUSION_MATRIX, NETS, NUM_TEST_IMAGES
-from report import read_rows
+from report import read_rows, with_block
 
+from mnist_keras.doctor import examine
 from mnist_keras.evaluation import wilson_interval
 from mnist_keras.recipes import Recipe, get_recipe
 from mnist_keras.registry import get_model_spec
 
 ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results" / "accuracy.csv"
+CONFUSION_MATRIX = RESULTS.with_name("confusion_matrix.png")  # of `lenet5`, seed 0
+NUM_TEST_IMAGES = 10_000  # of MNIST and of Fashion-MNIST
 SCORES = (  # of metrics.json
     "negative_log_likelihood",
     "brier_score",
     "expected_calibration_error",
     "train_accuracy",
+)
+NETS = (  # the documented nets, simplest first
+    "softmax_regression",
+    "mlp_128",
+    "mlp_128_64_dropout",
+    "mlp_1024_128",
+    "mlp_deep",
+    "cnn_2conv",
+    "lenet5",
+    "cnn_fast",
 )
 
 
@@ -42,11 +56,13 @@ class Entry:
     Attributes:
         net: Name in the registry.
         recipe_name: Name of a recipe; the net's own has its name.
-        seeds: How many seeds are trained by default.
+        data: Name of the data set.
+        seeds: How many seeds are trained by default; an ensemble votes with those of its members.
     """
 
     net: str
     recipe_name: str
+    data: str = "mnist"
     seeds: int = 5
 
     @property
@@ -54,10 +70,15 @@ class Entry:
         return get_recipe(self.recipe_name)
 
     @property
+    def is_ensemble(self) -> bool:
+        return get_model_spec(self.net).num_members > 1
+
+    @property
     def key(self) -> dict[str, str]:
         """What tells the rows of this entry, as it is now, from others."""
         fields = json.dumps(self.recipe.to_dict(), sort_keys=True)
         return {
+            "data": self.data,
             "net": self.net,
             "recipe": self.recipe_name,
             "recipe_digest": hashlib.sha256(fields.encode()).hexdigest()[:8],
@@ -66,39 +87,49 @@ class Entry:
 
     @property
     def title(self) -> str:
-        own = self.net == self.recipe_name
-        return f"`{self.net}`" if own else f"`{self.net}` by `{self.recipe_name}`"
+        own = self.recipe is get_model_spec(self.net).recipe
+        by = "" if own else f" by `{self.recipe_name}`"
+        return f"`{self.net}`{by}" + (" on Fashion-MNIST" if self.data == "fashion_mnist" else "")
 
 
-ENTRIES = tuple(Entry(name, name) for name in NETS)
+ENTRIES = (
+    *(Entry(name, name) for name in NETS),
+    Entry("mlp_deep", "mlp_deep_elastic"),
+    Entry("cnn_tiny", "cnn_tiny"),
+    Entry("cnn_accurate", "cnn_accurate"),
+    Entry("cnn_accurate_ensemble", "cnn_accurate"),
+    Entry("cnn_accurate", "cnn_accurate_fashion", "fashion_mnist", seeds=3),
+)
 
 
 def main() -> None:
-    names = [entry.recipe_name for entry in ENTRIES]
+    names = dict.fromkeys(entry.recipe_name for entry in ENTRIES)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="directory with MNIST's files")
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, help="directory with mnist/ and fashion_mnist/"
+    )
     parser.add_argument("--recipes", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--seeds", type=int, metavar="N", help="of each; default: 5")
+    parser.add_argument("--seeds", type=int, metavar="N", help="of each; default: 5, or 3")
     parser.add_argument("--again", action="store_true", help="train the seeds that are there, too")
     parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs" / "accuracy")
     args = parser.parse_args()
 
     from mnist_keras import load_data
 
-    data = load_data("mnist", data_dir=args.data_dir)
     for entry in ENTRIES:
         if entry.recipe_name not in args.recipes:
             continue
+        data = load_data(entry.data, data_dir=args.data_dir)
+        if entry.is_ensemble:
+            add_vote(entry, data, args.runs_dir)
+            continue
         for seed in range(args.seeds or entry.seeds):
-            if args.again or find_row(read_rows(RESULTS), entry, seed) is None:
+            if args.again or find_row(read_rows(RESULTS), entry, str(seed)) is None:
                 run = train_seed(entry, seed, data, args.runs_dir, overwrite=args.again)
-                write_rows(with_row(read_rows(RESULTS), make_row(entry, seed, run)))
-                print(
-                    f"{entry.recipe_name}, seed {seed}: {run.metrics['accuracy']:.2%}", flush=True
-                )
+                add_row(make_row(entry, str(seed), run.evaluation, run.metrics))
                 if (entry.net, seed) == ("lenet5", 0):
                     shutil.copy(run.run_dir / "plots" / "confusion_matrix.png", CONFUSION_MATRIX)
-    print(make_table(read_rows(RESULTS)))
+    README.write_text(with_table(README.read_text(encoding="utf-8"), read_rows(RESULTS)), "utf-8")
 
 
 def train_seed(entry: Entry, seed: int, data, runs_dir: Path, *, overwrite: bool):
@@ -118,48 +149,79 @@ def train_seed(entry: Entry, seed: int, data, runs_dir: Path, *, overwrite: bool
     )
 
 
-def make_row(entry: Entry, seed: int, run) -> dict[str, str]:
+def add_vote(entry: Entry, data, runs_dir: Path) -> None:
+    """Writes the row of an ensemble, once every member has its own; the members' runs are read, not trained."""
+    from mnist_keras import build_ensemble, evaluate, load_model
+    from mnist_keras.prediction import measure_accuracy
+
+    member = next(x for x in ENTRIES if x.recipe_name == entry.recipe_name and not x.is_ensemble)
+    seeds = range(get_model_spec(entry.net).num_members)
+    rows = [find_row(read_rows(RESULTS), member, str(seed)) for seed in seeds]
+    runs = [runs_dir / f"{member.recipe_name}-{member.key['recipe_digest']}-{x}" for x in seeds]
+    if not all(rows) or not all(map(Path.exists, runs)):
+        return
+    model = build_ensemble([load_model(run) for run in runs], name=entry.net)
+    evaluation = evaluate(model, data.test_images, data.test_labels)
+    metrics = {
+        **evaluation.to_dict(),
+        "train_accuracy": measure_accuracy(model, data.train_images, data.train_labels),
+        "train_seconds": sum(float(row["train_seconds"]) for row in rows),
+    }
+    add_row(make_row(entry, f"0 to {seeds[-1]}", evaluation, metrics))
+
+
+def make_row(entry: Entry, seed: str, evaluation, metrics: dict) -> dict[str, str]:
     """Returns a seed's row: accuracies are shares, the likelihood is in nats."""
-    wrong = run.evaluation.predictions != run.evaluation.labels
+    wrong = evaluation.predictions != evaluation.labels
     half = len(wrong) // 2  # of MNIST: students wrote the first one, census staff the second one
     return {
         **entry.key,
-        "seed": str(seed),
-        "accuracy": f"{run.metrics['accuracy']:.4f}",
+        "seed": seed,
+        "accuracy": f"{metrics['accuracy']:.4f}",
         "errors": str(wrong.sum()),
         "errors_in_first_half": str(wrong[:half].sum()),
-        **{name: f"{run.metrics[name]:.5f}" for name in SCORES},
-        "train_seconds": f"{run.metrics['train_seconds']:.1f}",
+        **{name: f"{metrics[name]:.5f}" for name in SCORES},
+        "train_seconds": f"{metrics['train_seconds']:.1f}",
+        "cores": str(examine()["cpu"]["cores"]),
     }
 
 
-def find_row(rows: list[dict[str, str]], entry: Entry, seed: int) -> dict[str, str] | None:
+def find_row(rows: list[dict[str, str]], entry: Entry, seed: str) -> dict[str, str] | None:
     """Returns the row of a seed, if it was trained by the recipe as it is now."""
-    key = {**entry.key, "seed": str(seed)}
+    key = {**entry.key, "seed": seed}
     return next((row for row in rows if key.items() <= row.items()), None)
 
 
-def with_row(rows: list[dict[str, str]], new: dict[str, str]) -> list[dict[str, str]]:
-    """Returns the rows with a new one, in the entries' order; that of the same recipe and seed goes."""
-    order = [entry.recipe_name for entry in ENTRIES]
-    same = new["recipe"], new["seed"]
-    rows = [x for x in rows if x["recipe"] in order and (x["recipe"], x["seed"]) != same] + [new]
-    return sorted(rows, key=lambda row: (order.index(row["recipe"]), int(row["seed"])))
+def add_row(new: dict[str, str]) -> None:
+    """Writes a row beside the others, in the entries' order; that of the same net, recipe and seed goes."""
+    order = [(entry.net, entry.recipe_name) for entry in ENTRIES]
 
+    def place(row):
+        return order.index((row["net"], row["recipe"])), row["seed"]
 
-def write_rows(rows: list[dict[str, str]]) -> None:
+    rows = [row for row in read_rows(RESULTS) if (row["net"], row["recipe"]) in order]
+    rows = [row for row in rows if place(row) != place(new)] + [new]
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with RESULTS.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
+        writer = csv.DictWriter(file, new)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(sorted(rows, key=place))
+    print(
+        f"{new['net']} by {new['recipe']}, seed {new['seed']}: {float(new['accuracy']):.2%}",
+        flush=True,
+    )
+
+
+def with_table(readme: str, rows: list[dict[str, str]]) -> str:
+    """Returns the README with the table between its two markers made from the rows."""
+    return with_block(readme, RESULTS.name, make_table(rows))
 
 
 def make_table(rows: list[dict[str, str]]) -> str:
     """Returns a Markdown table with a line for each entry that has rows."""
     lines = [
-        "| net | layers | parameters | seeds | test accuracy, % | 95 % interval | training images, % | seconds "
-        "| claim, % |",
+        "| net | layers | parameters | seeds | test accuracy, % | 95 % interval | training images, % "
+        "| seconds (cores) | claim, % |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for entry in ENTRIES:
@@ -173,11 +235,13 @@ def make_table(rows: list[dict[str, str]]) -> str:
         low, high = wilson_interval(round(mean * NUM_TEST_IMAGES), NUM_TEST_IMAGES)
         trained = statistics.mean(float(row["train_accuracy"]) for row in own)
         seconds = statistics.median(float(row["train_seconds"]) for row in own)
+        cores = ", ".join(sorted({row["cores"] for row in own}))
         claim = "" if spec.claimed_accuracy is None else f"{100 * spec.claimed_accuracy:.2f}"
+        seeds = "one vote" if entry.is_ensemble else len(own)
         lines.append(
-            f"| {entry.title} | {spec.description} | {spec.num_parameters:,} | {len(own)} "
+            f"| {entry.title} | {spec.description} | {spec.num_parameters:,} | {seeds} "
             f"| {100 * mean:.2f}{spread} | {100 * low:.2f} to {100 * high:.2f} "
-            f"| {100 * trained:.2f} | {seconds:.0f} | {claim} |"
+            f"| {100 * trained:.2f} | {seconds:.0f} ({cores}) | {claim} |"
         )
     return "\n".join(lines)
 

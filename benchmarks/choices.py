@@ -1,4 +1,4 @@
-"""Trains every registered net in float32 and in bfloat16, with XLA and without: is what "auto" chooses the fastest?
+"""Trains every documented net in float32 and in bfloat16, with XLA and without: is what "auto" chooses the fastest?
 
     python benchmarks/choices.py --data-dir DIR                  # a quarter of an hour; results/choices.csv
     python benchmarks/choices.py --data-dir DIR --nets mlp_128   # the rows of some nets alone
@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import machine
+from accuracy import NETS
 from own_process import OwnProcess
 from report import read_rows
 from speed import QUICK_IMAGES, RESULTS, ROOT, first_images
@@ -64,12 +65,12 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-    from mnist_keras import list_models, load_data
+    from mnist_keras import load_data
 
     data = load_data("mnist", data_dir=args.data_dir)
-    nets, precisions, repeats = args.nets or list_models(), PRECISIONS, REPEATS
-    if unknown := sorted({*nets} - {*list_models()}):
-        parser.error(f"unknown nets: {', '.join(unknown)} (expected: {', '.join(list_models())})")
+    nets, precisions, repeats = args.nets or sorted(NETS), PRECISIONS, REPEATS
+    if unknown := sorted({*nets} - {*NETS}):
+        parser.error(f"unknown nets: {', '.join(unknown)} (expected: {', '.join(sorted(NETS))})")
     if args.quick:
         data, nets, precisions, repeats = (
             first_images(data, QUICK_IMAGES),

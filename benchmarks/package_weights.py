@@ -1,6 +1,8 @@
 """Puts a finished run's weights, rounded to float16, and their model card into the package.
 
     python benchmarks/package_weights.py runs/accuracy/lenet5-1a2b3c4d-0 --data-dir DIR
+    python benchmarks/package_weights.py runs/accuracy/cnn_accurate-1a2b3c4d-? --data-dir DIR \\
+        --ensemble cnn_accurate_ensemble    # the runs as its members
 
 The card's scores are those of the rounded weights. What was trained on Fashion-MNIST is stored as NET-fashion_mnist.
 """
@@ -26,28 +28,35 @@ def main() -> None:
     parser.add_argument(
         "--data-dir", type=Path, required=True, help="directory of the data's files"
     )
+    parser.add_argument("--ensemble", metavar="NAME", help="the net whose members the runs are")
     args = parser.parse_args()
-    for run in args.runs:
-        card = package(run, args.data_dir)
+    for runs in [args.runs] if args.ensemble else [[run] for run in args.runs]:
+        card = package(runs, args.data_dir, ensemble=args.ensemble)
         print(f"{card['name']}: {card['results']['test_accuracy']:.2%}")
 
 
-def package(run: Path, data_dir: Path) -> dict:
-    """Writes a run's weights and their card; returns the card."""
-    from mnist_keras import create_model, evaluate, load_data, load_model
+def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) -> dict:
+    """Writes the weights of a run, or of an ensemble of several, and their card; returns the card."""
+    from mnist_keras import build_ensemble, create_model, evaluate, load_data, load_model
     from mnist_keras.prediction import measure_accuracy
 
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    name, dataset = config["model"]["name"], config["data"]["name"]
+    configs = [json.loads((run / "config.json").read_text(encoding="utf-8")) for run in runs]
+    name, dataset = configs[0]["model"]["name"], configs[0]["data"]["name"]
     if dataset not in LICENSES:
-        raise SystemExit(f"{run} was trained on {dataset}. Expected one of: {', '.join(LICENSES)}.")
-    command = train_command(name, dataset, config)
+        raise SystemExit(f"{runs[0]} was trained on {dataset}. Expected: {', '.join(LICENSES)}.")
+    command = train_command(name, dataset, configs[0])
+    seeds = [config["seed"] for config in configs]
+    models = [load_model(run) for run in runs]
+    if ensemble:
+        models = [build_ensemble(models, name=ensemble)]
+        name, command = ensemble, ensemble_command(configs)
     data = load_data(dataset, data_dir=data_dir)
     path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.weights.h5"
-    save_rounded(load_model(run), path)
+    save_rounded(models[0], path)
     model = create_model(name, weights=path)
     evaluation = evaluate(model, data.test_images, data.test_labels)
     cpu = examine()["cpu"]
+    metrics = [json.loads((run / "metrics.json").read_text(encoding="utf-8")) for run in runs]
     card = {
         "name": name,
         "dataset": dataset,
@@ -60,8 +69,8 @@ def package(run: Path, data_dir: Path) -> dict:
             "ink": "light on dark",
         },
         "output": {"shape": [10], "dtype": "float32", "meaning": "class probabilities"},
-        "recipe": config["recipe"],
-        "seed": config["seed"],
+        "recipe": configs[0]["recipe"],
+        "seed": seeds if ensemble else seeds[0],
         "command": command,
         "results": {
             "test_accuracy": evaluation.accuracy,
@@ -72,22 +81,43 @@ def package(run: Path, data_dir: Path) -> dict:
             "expected_calibration_error": evaluation.expected_calibration_error,
         },
         "data_license": LICENSES[dataset],
-        "versions": config["versions"],
+        "versions": configs[0]["versions"],
         "hardware": f"{cpu['model']}, {cpu['cores']} cores",
-        "train_seconds": json.loads((run / "metrics.json").read_text())["train_seconds"],
+        "train_seconds": sum(row["train_seconds"] for row in metrics),
     }
     text = json.dumps(card, indent=2) + "\n"
     path.with_name(f"{stem(name, dataset)}.json").write_text(text, encoding="utf-8")
     return card
 
 
+def ensemble_command(configs: list[dict]) -> str:
+    """Returns the command that trains the members; they must differ in their seed alone."""
+    unlike = [
+        key
+        for key in ("model", "recipe", "data")
+        if any(x[key] != configs[0][key] for x in configs)
+    ]
+    if unlike or len({config["seed"] for config in configs}) < len(configs):
+        raise SystemExit(
+            f"The runs differ in {', '.join(unlike) or 'nothing'}. Expected: in their seed alone."
+        )
+    name = recipe_name(configs[0])
+    return f"python benchmarks/accuracy.py --data-dir DIR --recipes {name} --seeds {len(configs)}"
+
+
 def train_command(name: str, dataset: str, config: dict) -> str:
-    """Returns the command that repeats the training; its recipe must be a registered one."""
+    """Returns the command that repeats the training."""
+    recipe = recipe_name(config)
+    by = "" if recipe == name else f" --recipe {recipe}"
+    return f"mnist-keras train {name} --data {dataset}{by} --seed {config['seed']}"
+
+
+def recipe_name(config: dict) -> str:
+    """Returns the registered name of a run's recipe: the net's own, or another."""
     names = [key for key, recipe in RECIPES.items() if recipe.to_dict() == config["recipe"]]
     if not names:
-        raise SystemExit(f"The recipe of {name}'s run is not a registered one.")
-    by = "" if name in names else f" --recipe {names[0]}"
-    return f"mnist-keras train {name} --data {dataset}{by} --seed {config['seed']}"
+        raise SystemExit(f"The recipe of {config['model']['name']}'s run is not a registered one.")
+    return config["model"]["name"] if config["model"]["name"] in names else names[0]
 
 
 def save_rounded(model, path: Path) -> None:

@@ -7,11 +7,12 @@ from unittest import mock
 
 import numpy as np
 import tensorflow as tf
+from accuracy import NETS
 from goals import AUGMENTED
 from ours import Ours
 from stopwatch import seconds_of
 
-from mnist_keras import create_model, get_model_spec, list_models, loop, make_dataset, pipeline
+from mnist_keras import create_model, get_model_spec, loop, make_dataset, pipeline
 from mnist_keras.batches import epoch_order, get_batch, make_batch_source
 from mnist_keras.prediction import BATCH_SIZE, predict_probabilities
 
@@ -79,7 +80,7 @@ def measure_pipeline(results, data, work) -> None:
             for _ in range(work.repeats):
                 rate = steps * 128 / seconds_of(run)
                 results.add(f"pipeline_{name}", contestant, "images_per_second", rate)
-    for name in work.nets or list_models():
+    for name in work.nets or sorted(NETS):
         _measure_share(results, f"pipeline_share_{name}", name, data, work)
     for name in work.transforms or TRANSFORMS:
         task = f"pipeline_share_{AUGMENTED}_{name}"

@@ -3,8 +3,9 @@
     python benchmarks/trial.py --data-dir DIR mlp_deep --recipe '{"augmentation": "elastic", "epochs": 40}'
     python benchmarks/trial.py --data-dir DIR build_deep_cnn --arguments '{"dropout": 0.4}' --recipe '{"epochs": 14}'
 
-The test images are not looked at: recipes are chosen by these rows, appended to results/trials.csv. The fields that
-`--recipe` leaves out are those of the registered net's recipe, or of `Recipe(precision="auto")`.
+The test images are not looked at: recipes are chosen by these rows, appended to results/trials.csv. `--recipe` takes a
+name, or fields; those that it leaves out are those of the registered net's recipe, or of `Recipe(precision="auto")`.
+The temperature that is fitted on the held-out images is for nets of the same recipe, trained on all the images.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def main() -> None:
     )
     parser.add_argument("--data", default="mnist", help="name of the data set (default: mnist)")
     parser.add_argument("--arguments", type=json.loads, default={}, help="of the builder, as JSON")
-    parser.add_argument("--recipe", type=json.loads, default={}, help="fields, as JSON")
+    parser.add_argument("--recipe", default="{}", help="a name, or fields as JSON")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
     parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file that gets the row")
@@ -48,6 +49,7 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
 
     import mnist_keras as mk
     from mnist_keras.distribution import choose_precision, precision_policy
+    from mnist_keras.recipes import get_recipe
 
     data = mk.load_data(args.data, data_dir=args.data_dir)
     images, labels = data.train_images, data.train_labels
@@ -55,7 +57,8 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     splits = (images[:n], labels[:n]), (images[n:], labels[n:])
     registered = args.net in mk.list_models()
     base = mk.get_model_spec(args.net).recipe if registered else mk.Recipe(precision="auto")
-    recipe = base.replace(**args.recipe)
+    own = args.recipe.startswith("{")
+    recipe = base.replace(**json.loads(args.recipe)) if own else get_recipe(args.recipe)
     model = args.net
     if not registered or args.arguments:
         builder = mk.get_model_spec(args.net).build if registered else getattr(mk, args.net)
@@ -63,17 +66,23 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
         with precision_policy(choose_precision(recipe.precision, wide=True)):
             model = builder(**args.arguments)
     run = mk.train(model, splits, recipe=recipe, seed=args.seed, verbose=0)
+    scores = run.evaluation
+    temperature = mk.fit_temperature(scores.labels, scores.probabilities)
+    scaled = mk.apply_temperature(scores.probabilities, temperature)
+    calibrated = mk.evaluate_predictions(scores.labels, scaled)
     return {
         "data": args.data,
         "net": args.net,
         "arguments": json.dumps(args.arguments),
-        "recipe": json.dumps(args.recipe),
+        "recipe": args.recipe,
         "seed": str(args.seed),
         "precision": run.model.dtype_policy.name,
         "parameters": str(run.model.count_params()),
         "held_out_errors": str(run.metrics["num_errors"]),
         "held_out_accuracy": f"{run.metrics['accuracy']:.4f}",
         "negative_log_likelihood": f"{run.metrics['negative_log_likelihood']:.5f}",
+        "temperature": f"{temperature:.3f}",
+        "likelihood_at_temperature": f"{calibrated.negative_log_likelihood:.5f}",
         "train_accuracy": f"{run.metrics['train_accuracy']:.5f}",
         "seconds": f"{run.metrics['train_seconds']:.0f}",
     }

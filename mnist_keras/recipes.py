@@ -145,10 +145,31 @@ class Recipe:
         return Recipe.from_dict({**self.to_dict(), **changes})
 
 
+_SLANTED = {"rotation": 12.0, "shift": 2.0, "zoom": 0.12, "shear": 6.0}
+_ACCURATE: dict[str, Any] = {  # but for the augmentation, which depends on the data
+    "optimizer": "adamw",
+    "learning_rate": 2e-3,
+    "schedule": "one_cycle",
+    "epochs": 30,
+    "weight_decay": 0.05,
+    "label_smoothing": 0.05,
+    "precision": "auto",
+}
 RECIPES: dict[str, Recipe] = {
     # The sources of the documented nets fix optimizer, learning rate and batch size where a comment says so.
     "softmax_regression": Recipe(),
     "mlp_128": Recipe(),  # Adam 1e-3, mini-batches
+    "cnn_accurate": Recipe(**_ACCURATE, augmentation=_SLANTED),
+    "cnn_accurate_fashion": Recipe(  # clothes stand upright
+        **_ACCURATE, augmentation={"rotation": 5.0, "shift": 2.0, "zoom": 0.1, "erasing": 0.3}
+    ),
+    "cnn_tiny": Recipe(
+        learning_rate=5e-3,
+        schedule="one_cycle",
+        epochs=60,
+        augmentation={"rotation": 8.0, "shift": 1.5, "zoom": 0.08, "shear": 5.0},
+        precision="auto",
+    ),
     "cnn_fast": Recipe(
         # Betas, learning rate and batch size of `train_mnist_fast`; label smoothing is ours: 0.2 points.
         optimizer={"class_name": "Adam", "config": {"beta_1": 0.7, "beta_2": 0.9}},
@@ -163,6 +184,15 @@ RECIPES: dict[str, Recipe] = {
     "mlp_128_64_dropout": Recipe(batch_size=64),  # Adam 1e-3, 10 epochs, batch 64
     "mlp_1024_128": Recipe(schedule="cosine"),
     "mlp_deep": Recipe(schedule="cosine", epochs=15),
+    "mlp_deep_elastic": Recipe(
+        learning_rate=2e-3,
+        schedule="one_cycle",
+        batch_size=256,
+        epochs=100,
+        label_smoothing=0.05,
+        augmentation={"rotation": 10.0, "shift": 1.0, "zoom": 0.1, "elastic_alpha": 24.0},
+        precision="auto",
+    ),
     "lenet5": Recipe(learning_rate=3e-3, schedule="cosine", augmentation="affine", epochs=20),
 }
 

@@ -26,9 +26,9 @@ from mnist_keras.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from mnist_keras.datasets import ImageData, load_data, make_image_data
 from mnist_keras.evaluation import Evaluation
 from mnist_keras.hooks import check_callbacks, choose_verbosity
+from mnist_keras.loading import load_model
 from mnist_keras.loop import Interrupted, Progress, TrainingLoop
 from mnist_keras.plotting import GRID_IMAGES, save_plots, worst_errors
-from mnist_keras.loading import load_model
 from mnist_keras.prediction import evaluate_test, measure_accuracy
 from mnist_keras.readers import idx_sha256
 from mnist_keras.recipes import Recipe, compile_model

@@ -21,6 +21,8 @@ def accuracy(monkeypatch, tmp_path):
     import accuracy
 
     monkeypatch.setattr(accuracy, "RESULTS", tmp_path / "accuracy.csv")
+    monkeypatch.setattr(accuracy, "README", tmp_path / "README.md")
+    accuracy.README.write_text("<!-- accuracy.csv: begin -->\n<!-- accuracy.csv: end -->\n")
     return accuracy
 
 
@@ -67,8 +69,10 @@ def test_a_seed_is_trained_once(accuracy, run_benchmark, monkeypatch):
 
 def test_the_table_leaves_out_rows_of_a_recipe_before(accuracy, run_benchmark, monkeypatch):
     run_benchmark("--seeds", "2")
-    table = accuracy.make_table(accuracy.read_rows(accuracy.RESULTS)).splitlines()
-    assert table[2].startswith("| `softmax_regression` | 784 - softmax 10 | 7,850 | 2 | ")
+    table = accuracy.make_table(accuracy.read_rows(accuracy.RESULTS))
+    start = "| `softmax_regression` | 784 - softmax 10 | 7,850 | 2 | "
+    assert table.splitlines()[2].startswith(start)
+    assert f"\n{table}\n" in accuracy.README.read_text()
     changed = dataclasses.replace(recipes.RECIPES["softmax_regression"], epochs=1)
     monkeypatch.setitem(recipes.RECIPES, "softmax_regression", changed)
     assert accuracy.make_table(accuracy.read_rows(accuracy.RESULTS)).count("\n") == 1
@@ -89,7 +93,7 @@ def test_weights_are_packaged_rounded_and_scored_so(accuracy, monkeypatch, tmp_p
     for room in (package_weights, pretrained):
         monkeypatch.setattr(room, "WEIGHTS_DIRECTORY", tmp_path)
 
-    card = package_weights.package(tmp_path / "run", tmp_path)
+    card = package_weights.package([tmp_path / "run"], tmp_path)
     assert card["command"] == "mnist-keras train mlp_128 --data mnist --seed 0"
     assert (tmp_path / "mlp_128.weights.h5").stat().st_size < 2.2 * 101_770 + 30_000
     loaded = mk.create_model("mlp_128", weights="mnist")

@@ -1,0 +1,118 @@
+"""Scores the packaged nets on their test images: intervals, McNemar's test, calibration, shifted views.
+
+    python benchmarks/packaged.py --data-dir DIR                # results/packaged.csv, two minutes
+    python benchmarks/packaged.py --data-dir DIR --nets lenet5  # its rows alone
+
+Nothing is trained. Nets for MNIST are compared with `lenet5` on the same images. A net's temperature is that of the
+last trial of its recipe in results/trials.csv: fitted to training images held out, on a net that was not trained on
+them. `accuracy_of_views` averages over each image and its eight neighbours shifted by a pixel.
+"""
+
+import argparse
+import csv
+import os
+from pathlib import Path
+
+from accuracy import NETS
+from report import read_rows
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+REFERENCE = "lenet5"
+OTHERS = ("cnn_tiny", "cnn_accurate", "cnn_accurate_ensemble")
+SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
+
+
+def main() -> None:
+    nets = (*NETS, *OTHERS)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, help="directory with mnist/ and fashion_mnist/"
+    )
+    parser.add_argument("--nets", nargs="+", choices=nets, default=nets, metavar="NET")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="directory of the results")
+    args = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    from mnist_keras import load_data
+    from mnist_keras.pretrained import DATASETS, list_weights
+
+    path = args.out / "packaged.csv"
+    rows = {(row["net"], row["data"]): row for row in read_rows(path)}
+    for dataset in DATASETS:
+        data = load_data(dataset, data_dir=args.data_dir)
+        reference = predict(REFERENCE, data) if dataset == "mnist" else None
+        for net in args.nets:
+            if net in list_weights(dataset):
+                rows[net, dataset] = make_row(net, data, reference)
+                print(
+                    f"{net} on {dataset}: {float(rows[net, dataset]['accuracy']):.2%}", flush=True
+                )
+    order = sorted(rows, key=lambda key: (DATASETS.index(key[1]), nets.index(key[0])))
+    args.out.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[order[0]])
+        writer.writeheader()
+        writer.writerows(rows[key] for key in order)
+
+
+def predict(net: str, data, **options):
+    from mnist_keras import create_model, predict_probabilities
+
+    return predict_probabilities(create_model(net, weights=data.name), data.test_images, **options)
+
+
+def make_row(net: str, data, reference) -> dict[str, str]:
+    """Returns a net's row: shares, nats, and for the comparison numbers of images."""
+    from mnist_keras import apply_temperature, compare, evaluate_predictions
+    from mnist_keras.pretrained import load_card
+
+    labels, probabilities = data.test_labels, predict(net, data)
+    scores = evaluate_predictions(labels, probabilities)
+    wrong = scores.predictions != labels
+    half = len(wrong) // 2  # of MNIST: students wrote the first one, census staff the second one
+    row = {
+        "net": net,
+        "data": data.name,
+        "seed": str(load_card(net, data.name)["seed"]),
+        "accuracy": f"{scores.accuracy:.4f}",
+        "ci95_low": f"{scores.accuracy_ci95[0]:.4f}",
+        "ci95_high": f"{scores.accuracy_ci95[1]:.4f}",
+        "errors_in_first_half": str(wrong[:half].sum()),
+        "errors_in_second_half": str(wrong[half:].sum()),
+        "accuracy_of_views": f"{(predict(net, data, shift=1).argmax(axis=1) == labels).mean():.4f}",
+        "only_this_right": "",
+        "only_lenet5_right": "",
+        "mcnemar_p_value": "",
+        **{name: f"{getattr(scores, name):.5f}" for name in SCORES},
+        "temperature": "",
+        **{f"{name}_at_temperature": "" for name in SCORES},
+    }
+    if reference is not None and net != REFERENCE:
+        comparison = compare(labels, probabilities, reference)
+        row["only_this_right"] = str(comparison.only_a_correct)
+        row["only_lenet5_right"] = str(comparison.only_b_correct)
+        row["mcnemar_p_value"] = f"{comparison.p_value:.2g}"
+    if temperature := find_temperature(net, data.name, load_card(net, data.name)["command"]):
+        row["temperature"] = temperature
+        scaled = apply_temperature(probabilities, float(temperature))
+        calibrated = evaluate_predictions(labels, scaled)
+        row |= {f"{name}_at_temperature": f"{getattr(calibrated, name):.5f}" for name in SCORES}
+    return row
+
+
+def find_temperature(net: str, dataset: str, command: str) -> str:
+    """Returns the temperature of the last trial of a net's recipe; nothing if there is none."""
+    words = command.split()
+    recipe = words[words.index("--recipe") + 1] if "--recipe" in words else "{}"
+    trials = [
+        row["temperature"]
+        for row in read_rows(RESULTS / "trials.csv")
+        if (row["net"], row["data"], row["arguments"], row["recipe"])
+        == (net, dataset, "{}", recipe)
+    ]
+    return trials[-1] if trials else ""
+
+
+if __name__ == "__main__":
+    main()
