@@ -177,11 +177,11 @@ def _models(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(nets, indent=2))
         return
-    print(f"{'net':<20} {'parameters':>10} {'claimed accuracy':>17}  weights for")
+    print(f"{'net':<22} {'parameters':>10} {'claimed accuracy':>17}  weights for")
     for net in nets:
         claim = f"{net['claimed_accuracy']:.2%}" if net["claimed_accuracy"] else "none"
         packaged = ", ".join(net["weights"]) or "none"
-        print(f"{net['name']:<20} {net['num_parameters']:>10,} {claim:>17}  {packaged}")
+        print(f"{net['name']:<22} {net['num_parameters']:>10,} {claim:>17}  {packaged}")
         print(f"  {net['description']}")
 
 

@@ -166,8 +166,8 @@ RECIPES: dict[str, Recipe] = {
     "cnn_tiny": Recipe(
         learning_rate=5e-3,
         schedule="one_cycle",
-        epochs=60,
-        augmentation={"rotation": 8.0, "shift": 1.5, "zoom": 0.08, "shear": 5.0},
+        epochs=40,
+        augmentation={"rotation": 10.0, "shift": 2.0, "zoom": 0.1, "shear": 5.0},
         precision="auto",
     ),
     "cnn_fast": Recipe(

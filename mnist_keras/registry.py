@@ -88,15 +88,14 @@ MODELS: dict[str, ModelSpec] = {
         ),
         ModelSpec(
             name="cnn_accurate",
-            description="2 conv of 32, 2 of 64, 2 of 128 filters, 3x3, the first 5x5; pool, ReLU and dropout 0.1 after "
-            "each two - 256 ReLU - dropout 0.1 - softmax 10",
+            description="conv 5x5x32 3x3x32 - pool - 64 64 - pool - 128 128 - pool - 256 - softmax 10",
             num_parameters=584_682,
             source="ours, after Simonyan and Zisserman 2015",
             **_ACCURATE,
         ),
         ModelSpec(
             name="cnn_accurate_ensemble",
-            description="mean of the probabilities of five `cnn_accurate`, trained from different seeds",
+            description="mean of the probabilities of five `cnn_accurate`, each of another seed",
             num_parameters=5 * 584_682,
             source="ours",
             num_members=5,
@@ -114,8 +113,7 @@ MODELS: dict[str, ModelSpec] = {
         ),
         ModelSpec(
             name="cnn_tiny",
-            description="2 conv of 8, 2 of 16, 1 of 20 filters, 3x3, the first 5x5; batch norm and ReLU after each, "
-            "pool after each two and the last - softmax 10",
+            description="conv 5x5x8 3x3x8 - pool - 16 16 - pool - 20 - pool, batch norm - softmax 10",
             builder="build_deep_cnn",
             arguments={
                 "stages": ((8, 8), (16, 16), (20,)),
