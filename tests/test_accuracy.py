@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import mnist_keras as mk
-from mnist_keras import pretrained, recipes
+from mnist_keras import pretrained, recipes, registry
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -32,13 +32,13 @@ def run_benchmark(accuracy, monkeypatch, tmp_path):
     data = mk.load_data("digits")
     monkeypatch.setattr(mk, "load_data", lambda *_, **__: data)
 
-    def run(*arguments):
+    def run(*arguments, recipe="softmax_regression"):
         trained = []
         train = mk.train
         with monkeypatch.context() as patch:
             patch.setattr(mk, "train", lambda *a, **k: trained.append(k["seed"]) or train(*a, **k))
             options = ["--data-dir", "x", "--runs-dir", str(tmp_path / "runs"), *arguments]
-            argv = ["accuracy.py", "--recipes", "softmax_regression", *options]
+            argv = ["accuracy.py", "--recipes", recipe, *options]
             patch.setattr("sys.argv", argv)
             accuracy.main()
         return trained
@@ -78,18 +78,71 @@ def test_the_table_leaves_out_rows_of_a_recipe_before(accuracy, run_benchmark, m
     assert accuracy.make_table(accuracy.read_rows(accuracy.RESULTS)).count("\n") == 1
 
 
+def pretend_mnist(monkeypatch):
+    """Makes scikit-learn's digits what `load_data` calls MNIST."""
+    named = dataclasses.replace(mk.load_data("digits"), name="mnist")
+    monkeypatch.setattr(mk, "load_data", lambda *_, **__: named)
+
+
+def rename_data(run):
+    """Writes into a run's configuration that it was trained on MNIST."""
+    path = run / "config.json"
+    config = json.loads(path.read_text())
+    config["data"]["name"] = "mnist"
+    path.write_text(json.dumps(config))
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """The recipe of the accurate net, cut to one epoch."""
+    changed = dataclasses.replace(recipes.RECIPES["cnn_accurate"], epochs=1)
+    monkeypatch.setitem(recipes.RECIPES, "cnn_accurate", changed)
+    for name in ("cnn_accurate", "cnn_accurate_ensemble"):
+        spec = dataclasses.replace(registry.MODELS[name], recipe=changed)
+        monkeypatch.setitem(registry.MODELS, name, spec)
+
+
+@pytest.mark.slow
+def test_the_seeds_vote_once_all_are_there(accuracy, run_benchmark, short, monkeypatch, tmp_path):
+    run_benchmark("--seeds", "4", recipe="cnn_accurate")
+    assert [row["seed"] for row in accuracy.read_rows(accuracy.RESULTS)] == list("0123")
+    assert run_benchmark(recipe="cnn_accurate") == [4]
+    *members, vote = accuracy.read_rows(accuracy.RESULTS)
+    assert (vote["net"], vote["seed"]) == ("cnn_accurate_ensemble", "0 to 4")
+    assert int(vote["errors"]) <= max(int(row["errors"]) for row in members)
+    seconds = sum(float(row["train_seconds"]) for row in members)
+    assert float(vote["train_seconds"]) == pytest.approx(seconds, abs=0.1)
+    assert "| `cnn_accurate_ensemble` | " in accuracy.README.read_text()
+    assert run_benchmark(recipe="cnn_accurate") == []
+
+    import package_weights
+
+    pretend_mnist(monkeypatch)
+    for room in (package_weights, pretrained):
+        monkeypatch.setattr(room, "WEIGHTS_DIRECTORY", tmp_path)
+    runs = sorted((tmp_path / "runs").iterdir())
+    for run in runs:
+        rename_data(run)
+    card = package_weights.package(runs, tmp_path, ensemble="cnn_accurate_ensemble")
+    assert card["seed"] == [0, 1, 2, 3, 4]
+    assert card["command"].endswith(" --recipes cnn_accurate --seeds 5")
+    loaded = mk.create_model("cnn_accurate_ensemble", weights="mnist")
+    data = mk.load_data("mnist")
+    members = [mk.predict_probabilities(mk.load_model(run), data.test_images) for run in runs]
+    voted = mk.predict_probabilities(loaded, data.test_images)
+    np.testing.assert_allclose(voted, np.mean(members, axis=0), atol=0.01)
+    with pytest.raises(SystemExit, match="in their seed alone"):
+        package_weights.package([runs[0], runs[0]], tmp_path, ensemble="cnn_accurate_ensemble")
+
+
 def test_weights_are_packaged_rounded_and_scored_so(accuracy, monkeypatch, tmp_path):
     import package_weights
 
     data = mk.load_data("digits")
     recipe = mk.get_model_spec("mlp_128").recipe
     run = mk.train("mlp_128", data, recipe=recipe, run_dir=tmp_path / "run", verbose=0)
-    named = dataclasses.replace(data, name="mnist")
-    monkeypatch.setattr(mk, "load_data", lambda *_, **__: named)
-    config_path = tmp_path / "run" / "config.json"
-    config = json.loads(config_path.read_text())
-    config["data"]["name"] = "mnist"
-    config_path.write_text(json.dumps(config))
+    pretend_mnist(monkeypatch)
+    rename_data(tmp_path / "run")
     for room in (package_weights, pretrained):
         monkeypatch.setattr(room, "WEIGHTS_DIRECTORY", tmp_path)
 
