@@ -189,7 +189,6 @@ RECIPES: dict[str, Recipe] = {
         schedule="one_cycle",
         batch_size=256,
         epochs=100,
-        label_smoothing=0.05,
         augmentation={"rotation": 10.0, "shift": 1.0, "zoom": 0.1, "elastic_alpha": 24.0},
         precision="auto",
     ),
