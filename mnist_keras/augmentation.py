@@ -18,14 +18,15 @@ MAX_SHEAR = 45.0  # degrees
 MAX_ZOOM = 0.5  # beyond this a digit becomes a dot or leaves the picture
 ERASED_SIDE = (0.1, 0.35)  # of the picture's side; larger ones hide what tells digits apart
 SEED_STREAM = 0xA06 << 32  # keeps these draws apart from others of the same seed and step
+FLIP_STREAM = 0xF11 << 32  # and those of the flip apart from these
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Random affine map, elastic distortion and erasing; a strength of 0 leaves a transform out.
+    """Random affine map, elastic distortion, flip and erasing; a strength of 0 leaves a transform out.
 
     Affine map and elastic distortion are composed into one bilinear resampling, so that a picture is
-    blurred once only; what lies outside of it is black. Nothing is ever mirrored.
+    blurred once only; what lies outside of it is black.
 
     Args:
         rotation: Largest angle in degrees, to either side, at most 45.
@@ -36,6 +37,7 @@ class Augmentation:
             from [-1, 1] smoothed by a Gaussian.
         elastic_sigma: Standard deviation of that Gaussian in pixels.
         erasing: Probability that a rectangle is painted black.
+        flip: Probability that a picture is mirrored, left to right: for clothes, never for digits or letters.
 
     Reference:
         Simard, Steinkraus and Platt, 2003, "Best Practices for Convolutional Neural Networks Applied
@@ -50,9 +52,11 @@ class Augmentation:
     elastic_alpha: float = 0.0
     elastic_sigma: float = 4.0
     erasing: float = 0.0
+    flip: float = 0.0
 
     def __post_init__(self):
-        largest = {"rotation": MAX_ROTATION, "shear": MAX_SHEAR, "zoom": MAX_ZOOM, "erasing": 1.0}
+        largest = {"rotation": MAX_ROTATION, "shear": MAX_SHEAR, "zoom": MAX_ZOOM}
+        largest |= {"erasing": 1.0, "flip": 1.0}  # probabilities
         for name, value in dataclasses.asdict(self).items():
             maximum = largest.get(name, float("inf"))
             above = name == "elastic_sigma"  # a Gaussian of no width has no density
@@ -75,7 +79,7 @@ class Augmentation:
     @property
     def is_identity(self) -> bool:
         """Whether images come back as they are."""
-        return not (self._resamples or self.erasing)
+        return not (self._resamples or self.erasing or self.flip)
 
     @property
     def _resamples(self) -> bool:
@@ -173,7 +177,7 @@ def _augment(
 ) -> tf.Tensor:
     rows, (height, width) = tf.shape(images)[0], images.shape[1:3]
 
-    def draw(shape: tuple[int, ...], stream: int) -> tf.Tensor:
+    def draw(shape: tuple[int, ...], stream: int, seed: tf.Tensor = seed) -> tf.Tensor:
         """Draws from [0, 1) for the global batch and returns the rows of this slice."""
         everything = tf.random.stateless_uniform(
             (rows if batch_size is None else batch_size, *shape),
@@ -182,6 +186,9 @@ def _augment(
         )
         return tf.slice(everything, [first_row] + [0] * len(shape), [rows, *shape])
 
+    if augmentation.flip:
+        chance = draw((1, 1, 1), 0, tf.bitwise.bitwise_xor(seed, FLIP_STREAM))
+        images = tf.where(chance < augmentation.flip, images[:, :, ::-1], images)
     draws = tf.unstack(draw((10,), 0)[..., None, None], axis=1)
     if augmentation._resamples:
         x, y = _source_of_affine(

@@ -10,9 +10,17 @@ import tensorflow as tf
 from mnist_keras import augmentation
 from mnist_keras._validation import InputError
 from mnist_keras.augmentation import AUGMENTATIONS, Augmentation, get_augmentation
+from mnist_keras.recipes import RECIPES
 
 EVERYTHING = Augmentation(
-    rotation=10, shift=2, zoom=0.1, shear=10, elastic_alpha=24, elastic_sigma=4, erasing=0.5
+    rotation=10,
+    shift=2,
+    zoom=0.1,
+    shear=10,
+    elastic_alpha=24,
+    elastic_sigma=4,
+    erasing=0.5,
+    flip=0.5,
 )
 SINGLE = {
     "rotation": Augmentation(rotation=20),
@@ -111,6 +119,28 @@ def test_erasing_paints_one_rectangle_black():
             assert np.ptp(side) == len(side) - 1
     share = (Augmentation(erasing=0.25)(white, seed=0, step=0).numpy() == 0).any(axis=(1, 2, 3))
     assert 0.1 < share.mean() < 0.4
+
+
+def test_a_flip_mirrors_the_columns_of_its_share_of_the_images():
+    images = np.random.default_rng(0).random((400, 28, 28, 1), np.float32)
+    flipped = Augmentation(flip=0.25)(images, seed=0, step=0).numpy()
+    mirrored = (flipped == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (mirrored | (flipped == images).all(axis=(1, 2, 3))).all()
+    assert 0.15 < mirrored.mean() < 0.35
+    np.testing.assert_array_equal(Augmentation(flip=1)(images, seed=0, step=0), images[:, :, ::-1])
+    part = Augmentation(flip=0.25)(images[9:50], seed=0, step=0, first_row=9, batch_size=400)
+    np.testing.assert_array_equal(part, flipped[9:50])
+
+
+def test_a_flip_leaves_the_other_draws_as_they_are(images):
+    turned = Augmentation(rotation=20)(images[:, :, ::-1], seed=0, step=0)
+    np.testing.assert_array_equal(Augmentation(rotation=20, flip=1)(images, seed=0, step=0), turned)
+
+
+def test_digits_are_never_mirrored():
+    assert not any(preset.flip for preset in AUGMENTATIONS.values())
+    for name, recipe in RECIPES.items():
+        assert not get_augmentation(recipe.augmentation).flip or name == "cnn_accurate_fashion"
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -223,6 +253,7 @@ def test_settings_survive_json():
         ({"shift": -1}, "Invalid `shift`. Expected a number of at least 0. Received: -1."),
         ({"rotation": 180}, "Invalid `rotation`. Expected a number of at least 0 and at most 45."),
         ({"erasing": 1.5}, "Invalid `erasing`. Expected a number of at least 0 and at most 1."),
+        ({"flip": -0.5}, "Invalid `flip`. Expected a number of at least 0 and at most 1."),
         (
             {"zoom": float("nan")},
             "Invalid `zoom`. Expected a number of at least 0 and at most 0.5.",
