@@ -4,10 +4,10 @@
     python benchmarks/accuracy.py --data-dir DIR --recipes lenet5    # of some recipes alone
     python benchmarks/accuracy.py --data-dir DIR --again             # all of it anew, for instance on another machine
 
-A seed whose row is there is not trained again unless its recipe has changed; one that was interrupted goes on in its
-run directory under runs/accuracy. The recipes were chosen on training images held out (results/trials.csv); each run
-reads the test images once, with the weights of its last step. `cnn_accurate_ensemble` is the vote of the seeds of
-`cnn_accurate`. README's table is made from the rows. `package_weights.py` puts a run's weights into the package.
+A seed whose row is there is not trained again unless its net or recipe has changed; one that was interrupted goes on in
+its run directory under runs/accuracy. The recipes were chosen on training images held out (results/trials.csv); what is
+scored is the saved model, the weights of the last step. `cnn_accurate_ensemble` is the vote of the seeds of
+`cnn_accurate`. `tables.py` makes README's table from the rows, `package_weights.py` packages a run's weights.
 """
 
 import argparse
@@ -17,26 +17,23 @@ import hashlib
 import json
 import shutil
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
 
-from report import read_rows, with_block
+from report import read_rows
 
+from mnist_keras.checkpoints import replace_file
 from mnist_keras.doctor import examine
 from mnist_keras.evaluation import wilson_interval
 from mnist_keras.recipes import Recipe, get_recipe
-from mnist_keras.registry import get_model_spec
+from mnist_keras.registry import ModelSpec, get_model_spec
+from mnist_keras.run_directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results" / "accuracy.csv"
 CONFUSION_MATRIX = RESULTS.with_name("confusion_matrix.png")  # of `lenet5`, seed 0
 NUM_TEST_IMAGES = 10_000  # of MNIST and of Fashion-MNIST
-SCORES = (  # of metrics.json
-    "negative_log_likelihood",
-    "brier_score",
-    "expected_calibration_error",
-    "train_accuracy",
-)
+SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
 NETS = (  # the documented nets, simplest first
     "softmax_regression",
     "mlp_128",
@@ -70,26 +67,32 @@ class Entry:
         return get_recipe(self.recipe_name)
 
     @property
-    def is_ensemble(self) -> bool:
-        return get_model_spec(self.net).num_members > 1
+    def spec(self) -> ModelSpec:
+        return get_model_spec(self.net)
 
     @property
     def key(self) -> dict[str, str]:
         """What tells the rows of this entry, as it is now, from others."""
-        fields = json.dumps(self.recipe.to_dict(), sort_keys=True)
+        trained = get_model_spec(self.spec.member or self.net)
         return {
             "data": self.data,
             "net": self.net,
             "recipe": self.recipe_name,
-            "recipe_digest": hashlib.sha256(fields.encode()).hexdigest()[:8],
-            "parameters": str(get_model_spec(self.net).num_parameters),
+            "digest": digest(trained.builder, trained.arguments, self.recipe),
+            "parameters": str(self.spec.num_parameters),
         }
 
     @property
     def title(self) -> str:
-        own = self.recipe is get_model_spec(self.net).recipe
+        own = self.recipe is self.spec.recipe
         by = "" if own else f" by `{self.recipe_name}`"
         return f"`{self.net}`{by}" + (" on Fashion-MNIST" if self.data == "fashion_mnist" else "")
+
+
+def digest(builder: str, arguments: Mapping, recipe: Recipe) -> str:
+    """Returns a name for a net and its recipe that changes with either."""
+    fields = json.dumps([builder, dict(arguments), recipe.to_dict()], sort_keys=True)
+    return hashlib.sha256(fields.encode()).hexdigest()[:8]
 
 
 ENTRIES = (
@@ -114,82 +117,90 @@ def main() -> None:
     parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs" / "accuracy")
     args = parser.parse_args()
 
-    from mnist_keras import load_data
+    from mnist_keras import load_data, load_model
 
     for entry in ENTRIES:
         if entry.recipe_name not in args.recipes:
             continue
         data = load_data(entry.data, data_dir=args.data_dir)
-        if entry.is_ensemble:
-            add_vote(entry, data, args.runs_dir)
+        if entry.spec.member:
+            add_vote(entry, data, args.runs_dir, again=args.again)
             continue
         for seed in range(args.seeds or entry.seeds):
-            if args.again or find_row(read_rows(RESULTS), entry, str(seed)) is None:
+            if args.again or find_row(entry, str(seed)) is None:
                 run = train_seed(entry, seed, data, args.runs_dir, overwrite=args.again)
-                add_row(make_row(entry, str(seed), run.evaluation, run.metrics))
+                model, seconds = load_model(run.run_dir), run.metrics["train_seconds"]
+                add_row(make_row(entry, str(seed), model, data, seconds))
                 if (entry.net, seed) == ("lenet5", 0):
                     shutil.copy(run.run_dir / "plots" / "confusion_matrix.png", CONFUSION_MATRIX)
-    README.write_text(with_table(README.read_text(encoding="utf-8"), read_rows(RESULTS)), "utf-8")
+    print(make_table(read_rows(RESULTS)))
+
+
+def run_directory(entry: Entry, seed: int, runs_dir: Path) -> Path:
+    return runs_dir / f"{entry.recipe_name}-{entry.key['digest']}-{seed}"
 
 
 def train_seed(entry: Entry, seed: int, data, runs_dir: Path, *, overwrite: bool):
     """Returns the run of a seed, trained to its end."""
     from mnist_keras import train
 
-    name = f"{entry.recipe_name}-{entry.key['recipe_digest']}-{seed}"
     return train(
         entry.net,
         data,
         recipe=entry.recipe,
         seed=seed,
-        run_dir=runs_dir / name,
+        run_dir=run_directory(entry, seed, runs_dir),
         resume=not overwrite,
         overwrite=overwrite,
         verbose=0,
     )
 
 
-def add_vote(entry: Entry, data, runs_dir: Path) -> None:
-    """Writes the row of an ensemble, once every member has its own; the members' runs are read, not trained."""
-    from mnist_keras import build_ensemble, evaluate, load_model
-    from mnist_keras.prediction import measure_accuracy
+def add_vote(entry: Entry, data, runs_dir: Path, *, again: bool) -> None:
+    """Writes the row of an ensemble, if it is missing and every member has its row and its run."""
+    from mnist_keras import build_ensemble, load_model
 
-    member = next(x for x in ENTRIES if x.recipe_name == entry.recipe_name and not x.is_ensemble)
-    seeds = range(get_model_spec(entry.net).num_members)
-    rows = [find_row(read_rows(RESULTS), member, str(seed)) for seed in seeds]
-    runs = [runs_dir / f"{member.recipe_name}-{member.key['recipe_digest']}-{x}" for x in seeds]
-    if not all(rows) or not all(map(Path.exists, runs)):
+    member = next(x for x in ENTRIES if (x.net, x.recipe) == (entry.spec.member, entry.recipe))
+    seeds = range(entry.spec.num_members)
+    name = f"0 to {seeds[-1]}"
+    if find_row(entry, name) and not again:
+        return
+    rows = [find_row(member, str(seed)) for seed in seeds]
+    runs = [run_directory(member, seed, runs_dir) for seed in seeds]
+    if not all(rows) or not all(RunDirectory(run).is_finished for run in runs):
+        print(f"{entry.net} waits for the runs of seeds {name} of {member.net}")
         return
     model = build_ensemble([load_model(run) for run in runs], name=entry.net)
-    evaluation = evaluate(model, data.test_images, data.test_labels)
-    metrics = {
-        **evaluation.to_dict(),
-        "train_accuracy": measure_accuracy(model, data.train_images, data.train_labels),
-        "train_seconds": sum(float(row["train_seconds"]) for row in rows),
-    }
-    add_row(make_row(entry, f"0 to {seeds[-1]}", evaluation, metrics))
+    seconds = sum(float(row["train_seconds"]) for row in rows)
+    add_row(make_row(entry, name, model, data, seconds))
 
 
-def make_row(entry: Entry, seed: str, evaluation, metrics: dict) -> dict[str, str]:
+def make_row(entry: Entry, seed: str, model, data, seconds: float) -> dict[str, str]:
     """Returns a seed's row: accuracies are shares, the likelihood is in nats."""
+    from mnist_keras import evaluate
+    from mnist_keras.prediction import measure_accuracy
+
+    evaluation = evaluate(model, data.test_images, data.test_labels)
     wrong = evaluation.predictions != evaluation.labels
     half = len(wrong) // 2  # of MNIST: students wrote the first one, census staff the second one
+    trained = measure_accuracy(model, data.train_images, data.train_labels)
     return {
         **entry.key,
         "seed": seed,
-        "accuracy": f"{metrics['accuracy']:.4f}",
+        "accuracy": f"{evaluation.accuracy:.4f}",
         "errors": str(wrong.sum()),
         "errors_in_first_half": str(wrong[:half].sum()),
-        **{name: f"{metrics[name]:.5f}" for name in SCORES},
-        "train_seconds": f"{metrics['train_seconds']:.1f}",
+        **{name: f"{getattr(evaluation, name):.5f}" for name in SCORES},
+        "train_accuracy": f"{trained:.5f}",
+        "train_seconds": f"{seconds:.1f}",
         "cores": str(examine()["cpu"]["cores"]),
     }
 
 
-def find_row(rows: list[dict[str, str]], entry: Entry, seed: str) -> dict[str, str] | None:
-    """Returns the row of a seed, if it was trained by the recipe as it is now."""
+def find_row(entry: Entry, seed: str) -> dict[str, str] | None:
+    """Returns the row of a seed, if net and recipe are what they were."""
     key = {**entry.key, "seed": seed}
-    return next((row for row in rows if key.items() <= row.items()), None)
+    return next((row for row in read_rows(RESULTS) if key.items() <= row.items()), None)
 
 
 def add_row(new: dict[str, str]) -> None:
@@ -201,20 +212,19 @@ def add_row(new: dict[str, str]) -> None:
 
     rows = [row for row in read_rows(RESULTS) if (row["net"], row["recipe"]) in order]
     rows = [row for row in rows if place(row) != place(new)] + [new]
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    with RESULTS.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, new)
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=place))
+    write_rows(RESULTS, sorted(rows, key=place), columns=list(new))
     print(
         f"{new['net']} by {new['recipe']}, seed {new['seed']}: {float(new['accuracy']):.2%}",
         flush=True,
     )
 
 
-def with_table(readme: str, rows: list[dict[str, str]]) -> str:
-    """Returns the README with the table between its two markers made from the rows."""
-    return with_block(readme, RESULTS.name, make_table(rows))
+def write_rows(path: Path, rows: list[dict[str, str]], *, columns: list[str]) -> None:
+    """Replaces a CSV file; a row that lacks a column has it empty, one that has another loses it."""
+    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def make_table(rows: list[dict[str, str]]) -> str:
@@ -228,7 +238,7 @@ def make_table(rows: list[dict[str, str]]) -> str:
         own = [row for row in rows if entry.key.items() <= row.items()]
         if not own:
             continue
-        spec = get_model_spec(entry.net)
+        spec = entry.spec
         accuracies = [float(row["accuracy"]) for row in own]
         mean = statistics.mean(accuracies)
         spread = f" ± {100 * statistics.stdev(accuracies):.2f}" if len(own) > 1 else ""
@@ -237,7 +247,7 @@ def make_table(rows: list[dict[str, str]]) -> str:
         seconds = statistics.median(float(row["train_seconds"]) for row in own)
         cores = ", ".join(sorted({row["cores"] for row in own}))
         claim = "" if spec.claimed_accuracy is None else f"{100 * spec.claimed_accuracy:.2f}"
-        seeds = "one vote" if entry.is_ensemble else len(own)
+        seeds = "one vote" if spec.member else len(own)
         lines.append(
             f"| {entry.title} | {spec.description} | {spec.num_parameters:,} | {seeds} "
             f"| {100 * mean:.2f}{spread} | {100 * low:.2f} to {100 * high:.2f} "

@@ -12,9 +12,13 @@ import hashlib
 import json
 from pathlib import Path
 
+from accuracy import RESULTS, digest
+from report import read_rows
+
 from mnist_keras.doctor import examine
 from mnist_keras.pretrained import WEIGHTS_DIRECTORY, stem
-from mnist_keras.recipes import RECIPES
+from mnist_keras.recipes import RECIPES, Recipe
+from mnist_keras.registry import get_model_spec
 
 LICENSES = {
     "mnist": "MNIST: Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0",
@@ -32,7 +36,7 @@ def main() -> None:
     args = parser.parse_args()
     for runs in [args.runs] if args.ensemble else [[run] for run in args.runs]:
         card = package(runs, args.data_dir, ensemble=args.ensemble)
-        print(f"{card['name']}: {card['results']['test_accuracy']:.2%}")
+        print(f"{card['results']['test_accuracy']:.2%} by {card['command']}")
 
 
 def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) -> dict:
@@ -55,7 +59,6 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
     save_rounded(models[0], path)
     model = create_model(name, weights=path)
     evaluation = evaluate(model, data.test_images, data.test_labels)
-    cpu = examine()["cpu"]
     metrics = [json.loads((run / "metrics.json").read_text(encoding="utf-8")) for run in runs]
     card = {
         "name": name,
@@ -82,7 +85,7 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         },
         "data_license": LICENSES[dataset],
         "versions": configs[0]["versions"],
-        "hardware": f"{cpu['model']}, {cpu['cores']} cores",
+        "hardware": describe_hardware(configs[0]),
         "train_seconds": sum(row["train_seconds"] for row in metrics),
     }
     text = json.dumps(card, indent=2) + "\n"
@@ -90,19 +93,25 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
     return card
 
 
+def describe_hardware(config: dict) -> str:
+    """Returns processor and cores of a run: those of its row in accuracy.csv, else of this process."""
+    cpu, spec = examine()["cpu"], get_model_spec(config["model"]["name"])
+    made_by = digest(spec.builder, spec.arguments, Recipe.from_dict(config["recipe"]))
+    key = {"data": config["data"]["name"], "digest": made_by, "seed": str(config["seed"])}
+    rows = (row for row in read_rows(RESULTS) if key.items() <= row.items())
+    return f"{cpu['model']}, {next(rows, cpu)['cores']} cores"
+
+
 def ensemble_command(configs: list[dict]) -> str:
     """Returns the command that trains the members; they must differ in their seed alone."""
-    unlike = [
-        key
-        for key in ("model", "recipe", "data")
-        if any(x[key] != configs[0][key] for x in configs)
-    ]
-    if unlike or len({config["seed"] for config in configs}) < len(configs):
-        raise SystemExit(
-            f"The runs differ in {', '.join(unlike) or 'nothing'}. Expected: in their seed alone."
-        )
-    name = recipe_name(configs[0])
-    return f"python benchmarks/accuracy.py --data-dir DIR --recipes {name} --seeds {len(configs)}"
+    first = configs[0]
+    if any(config[key] != first[key] for config in configs for key in ("model", "recipe", "data")):
+        raise SystemExit("The runs are of different nets, recipes or data. Expected: of one.")
+    seeds = [config["seed"] for config in configs]
+    if seeds != list(range(len(seeds))):
+        raise SystemExit(f"The runs have the seeds {seeds}. Expected: {list(range(len(seeds)))}.")
+    recipe = recipe_name(first)
+    return f"python benchmarks/accuracy.py --data-dir DIR --recipes {recipe} --seeds {len(seeds)}"
 
 
 def train_command(name: str, dataset: str, config: dict) -> str:
@@ -122,7 +131,6 @@ def recipe_name(config: dict) -> str:
 
 def save_rounded(model, path: Path) -> None:
     """Saves a registered net's weights in float16, half the size; they are loaded into float32 variables."""
-    from mnist_keras import get_model_spec
     from mnist_keras.distribution import precision_policy
 
     with precision_policy("float16"):

@@ -4,27 +4,28 @@
     python benchmarks/packaged.py --data-dir DIR --nets lenet5  # its rows alone
 
 Nothing is trained. Nets for MNIST are compared with `lenet5` on the same images. A net's temperature is that of the
-last trial of its recipe in results/trials.csv: fitted to training images held out, on a net that was not trained on
-them. `accuracy_of_views` averages over each image and its eight neighbours shifted by a pixel.
+last trial of just its architecture and recipe in results/trials.csv: fitted to training images held out, on a net that
+was not trained on them. `accuracy_of_views` averages over each image and its eight neighbours shifted by a pixel.
 """
 
 import argparse
-import csv
 import os
 from pathlib import Path
 
-from accuracy import NETS
+from accuracy import ENTRIES, digest, write_rows
 from report import read_rows
+
+from mnist_keras.recipes import RECIPES, Recipe
+from mnist_keras.registry import get_model_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 REFERENCE = "lenet5"
-OTHERS = ("cnn_tiny", "cnn_accurate", "cnn_accurate_ensemble")
 SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
 
 
 def main() -> None:
-    nets = (*NETS, *OTHERS)
+    nets = list(dict.fromkeys(entry.net for entry in ENTRIES))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--data-dir", type=Path, required=True, help="directory with mnist/ and fashion_mnist/"
@@ -49,11 +50,7 @@ def main() -> None:
                     f"{net} on {dataset}: {float(rows[net, dataset]['accuracy']):.2%}", flush=True
                 )
     order = sorted(rows, key=lambda key: (DATASETS.index(key[1]), nets.index(key[0])))
-    args.out.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[order[0]])
-        writer.writeheader()
-        writer.writerows(rows[key] for key in order)
+    write_rows(path, [rows[key] for key in order], columns=list(rows[order[0]]))
 
 
 def predict(net: str, data, **options):
@@ -68,13 +65,15 @@ def make_row(net: str, data, reference) -> dict[str, str]:
     from mnist_keras.pretrained import load_card
 
     labels, probabilities = data.test_labels, predict(net, data)
+    card = load_card(net, data.name)
     scores = evaluate_predictions(labels, probabilities)
     wrong = scores.predictions != labels
     half = len(wrong) // 2  # of MNIST: students wrote the first one, census staff the second one
     row = {
         "net": net,
         "data": data.name,
-        "seed": str(load_card(net, data.name)["seed"]),
+        "recipe": recipe_name(card),
+        "seed": str(card["seed"]),
         "accuracy": f"{scores.accuracy:.4f}",
         "ci95_low": f"{scores.accuracy_ci95[0]:.4f}",
         "ci95_high": f"{scores.accuracy_ci95[1]:.4f}",
@@ -93,7 +92,7 @@ def make_row(net: str, data, reference) -> dict[str, str]:
         row["only_this_right"] = str(comparison.only_a_correct)
         row["only_lenet5_right"] = str(comparison.only_b_correct)
         row["mcnemar_p_value"] = f"{comparison.p_value:.2g}"
-    if temperature := find_temperature(net, data.name, load_card(net, data.name)["command"]):
+    if temperature := find_temperature(net, card):
         row["temperature"] = temperature
         scaled = apply_temperature(probabilities, float(temperature))
         calibrated = evaluate_predictions(labels, scaled)
@@ -101,17 +100,17 @@ def make_row(net: str, data, reference) -> dict[str, str]:
     return row
 
 
-def find_temperature(net: str, dataset: str, command: str) -> str:
-    """Returns the temperature of the last trial of a net's recipe; nothing if there is none."""
-    words = command.split()
-    recipe = words[words.index("--recipe") + 1] if "--recipe" in words else "{}"
-    trials = [
-        row["temperature"]
-        for row in read_rows(RESULTS / "trials.csv")
-        if (row["net"], row["data"], row["arguments"], row["recipe"])
-        == (net, dataset, "{}", recipe)
-    ]
-    return trials[-1] if trials else ""
+def find_temperature(net: str, card: dict) -> str:
+    """Returns the temperature of the last trial of just this net and recipe; nothing if there is none."""
+    spec = get_model_spec(net)
+    wanted = digest(spec.builder, spec.arguments, Recipe.from_dict(card["recipe"]))
+    trials = read_rows(RESULTS / "trials.csv")
+    found = [x for x in trials if (x["data"], x["digest"]) == (card["dataset"], wanted)]
+    return found[-1]["temperature"] if found else ""
+
+
+def recipe_name(card: dict) -> str:
+    return next(name for name, recipe in RECIPES.items() if recipe.to_dict() == card["recipe"])
 
 
 if __name__ == "__main__":

@@ -44,10 +44,12 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def with_block(readme: str, name: str, block: str) -> str:
-    """Returns the README with a block between the two markers of that name."""
+def with_block(page: str, name: str, block: str) -> str:
+    """Returns a page with a block between the two markers of that name."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, rest = readme.split(begin)
+    if (page.count(begin), page.count(end)) != (1, 1):
+        raise SystemExit(f"The page must have the markers {begin} and {end}, once each.")
+    before, rest = page.split(begin)
     _, after = rest.split(end)
     return f"{before}{begin}\n{block}\n{end}{after}"
 

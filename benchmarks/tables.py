@@ -6,7 +6,7 @@ python benchmarks/tables.py
 import json
 from pathlib import Path
 
-import accuracy
+from accuracy import ENTRIES, make_table
 from report import README, RESULTS, ROOT, read_rows, with_block
 
 PAGE = ROOT / "docs" / "accuracy.md"
@@ -16,8 +16,12 @@ Rows = list[dict[str, str]]
 def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(with_tables(page, RESULTS), encoding="utf-8")
-    rows = read_rows(RESULTS / "accuracy.csv")
-    README.write_text(accuracy.with_table(README.read_text(encoding="utf-8"), rows), "utf-8")
+    README.write_text(with_accuracy(README.read_text(encoding="utf-8"), RESULTS), "utf-8")
+
+
+def with_accuracy(readme: str, results: Path) -> str:
+    """Returns the README with the table of the nets made anew."""
+    return with_block(readme, "accuracy.csv", make_table(read_rows(results / "accuracy.csv")))
 
 
 def with_tables(page: str, results: Path) -> str:
@@ -33,7 +37,7 @@ def seeds_table(rows: Rows) -> str:
         "| net | data | recipe | errors of each seed | mean accuracy, % |",
         "|---|---|---|--:|--:|",
     ]
-    for entry in accuracy.ENTRIES:
+    for entry in ENTRIES:
         own = [row for row in rows if entry.key.items() <= row.items()]
         if own:
             mean = sum(float(row["accuracy"]) for row in own) / len(own)
@@ -47,15 +51,15 @@ def seeds_table(rows: Rows) -> str:
 def packaged_table(rows: Rows) -> str:
     """Returns what packaged.py measured: accuracy, the comparison with lenet5, views."""
     head = (
-        "| net | data | accuracy, % | 95 % interval | errors in images 0 to 4999, 5000 to 9999 "
+        "| net | recipe | data | accuracy, % | 95 % interval | errors in images 0 to 4999, 5000 to 9999 "
         "| right where `lenet5` is wrong, and the reverse | McNemar's p | with shifted views, % |"
     )
-    lines = [head, "|---|---|--:|--:|--:|--:|--:|--:|"]
+    lines = [head, "|---|---|---|--:|--:|--:|--:|--:|--:|"]
     for row in rows:
         compared = ", ".join(filter(None, [row["only_this_right"], row["only_lenet5_right"]]))
         interval = f"{percent(row['ci95_low'])} to {percent(row['ci95_high'])}"
         lines.append(
-            f"| `{row['net']}` | {row['data']} | {percent(row['accuracy'])} | {interval} "
+            f"| `{row['net']}` | `{row['recipe']}` | {row['data']} | {percent(row['accuracy'])} | {interval} "
             f"| {row['errors_in_first_half']}, {row['errors_in_second_half']} "
             f"| {compared} | {row['mcnemar_p_value']} | {percent(row['accuracy_of_views'])} |"
         )
@@ -65,17 +69,17 @@ def packaged_table(rows: Rows) -> str:
 def calibration_table(rows: Rows) -> str:
     """Returns what packaged.py measured of the probabilities, as they are and at the temperature."""
     head = (
-        "| net | data | negative log-likelihood | Brier score | calibration error | temperature "
+        "| net | recipe | data | negative log-likelihood | Brier score | calibration error | temperature "
         "| the three at the temperature |"
     )
-    lines = [head, "|---|---|--:|--:|--:|--:|--:|"]
+    lines = [head, "|---|---|---|--:|--:|--:|--:|--:|"]
     names = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
     for row in rows:
         plain = " | ".join(f"{float(row[name]):.4f}" for name in names)
         scaled = [row[f"{name}_at_temperature"] for name in names]
         cooled = ", ".join(f"{float(value):.4f}" for value in scaled if value)
         lines.append(
-            f"| `{row['net']}` | {row['data']} | {plain} | {row['temperature']} | {cooled} |"
+            f"| `{row['net']}` | `{row['recipe']}` | {row['data']} | {plain} | {row['temperature']} | {cooled} |"
         )
     return "\n".join(lines)
 
@@ -83,18 +87,17 @@ def calibration_table(rows: Rows) -> str:
 def trials_table(rows: Rows) -> str:
     """Returns the trials, in the order in which they were run."""
     head = (
-        "| net | data | recipe | parameters | errors of 10,000 held out | negative log-likelihood "
-        "| at its temperature | seconds |"
+        "| net | data | recipe | precision | parameters | errors of 10,000 held out | negative log-likelihood "
+        "| at its temperature | seconds (cores) |"
     )
-    lines = [head, "|---|---|---|--:|--:|--:|--:|--:|"]
+    lines = [head, "|---|---|---|---|--:|--:|--:|--:|--:|"]
     for row in rows:
         net = ", ".join([f"`{row['net']}`", *describe(json.loads(row["arguments"]))])
-        given = row["recipe"]
-        recipe = ", ".join(describe(json.loads(given))) if given.startswith("{") else f"`{given}`"
+        recipe = ", ".join(describe(json.loads(row["recipe"])))
         lines.append(
-            f"| {net} | {row['data']} | {recipe or 'its own'} | {int(row['parameters']):,} "
+            f"| {net} | {row['data']} | {recipe} | {row['precision']} | {int(row['parameters']):,} "
             f"| {row['held_out_errors']} | {row['negative_log_likelihood']} "
-            f"| {row['likelihood_at_temperature']} | {row['seconds']} |"
+            f"| {row['likelihood_at_temperature']} | {row['seconds']} ({row['cores']}) |"
         )
     return "\n".join(lines)
 

@@ -9,12 +9,14 @@ The temperature that is fitted on the held-out images is for nets of the same re
 """
 
 import argparse
-import csv
 import json
 import os
 from pathlib import Path
 
+from accuracy import digest, write_rows
 from report import read_rows
+
+from mnist_keras.doctor import examine
 
 RESULTS = Path(__file__).resolve().parent / "results" / "trials.csv"
 
@@ -34,12 +36,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     row = try_out(args)
-    rows = [*read_rows(args.out), row]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(args.out, [*read_rows(args.out), row], columns=list(row))
     print(json.dumps(row))
 
 
@@ -59,22 +56,23 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     base = mk.get_model_spec(args.net).recipe if registered else mk.Recipe(precision="auto")
     own = args.recipe.startswith("{")
     recipe = base.replace(**json.loads(args.recipe)) if own else get_recipe(args.recipe)
-    model = args.net
-    if not registered or args.arguments:
-        builder = mk.get_model_spec(args.net).build if registered else getattr(mk, args.net)
-        keras.utils.set_random_seed(args.seed)
-        with precision_policy(choose_precision(recipe.precision, wide=True)):
-            model = builder(**args.arguments)
+    spec = mk.get_model_spec(args.net) if registered else None
+    builder = spec.builder if spec else args.net
+    arguments = {**(spec.arguments if spec else {}), **args.arguments}
+    keras.utils.set_random_seed(args.seed)
+    with precision_policy(choose_precision(recipe.precision, wide=True)):
+        model = getattr(mk, builder)(**arguments)
     run = mk.train(model, splits, recipe=recipe, seed=args.seed, verbose=0)
-    scores = run.evaluation
+    scores, plain = run.evaluation, mk.Recipe().to_dict()
     temperature = mk.fit_temperature(scores.labels, scores.probabilities)
     scaled = mk.apply_temperature(scores.probabilities, temperature)
     calibrated = mk.evaluate_predictions(scores.labels, scaled)
     return {
         "data": args.data,
         "net": args.net,
-        "arguments": json.dumps(args.arguments),
-        "recipe": args.recipe,
+        "arguments": json.dumps(arguments),
+        "recipe": json.dumps({k: v for k, v in recipe.to_dict().items() if v != plain[k]}),
+        "digest": digest(builder, arguments, recipe),
         "seed": str(args.seed),
         "precision": run.model.dtype_policy.name,
         "parameters": str(run.model.count_params()),
@@ -84,6 +82,7 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
         "temperature": f"{temperature:.3f}",
         "likelihood_at_temperature": f"{calibrated.negative_log_likelihood:.5f}",
         "train_accuracy": f"{run.metrics['train_accuracy']:.5f}",
+        "cores": str(examine()["cpu"]["cores"]),
         "seconds": f"{run.metrics['train_seconds']:.0f}",
     }
 

@@ -52,6 +52,7 @@ def create_model(
         101770
     """
     spec = get_model_spec(name)
+    spec.check_top(include_top)
     if weights is None:
         return spec.build(num_classes=num_classes, include_top=include_top, input_shape=input_shape)
     if weights in pretrained.DATASETS:

@@ -24,13 +24,14 @@ class ModelSpec:
     Attributes:
         name: Name in the registry.
         description: The layers in one line.
-        builder: Name of the function in `mnist_keras.models`.
+        builder: Name of the public function that builds it.
         arguments: Arguments of the builder.
         num_parameters: Number of parameters at 28x28 pixels and 10 classes.
         source: Where the architecture comes from.
         claimed_accuracy: Test accuracy on MNIST that the source claims, in [0, 1]; None if it claims none.
         recipe: How it is trained.
-        num_members: Number of nets that vote, each trained apart by the recipe; 1 for a plain net.
+        member: Name of the nets that vote, each trained apart from another seed; None for a plain net.
+        num_members: How many of them vote.
     """
 
     name: str
@@ -41,38 +42,41 @@ class ModelSpec:
     source: str
     claimed_accuracy: float | None
     recipe: Recipe
+    member: str | None = None
     num_members: int = 1
 
-    def build(self, **overrides: Any) -> "keras.Model":
+    def build(self, *, include_top: bool = True, **overrides: Any) -> "keras.Model":
         """Returns a new model, its weights drawn from Keras's global seed.
 
         Raises:
             InputError: If an argument is not legal, or an ensemble is to be without its classifying layers.
         """
         from mnist_keras import models
-
-        builder = getattr(models, self.builder)
-        arguments = {**self.arguments, "name": self.name, **overrides}
-        if self.num_members == 1:
-            return builder(**arguments)
         from mnist_keras.ensemble import build_ensemble
 
-        if not arguments.get("include_top", True):
+        self.check_top(include_top)
+        arguments = {**self.arguments, "name": self.name, "include_top": include_top, **overrides}
+        if self.member is None:
+            return getattr(models, self.builder)(**arguments)
+        member = MODELS[self.member]
+        members = [member.build(**overrides) for _ in range(self.num_members)]
+        return build_ensemble(members, name=arguments["name"])
+
+    def check_top(self, include_top: bool) -> None:
+        """Checks that an ensemble is not asked for without its classifying layers.
+
+        Raises:
+            InputError: If it is.
+        """
+        if self.member and not include_top:
             raise invalid(
                 "include_top",
                 expected="True for an ensemble, whose members vote by their probabilities",
                 received=False,
+                hint=f"The features of {self.member!r} are to be had.",
             )
-        members = [builder(**arguments) for _ in range(self.num_members)]
-        return build_ensemble(members, name=arguments["name"])
 
 
-_ACCURATE: dict[str, Any] = {  # one net, and the nets of a vote
-    "builder": "build_deep_cnn",
-    "arguments": {"dropout": 0.1},
-    "claimed_accuracy": None,
-    "recipe": RECIPES["cnn_accurate"],
-}
 MODELS: dict[str, ModelSpec] = {
     spec.name: spec
     for spec in (
@@ -91,15 +95,22 @@ MODELS: dict[str, ModelSpec] = {
             description="conv 5x5x32 3x3x32 - pool - 64 64 - pool - 128 128 - pool - 256 - softmax 10",
             num_parameters=584_682,
             source="ours, after Simonyan and Zisserman 2015",
-            **_ACCURATE,
+            builder="build_deep_cnn",
+            arguments={"dropout": 0.1},
+            claimed_accuracy=None,
+            recipe=RECIPES["cnn_accurate"],
         ),
         ModelSpec(
             name="cnn_accurate_ensemble",
             description="mean of the probabilities of five `cnn_accurate`, each of another seed",
             num_parameters=5 * 584_682,
             source="ours",
+            builder="build_ensemble",
+            arguments={},
+            claimed_accuracy=None,
+            recipe=RECIPES["cnn_accurate"],
+            member="cnn_accurate",
             num_members=5,
-            **_ACCURATE,
         ),
         ModelSpec(
             name="cnn_fast",
@@ -218,11 +229,10 @@ def get_trainable_spec(name: str) -> ModelSpec:
         InputError: If no net has that name, or it is an ensemble, whose members are trained one by one.
     """
     spec = get_model_spec(name)
-    if spec.num_members > 1:
-        member = next(x.name for x in MODELS.values() if x.recipe is spec.recipe)
+    if spec.member:
         raise InputError(
             f"{name!r} is a vote of {spec.num_members} nets, which are trained one by one. Expected a single net: "
-            f"train {member!r} with a seed for each and hand the models to build_ensemble, or take the packaged "
+            f"train {spec.member!r} with a seed for each and hand the models to build_ensemble, or take the packaged "
             f"weights: create_model({name!r}, weights='mnist')."
         )
     return spec

@@ -21,8 +21,6 @@ def accuracy(monkeypatch, tmp_path):
     import accuracy
 
     monkeypatch.setattr(accuracy, "RESULTS", tmp_path / "accuracy.csv")
-    monkeypatch.setattr(accuracy, "README", tmp_path / "README.md")
-    accuracy.README.write_text("<!-- accuracy.csv: begin -->\n<!-- accuracy.csv: end -->\n")
     return accuracy
 
 
@@ -63,7 +61,7 @@ def test_a_seed_is_trained_once(accuracy, run_benchmark, monkeypatch):
     changed = dataclasses.replace(recipes.RECIPES["softmax_regression"], epochs=1)
     monkeypatch.setitem(recipes.RECIPES, "softmax_regression", changed)
     assert run_benchmark("--seeds", "1") == [0]
-    digests = {row["recipe_digest"] for row in accuracy.read_rows(accuracy.RESULTS)}
+    digests = {row["digest"] for row in accuracy.read_rows(accuracy.RESULTS)}
     assert len(digests) == 2, "the rows of the other seeds are of the recipe before"
 
 
@@ -72,7 +70,6 @@ def test_the_table_leaves_out_rows_of_a_recipe_before(accuracy, run_benchmark, m
     table = accuracy.make_table(accuracy.read_rows(accuracy.RESULTS))
     start = "| `softmax_regression` | 784 - softmax 10 | 7,850 | 2 | "
     assert table.splitlines()[2].startswith(start)
-    assert f"\n{table}\n" in accuracy.README.read_text()
     changed = dataclasses.replace(recipes.RECIPES["softmax_regression"], epochs=1)
     monkeypatch.setitem(recipes.RECIPES, "softmax_regression", changed)
     assert accuracy.make_table(accuracy.read_rows(accuracy.RESULTS)).count("\n") == 1
@@ -112,8 +109,10 @@ def test_the_seeds_vote_once_all_are_there(accuracy, run_benchmark, short, monke
     assert int(vote["errors"]) <= max(int(row["errors"]) for row in members)
     seconds = sum(float(row["train_seconds"]) for row in members)
     assert float(vote["train_seconds"]) == pytest.approx(seconds, abs=0.1)
-    assert "| `cnn_accurate_ensemble` | " in accuracy.README.read_text()
-    assert run_benchmark(recipe="cnn_accurate") == []
+    assert "| one vote |" in accuracy.make_table(accuracy.read_rows(accuracy.RESULTS))
+    with monkeypatch.context() as patch:
+        patch.setattr(mk, "build_ensemble", None)
+        assert run_benchmark(recipe="cnn_accurate") == [], "the vote is not scored again, either"
 
     import package_weights
 
@@ -131,7 +130,7 @@ def test_the_seeds_vote_once_all_are_there(accuracy, run_benchmark, short, monke
     members = [mk.predict_probabilities(mk.load_model(run), data.test_images) for run in runs]
     voted = mk.predict_probabilities(loaded, data.test_images)
     np.testing.assert_allclose(voted, np.mean(members, axis=0), atol=0.01)
-    with pytest.raises(SystemExit, match="in their seed alone"):
+    with pytest.raises(SystemExit, match=r"The runs have the seeds \[0, 0\]. Expected: \[0, 1\]"):
         package_weights.package([runs[0], runs[0]], tmp_path, ensemble="cnn_accurate_ensemble")
 
 
@@ -156,3 +155,74 @@ def test_weights_are_packaged_rounded_and_scored_so(accuracy, monkeypatch, tmp_p
     evaluation = mk.evaluate(loaded, data.test_images, data.test_labels)
     assert card["results"]["test_accuracy"] == evaluation.accuracy
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_run_of_a_recipe_without_a_name_is_not_packaged(accuracy):
+    import package_weights
+
+    config = {"model": {"name": "mlp_128"}, "recipe": mk.Recipe(epochs=77).to_dict(), "seed": 0}
+    with pytest.raises(SystemExit, match="The recipe of mlp_128's run is not a registered one"):
+        package_weights.train_command("mlp_128", "mnist", config)
+
+
+def test_a_changed_net_or_recipe_has_no_row_and_no_temperature(accuracy, monkeypatch, tmp_path):
+    import packaged
+
+    entry = next(x for x in accuracy.ENTRIES if x.net == "mlp_128")
+    row = {**entry.key, "seed": "0", "temperature": "1.5"}
+    accuracy.write_rows(accuracy.RESULTS, [row], columns=list(row))
+    accuracy.write_rows(tmp_path / "trials.csv", [row], columns=list(row))
+    monkeypatch.setattr(packaged, "RESULTS", tmp_path)
+    card = {"dataset": "mnist", "recipe": entry.recipe.to_dict()}
+    assert accuracy.find_row(entry, "0") == row
+    assert packaged.find_temperature("mlp_128", card) == "1.5"
+    assert packaged.find_temperature("mlp_128", {**card, "dataset": "fashion_mnist"}) == ""
+    other = {**card, "recipe": entry.recipe.replace(epochs=3).to_dict()}
+    assert packaged.find_temperature("mlp_128", other) == ""
+    spec = dataclasses.replace(entry.spec, arguments={"hidden_units": (128,), "dropout": 0.1})
+    monkeypatch.setitem(registry.MODELS, "mlp_128", spec)
+    assert accuracy.find_row(entry, "0") is None
+    assert packaged.find_temperature("mlp_128", card) == ""
+
+
+def test_tables_of_rows_made_by_hand(accuracy):
+    import tables
+
+    scores = {"negative_log_likelihood": "0.5", "brier_score": "0.25"}
+    scores |= {"expected_calibration_error": "0.125"}
+    row = {
+        **{"net": "lenet5", "recipe": "r", "data": "mnist", "accuracy": "0.75"},
+        **{"ci95_low": "0.5", "ci95_high": "1", "errors_in_first_half": "1"},
+        **{"errors_in_second_half": "2", "only_this_right": "3", "only_lenet5_right": "4"},
+        **{"mcnemar_p_value": "0.9", "accuracy_of_views": "0.8", "temperature": "2"},
+        **scores,
+    }
+    row |= {"brier_score_at_temperature": "0.75", "negative_log_likelihood_at_temperature": "1"}
+    row |= {"expected_calibration_error_at_temperature": "0"}
+    assert tables.packaged_table([row]).splitlines()[2] == (
+        "| `lenet5` | `r` | mnist | 75.00 | 50.00 to 100.00 | 1, 2 | 3, 4 | 0.9 | 80.00 |"
+    )
+    assert tables.calibration_table([row]).splitlines()[2] == (
+        "| `lenet5` | `r` | mnist | 0.5000 | 0.2500 | 0.1250 | 2 | 1.0000, 0.7500, 0.0000 |"
+    )
+    trial = {
+        **{"net": "build_mlp", "data": "mnist", "arguments": '{"hidden_units": [4, 2]}'},
+        **{"recipe": '{"epochs": 3, "augmentation": {"shift": 2}}', "precision": "float32"},
+        **{"parameters": "1234", "held_out_errors": "5", "negative_log_likelihood": "0.1"},
+        **{"likelihood_at_temperature": "", "seconds": "60", "cores": "2"},
+    }
+    assert tables.trials_table([trial]).splitlines()[2] == (
+        "| `build_mlp`, hidden_units [4, 2] | mnist | epochs 3, augmentation (shift 2) | float32 | 1,234 "
+        "| 5 | 0.1 |  | 60 (2) |"
+    )
+
+
+def test_a_page_without_the_markers_is_not_written(accuracy):
+    import report
+
+    text = (
+        "The page must have the markers <!-- seeds: begin --> and <!-- seeds: end -->, once each."
+    )
+    with pytest.raises(SystemExit) as caught:
+        report.with_block("nothing", "seeds", "table")
+    assert str(caught.value) == text

@@ -58,7 +58,7 @@ def test_every_registered_net_has_weights_for_mnist():
 def test_a_card_is_complete_and_true(name, dataset):
     card = pretrained.load_card(name, dataset)
     spec = mk.get_model_spec(name)
-    single = spec.num_members == 1
+    single = spec.member is None
     assert {key: type(value) for key, value in card.items()} == CARD | {
         "seed": int if single else list
     }
@@ -68,9 +68,10 @@ def test_a_card_is_complete_and_true(name, dataset):
         command = f"mnist-keras train {name} --data {dataset}{by} --seed {card['seed']}"
         assert re.fullmatch(command, card["command"])
         recipe = card["command"].split()[-3] if by else name
+        assert card["seed"] == 0, "not a seed that was picked"
     else:
         assert card["seed"] == list(range(spec.num_members))
-        recipe = name.removesuffix("_ensemble")
+        recipe = spec.member
         command = f"python benchmarks/accuracy.py --data-dir DIR --recipes {recipe} --seeds {spec.num_members}"
         assert card["command"] == command
     assert card["recipe"] == RECIPES[recipe].to_dict()

@@ -39,8 +39,9 @@ def rows_of(name):
         return list(csv.DictReader(file))
 
 
-def test_the_table_is_made_from_the_results(accuracy):
-    assert accuracy.with_table(README, accuracy.read_rows(accuracy.RESULTS)) == README
+def test_the_table_is_made_from_the_results(benchmark):
+    tables = benchmark("tables")
+    assert tables.with_accuracy(README, tables.RESULTS) == README
 
 
 def test_the_tables_of_the_page_on_accuracy_are_made_from_the_results(benchmark):
@@ -64,14 +65,14 @@ def test_every_recipe_was_measured_as_it_is_and_reaches_its_claim(accuracy):
     trained = {}
     for entry in accuracy.ENTRIES:
         own = [row for row in rows if entry.key.items() <= row.items()]
-        assert len(own) == (1 if entry.is_ensemble else entry.seeds), entry
+        assert len(own) == (1 if entry.spec.member else entry.seeds), entry
         means = {
             column: statistics.mean(float(row[column]) for row in own)
             for column in ("accuracy", "train_accuracy")
         }
         assert means["accuracy"] >= (mk.get_model_spec(entry.net).claimed_accuracy or 0)
         trained[entry.net, entry.recipe_name] = means
-    assert len(rows) == sum(1 if entry.is_ensemble else entry.seeds for entry in accuracy.ENTRIES)
+    assert len(rows) == sum(1 if entry.spec.member else entry.seeds for entry in accuracy.ENTRIES)
     assert trained["mlp_128_64_dropout", "mlp_128_64_dropout"]["train_accuracy"] >= 0.9803
     assert trained["mlp_1024_128", "mlp_1024_128"]["accuracy"] >= 0.98
 

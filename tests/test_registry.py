@@ -82,7 +82,7 @@ def test_two_steps_lower_the_loss(name):
     assert float(loss(labels, model(images))) < before
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if MODELS[name].num_members == 1])
+@pytest.mark.parametrize("name", [name for name in NAMES if MODELS[name].member is None])
 def test_variants(name):
     spec = mk.get_model_spec(name)
     images = random_images(32, 20, 3)
@@ -155,15 +155,15 @@ def test_an_entry_is_complete(name):
     spec = mk.get_model_spec(name)
     assert spec.name == name
     assert spec.description and spec.source
-    assert spec.recipe is RECIPES[name.removesuffix("_ensemble")]
+    assert spec.recipe is RECIPES[spec.member or name]
     assert spec.claimed_accuracy is None or 0.9 < spec.claimed_accuracy < 1
 
 
 def test_registry_and_public_builders_are_the_same():
     public = {name for name in mk.__all__ if name.startswith("build_")}
-    assert {spec.builder for spec in MODELS.values()} == public - {"build_ensemble"}
+    assert {spec.builder for spec in MODELS.values()} == public
     others = {"cnn_accurate_fashion", "mlp_deep_elastic"}  # asked for by `--recipe`
-    plain = {name: spec for name, spec in MODELS.items() if spec.num_members == 1}
+    plain = {name: spec for name, spec in MODELS.items() if spec.member is None}
     assert set(RECIPES) == set(plain) | others
     for name, spec in plain.items():
         built = getattr(mk, spec.builder)(**spec.arguments, name=name)
@@ -194,11 +194,12 @@ def test_an_ensemble_is_not_trained_as_a_whole():
 
 
 def test_an_ensemble_keeps_its_top():
-    text = error_of(mk.create_model, "cnn_accurate_ensemble", include_top=False)
-    assert text == (
-        "Invalid `include_top`. Expected True for an ensemble, whose members vote by their probabilities. "
-        "Received: False."
-    )
+    for weights in (None, "mnist", "nowhere.keras"):
+        options = {"weights": weights, "include_top": False}
+        assert error_of(mk.create_model, "cnn_accurate_ensemble", **options) == (
+            "Invalid `include_top`. Expected True for an ensemble, whose members vote by their probabilities. "
+            "Received: False. The features of 'cnn_accurate' are to be had."
+        )
 
 
 def test_claims_are_those_of_the_sources():
