@@ -99,7 +99,8 @@ def describe_hardware(config: dict) -> str:
     made_by = digest(spec.builder, spec.arguments, Recipe.from_dict(config["recipe"]))
     key = {"data": config["data"]["name"], "digest": made_by, "seed": str(config["seed"])}
     rows = (row for row in read_rows(RESULTS) if key.items() <= row.items())
-    return f"{cpu['model']}, {next(rows, cpu)['cores']} cores"
+    cores = int(next(rows, cpu)["cores"])
+    return f"{cpu['model']}, {cores} core{'s' if cores > 1 else ''}"
 
 
 def ensemble_command(configs: list[dict]) -> str:

@@ -92,20 +92,20 @@ def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> np.ndarray:
-    """Returns probabilities as a softmax at another temperature gives them; the classes stay in their order.
+    """Returns probabilities as a softmax at another temperature gives them; the most probable class stays it.
 
     Args:
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
-        temperature: Divisor of the logits, above 0; 1 changes nothing.
+        temperature: Divisor of the logits, at least 0.001; 1 changes nothing.
 
     Returns:
         A float64 array of shape `(n, num_classes)`; rows sum to 1.
 
     Raises:
-        InputError: If `probabilities` are none, or the temperature is not above 0.
+        InputError: If `probabilities` are none, or the temperature is too low.
     """
     from scipy.special import softmax
 
-    temperature = check_number("temperature", temperature, minimum=0, above=True)
+    temperature = check_number("temperature", temperature, minimum=0.001)
     logits = np.log(np.maximum(check_probabilities(probabilities), TINY))
     return softmax(logits / temperature, axis=1)

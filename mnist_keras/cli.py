@@ -5,17 +5,16 @@ TensorFlow is checked before the seconds that its import takes.
 """
 
 import argparse
-import contextlib
 import errno
-import io
 import json
 import os
 import shlex
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+
+from mnist_keras.terminal import prepare_streams, quiet_startup
 
 PROGRAM = "mnist-keras"
 DEMO_MODEL = "mlp_128_64_dropout"
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: From argparse for `--help` and for arguments that it refuses, and with status 143
             after a training run that was told to terminate has saved its state.
     """
-    _prepare_streams()
+    prepare_streams()
     args = _parser().parse_args(argv)
     from mnist_keras._validation import InputError, MissingExtraError
 
@@ -82,15 +81,6 @@ def _how_to_go_on(args: argparse.Namespace) -> str:
     return f"To go on, repeat the command with --run-dir {shlex.quote(str(run_dir))} --resume"
 
 
-def _prepare_streams() -> None:
-    """Makes printing safe where a stream is closed, or its encoding lacks a character of a class's name."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:  # the next file to be opened would get its number
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
-        elif number and isinstance(stream := getattr(sys, name), io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _parser() -> argparse.ArgumentParser:
     from mnist_keras import __version__
 
@@ -114,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     option = command.add_argument
     option("model", metavar="MODEL", help=f"a name that `{PROGRAM} models` lists")
     _add_data(command, "auto")
-    option("--recipe", metavar="NAME|FILE", help="a net's name, or a JSON file of recipe fields")
+    option("--recipe", metavar="NAME|FILE", help="a recipe's name, or a JSON file of its fields")
     option("--run-dir", type=Path, metavar="DIR", help="default: runs/MODEL-N, the next free N")
     option("--epochs", type=int, metavar="N", help="default: the recipe's")
     option("--batch-size", type=int, metavar="N", help="of all replicas; default: the recipe's")
@@ -132,7 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add("evaluate", _evaluate, "Score a trained net on the test images.")
     _add_model(command, "model")
     _add_data(command)
-    command.add_argument("--shift", type=int, default=0, metavar="N", help="average shifted views")
+    command.add_argument(
+        "--shift", type=int, default=0, metavar="N", help="average views shifted by N"
+    )
     command.add_argument("--out", type=Path, metavar="DIR", help="write scores and plots there")
     command.add_argument("--json", action="store_true", help="print the scores as JSON")
 
@@ -169,6 +161,7 @@ def _models(args: argparse.Namespace) -> None:
             "num_parameters": spec.num_parameters,
             "claimed_accuracy": spec.claimed_accuracy,
             "source": spec.source,
+            "member": spec.member,
             "weights": [dataset for dataset, names in weights.items() if spec.name in names],
             "recipe": spec.recipe.to_dict(),
         }
@@ -237,7 +230,7 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _call_train(model: str, data: Any, **options: Any) -> Any:
-    with _quiet_startup():
+    with quiet_startup():
         from mnist_keras.training import train
     return train(model, data, command=[PROGRAM, *sys.argv[1:]], **options)
 
@@ -266,7 +259,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         out.check_empty()
     find_model(args.model)
     data = _test_data(args, args.model)
-    with _quiet_startup():
+    with quiet_startup():
         model = load_model(args.model)
         from mnist_keras.prediction import evaluate_test
     evaluation = evaluate_test(model, data, shift=args.shift)
@@ -289,7 +282,7 @@ def _compare(args: argparse.Namespace) -> None:
     for name in names:
         find_model(name)
     data = _test_data(args, *names)
-    with _quiet_startup():
+    with quiet_startup():
         models = [load_model(name) for name in names]
         from mnist_keras.prediction import evaluate_test
     predictions = [evaluate_test(model, data).predictions for model in models]
@@ -316,35 +309,6 @@ def _test_data(args: argparse.Namespace, *models: str) -> Any:
 def _doctor(args: argparse.Namespace) -> None:
     from mnist_keras import doctor
 
-    with _quiet_startup():
+    with quiet_startup():
         facts = doctor.examine()
     print(doctor.render(facts))
-
-
-@contextlib.contextmanager
-def _quiet_startup() -> Iterator[None]:
-    """Keeps TensorFlow's chatter off the terminal while it starts; shows it if the start fails.
-
-    TensorFlow writes to the file descriptor itself, before its log level counts. Whoever sets
-    TF_CPP_MIN_LOG_LEVEL wants to read it.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # errors only, from here on
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as chatter:
-        os.dup2(chatter.fileno(), 2)
-        try:
-            yield
-            tensorflow = sys.modules.get("tensorflow")
-            if tensorflow:
-                tensorflow.config.list_physical_devices()  # looks for GPUs, with chatter of its own
-        except ImportError:
-            chatter.seek(0)
-            os.write(terminal, chatter.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)

@@ -56,7 +56,7 @@ def create_model(
     if weights is None:
         return spec.build(num_classes=num_classes, include_top=include_top, input_shape=input_shape)
     if weights in pretrained.DATASETS:
-        path = pretrained.find_weights(name, str(weights))
+        path = pretrained.find_weights(name, str(weights), trainable=spec.member)
     else:
         path = Path(weights)
         if not path.is_file():

@@ -85,7 +85,7 @@ def evaluate(
         dataset: Name of the data set, for the report; that of the records if it is empty.
         split: Name of the split, for the report.
         shift: Pixels by which views are shifted, over which probabilities are averaged; 0 for the images alone, see
-            `predict_probabilities`.
+            `predict_probabilities`. The split of the evaluation then says so.
 
     Returns:
         Accuracy with its interval, per-class scores, calibration and the confusion matrix.
@@ -107,7 +107,7 @@ def evaluate(
         np.concatenate([probabilities for _, probabilities in parts]),
         class_names=class_names,
         dataset=dataset,
-        split=split,
+        split=f"{split}, views shifted by {shift}" if shift else split,
     )
 
 

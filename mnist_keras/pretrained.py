@@ -21,8 +21,13 @@ def list_weights(dataset: str = "mnist") -> list[str]:
     return sorted(card["name"] for card in cards if card["dataset"] == dataset)
 
 
-def load_card(name: str, dataset: str = "mnist") -> dict[str, Any]:
+def load_card(name: str, dataset: str = "mnist", *, trainable: str | None = None) -> dict[str, Any]:
     """Returns the model card of a net's packaged weights.
+
+    Args:
+        name: Name in the registry.
+        dataset: What it was trained on.
+        trainable: The net to be trained where there are none: a member, if `name` is an ensemble's.
 
     Raises:
         InputError: If there are none for this net and data set.
@@ -32,7 +37,7 @@ def load_card(name: str, dataset: str = "mnist") -> dict[str, Any]:
         there = ", ".join(list_weights(dataset)) or "none"
         raise InputError(
             f"There are no packaged weights of {name!r} for {dataset!r}. Nets that have them: {there}. "
-            f"Train it with: mnist-keras train {name} --data {dataset}"
+            f"Train {(trainable or name)!r} with: mnist-keras train {trainable or name} --data {dataset}"
         )
     return load_card_file(path)
 
@@ -51,13 +56,13 @@ def load_card_file(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def find_weights(name: str, dataset: str = "mnist") -> Path:
+def find_weights(name: str, dataset: str = "mnist", *, trainable: str | None = None) -> Path:
     """Returns the path of a net's packaged weights, after their SHA-256 was found to be the card's.
 
     Raises:
         InputError: If there are none, or the file is damaged.
     """
-    card = load_card(name, dataset)
+    card = load_card(name, dataset, trainable=trainable)
     path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.weights.h5"
     received = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if received != card["sha256"]:

@@ -1,4 +1,4 @@
-"""How a net is trained: the frozen `Recipe` and the table of the registered nets' recipes.
+"""How a net is trained: the frozen `Recipe` and the table of the named recipes.
 
 Importing this room costs nothing: Keras is imported when a model is compiled.
 """

@@ -251,8 +251,9 @@ def choose_recipe(
     """
     import keras
 
+    own_recipe = get_trainable_spec(model).recipe if isinstance(model, str) else Recipe()
     if recipe is None:
-        recipe = get_trainable_spec(model).recipe if isinstance(model, str) else Recipe()
+        recipe = own_recipe
     elif isinstance(recipe, str):
         recipe = get_recipe(recipe)
     elif not isinstance(recipe, Recipe):

@@ -33,7 +33,7 @@ from mnist_keras.prediction import evaluate_test, measure_accuracy
 from mnist_keras.readers import idx_sha256
 from mnist_keras.recipes import Recipe, compile_model
 from mnist_keras.records import Records, describe_splits
-from mnist_keras.registry import choose_recipe, get_trainable_spec, is_wide
+from mnist_keras.registry import choose_recipe, get_model_spec, is_wide
 from mnist_keras.run_directory import RunDirectory, architecture, versions
 from mnist_keras.signatures import check_input_shape
 
@@ -233,7 +233,7 @@ def _choose_data(data, data_dir) -> ImageData:
 
 def _choose_model(model, data, policy, seed) -> keras.Model:
     if isinstance(model, str):
-        spec = get_trainable_spec(model)
+        spec = get_model_spec(model)
         keras.utils.set_random_seed(seed)
         with distribution.precision_policy(policy):
             return spec.build(num_classes=data.num_classes, input_shape=data.input_shape)

@@ -31,7 +31,7 @@ LINES = [
         "optimizers",
         "calibration",
     },
-    {"readers", "downloads", "pictures", "signatures"},
+    {"readers", "downloads", "pictures", "signatures", "terminal"},
     {"_validation"},
     {"__init__"},  # the lazy table of names; holds the version
 ]

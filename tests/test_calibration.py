@@ -64,9 +64,10 @@ def test_probabilities_of_0_and_1_have_a_temperature_within_the_bounds():
     assert np.isfinite(apply_temperature(sure, 20.0)).all()
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), "hot"])
-def test_a_temperature_is_a_number_above_0(temperature):
-    with pytest.raises(InputError, match=r"Invalid `temperature`\. Expected a"):
+@pytest.mark.parametrize("temperature", [0, -1.0, 1e-310, float("nan"), "hot"])
+def test_a_temperature_is_not_close_to_0(temperature):
+    text = r"Invalid `temperature`\. Expected a number of at least 0\.001\. Received: "
+    with pytest.raises(InputError, match=text):
         apply_temperature([[0.5, 0.5]], temperature)
 
 

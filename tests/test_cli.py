@@ -203,6 +203,8 @@ def test_models_as_json(run):
     assert nets["mlp_128_64_dropout"]["num_parameters"] == 109_386
     assert nets["mlp_128_64_dropout"]["recipe"]["batch_size"] == 64
     assert nets["lenet5"]["claimed_accuracy"] == 0.9905
+    assert nets["lenet5"]["member"] is None
+    assert nets["cnn_accurate_ensemble"]["member"] == "cnn_accurate"
 
 
 def test_train_writes_a_run_directory_and_says_what_it_reached(run, empty_folder):
@@ -477,15 +479,6 @@ def test_closed_streams_are_no_error(closed):
     assert done.returncode == 0
 
 
-def test_characters_that_the_terminal_lacks_are_written_out():
-    code = "import sys; from mnist_keras import cli; cli._prepare_streams(); print('caf\xe9')"
-    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, env=environment, check=True
-    )
-    assert done.stdout.strip() == b"caf\\xe9"
-
-
 # TensorFlow's chatter
 
 
@@ -494,23 +487,3 @@ def test_tensorflow_starts_without_chatter():
     assert done.stderr == ""
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "Scores, model and plots are in runs/mlp_128-1"
-
-
-def write_to_terminal():
-    os.write(2, b"chatter\n")
-
-
-def test_what_is_written_at_start_up_shows_if_the_import_fails(monkeypatch, capfd):
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "to restore")
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
-    with pytest.raises(ImportError), cli._quiet_startup():
-        write_to_terminal()
-        raise ImportError("libtensorflow")
-    assert capfd.readouterr().err == "chatter\n"
-
-
-def test_whoever_sets_the_log_level_sees_everything(monkeypatch, capfd):
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    with cli._quiet_startup():
-        write_to_terminal()
-    assert capfd.readouterr().err == "chatter\n"
