@@ -166,8 +166,8 @@ RECIPES: dict[str, Recipe] = {
     "cnn_tiny": Recipe(
         learning_rate=5e-3,
         schedule="one_cycle",
-        epochs=40,
-        augmentation={"rotation": 10.0, "shift": 2.0, "zoom": 0.1, "shear": 5.0},
+        epochs=30,
+        augmentation={"rotation": 8.0, "shift": 1.5, "zoom": 0.08, "shear": 5.0},
         precision="auto",
     ),
     "cnn_fast": Recipe(
@@ -188,7 +188,7 @@ RECIPES: dict[str, Recipe] = {
         learning_rate=2e-3,
         schedule="one_cycle",
         batch_size=256,
-        epochs=100,
+        epochs=80,
         augmentation={"rotation": 10.0, "shift": 1.0, "zoom": 0.1, "elastic_alpha": 24.0},
         precision="auto",
     ),

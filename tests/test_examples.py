@@ -28,6 +28,7 @@ RESULTS = {  # script -> what it prints, what it writes to EXAMPLE_OUT
     ),
     "06_two_replicas": ("2 replicas", ["none/metrics.json", "mirrored/metrics.json"]),
     "07_own_training_code": ("expected calibration error", ["model.keras"]),
+    "08_most_accurate": ("McNemar's exact test", ["ensemble.keras", "errors.png"]),
 }
 OF_THEIR_OWN = {
     "06_two_replicas"
