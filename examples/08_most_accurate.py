@@ -5,7 +5,7 @@
 Loads the packaged `cnn_accurate` and the vote of five such nets, scores both on MNIST's test images, asks whether the
 vote is better than the single net and than `lenet5`, and draws every image that the vote takes for another digit.
 
-Takes about a minute on two CPU cores.
+Takes about half a minute on two CPU cores.
 """
 
 # %%
