@@ -11,7 +11,6 @@ scored is the saved model, the weights of the last step. `cnn_accurate_ensemble`
 """
 
 import argparse
-import csv
 import dataclasses
 import hashlib
 import json
@@ -20,19 +19,18 @@ import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
-from report import read_rows
+import report
+from report import ROOT, markdown_table, read_rows, write_rows
 
-from mnist_keras.checkpoints import replace_file
 from mnist_keras.doctor import examine
-from mnist_keras.evaluation import wilson_interval
-from mnist_keras.recipes import Recipe, get_recipe
+from mnist_keras.evaluation import Evaluation, wilson_interval
+from mnist_keras.recipes import RECIPES, Recipe, get_recipe
 from mnist_keras.registry import ModelSpec, get_model_spec
 from mnist_keras.run_directory import RunDirectory
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "accuracy.csv"
+RESULTS = report.RESULTS / "accuracy.csv"
 CONFUSION_MATRIX = RESULTS.with_name("confusion_matrix.png")  # of `lenet5`, seed 0
-NUM_TEST_IMAGES = 10_000  # of MNIST and of Fashion-MNIST
+NUM_TEST_IMAGES = 10_000
 SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
 NETS = (  # the documented nets, simplest first
     "softmax_regression",
@@ -73,26 +71,42 @@ class Entry:
     @property
     def key(self) -> dict[str, str]:
         """What tells the rows of this entry, as it is now, from others."""
-        trained = get_model_spec(self.spec.member or self.net)
         return {
             "data": self.data,
             "net": self.net,
             "recipe": self.recipe_name,
-            "digest": digest(trained.builder, trained.arguments, self.recipe),
+            "digest": net_digest(self.spec.member or self.net, self.recipe),
             "parameters": str(self.spec.num_parameters),
         }
 
     @property
     def title(self) -> str:
         own = self.recipe is self.spec.recipe
-        by = "" if own else f" by `{self.recipe_name}`"
-        return f"`{self.net}`{by}" + (" on Fashion-MNIST" if self.data == "fashion_mnist" else "")
+        return f"`{self.net}`" if own else f"`{self.net}` by `{self.recipe_name}`"
+
+    def rows_in(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        """Returns the rows of this entry as it is now, a row a seed."""
+        return [row for row in rows if self.key.items() <= row.items()]
 
 
 def digest(builder: str, arguments: Mapping, recipe: Recipe) -> str:
     """Returns a name for a net and its recipe that changes with either."""
     fields = json.dumps([builder, dict(arguments), recipe.to_dict()], sort_keys=True)
     return hashlib.sha256(fields.encode()).hexdigest()[:8]
+
+
+def net_digest(net: str, recipe: Recipe) -> str:
+    """Returns the digest of a registered net and a recipe."""
+    spec = get_model_spec(net)
+    return digest(spec.builder, spec.arguments, recipe)
+
+
+def recipe_name(net: str, fields: Mapping) -> str:
+    """Returns the name of the recipe with these fields by which a net was trained: its own, or another."""
+    names = [name for name, recipe in RECIPES.items() if recipe.to_dict() == fields]
+    if not names:
+        raise SystemExit(f"The recipe of {net}'s run is not a registered one.")
+    return net if net in names else names[0]
 
 
 ENTRIES = (
@@ -107,9 +121,7 @@ ENTRIES = (
 def main() -> None:
     names = dict.fromkeys(entry.recipe_name for entry in ENTRIES)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data-dir", type=Path, required=True, help="directory with mnist/ and fashion_mnist/"
-    )
+    parser.add_argument("--data-dir", type=Path, required=True, help="directory with MNIST's files")
     parser.add_argument("--recipes", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--seeds", type=int, metavar="N", help="of each; default: 5")
     parser.add_argument("--again", action="store_true", help="train the seeds that are there, too")
@@ -180,26 +192,37 @@ def make_row(entry: Entry, seed: str, model, data, seconds: float) -> dict[str, 
     from mnist_keras.prediction import measure_accuracy
 
     evaluation = evaluate(model, data.test_images, data.test_labels)
-    wrong = evaluation.predictions != evaluation.labels
-    half = len(wrong) // 2  # of MNIST: students wrote the first one, census staff the second one
+    halves = errors_by_half(evaluation)
     trained = measure_accuracy(model, data.train_images, data.train_labels)
     return {
         **entry.key,
         "seed": seed,
         "accuracy": f"{evaluation.accuracy:.4f}",
-        "errors": str(wrong.sum()),
-        "errors_in_first_half": str(wrong[:half].sum()),
-        **{name: f"{getattr(evaluation, name):.5f}" for name in SCORES},
+        "errors": str(sum(halves)),
+        "errors_in_first_half": str(halves[0]),
+        **score_cells(evaluation),
         "train_accuracy": f"{trained:.5f}",
         "train_seconds": f"{seconds:.1f}",
         "cores": str(examine()["cpu"]["cores"]),
     }
 
 
+def errors_by_half(evaluation: Evaluation) -> tuple[int, int]:
+    """Returns the errors in each half of the images; of MNIST's, students wrote the first, census staff the second."""
+    wrong = evaluation.predictions != evaluation.labels
+    half = len(wrong) // 2
+    return int(wrong[:half].sum()), int(wrong[half:].sum())
+
+
+def score_cells(evaluation: Evaluation) -> dict[str, str]:
+    """Returns the scores of the probabilities as cells of a CSV file."""
+    return {name: f"{getattr(evaluation, name):.5f}" for name in SCORES}
+
+
 def find_row(entry: Entry, seed: str) -> dict[str, str] | None:
     """Returns the row of a seed, if net and recipe are what they were."""
-    key = {**entry.key, "seed": seed}
-    return next((row for row in read_rows(RESULTS) if key.items() <= row.items()), None)
+    rows = entry.rows_in(read_rows(RESULTS))
+    return next((row for row in rows if row["seed"] == seed), None)
 
 
 def add_row(new: dict[str, str]) -> None:
@@ -218,41 +241,36 @@ def add_row(new: dict[str, str]) -> None:
     )
 
 
-def write_rows(path: Path, rows: list[dict[str, str]], *, columns: list[str]) -> None:
-    """Replaces a CSV file; a row that lacks a column has it empty, one that has another loses it."""
-    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def make_table(rows: list[dict[str, str]]) -> str:
     """Returns a Markdown table with a line for each entry that has rows."""
-    lines = [
-        "| net | layers | parameters | seeds | test accuracy, % | 95 % interval | training images, % "
-        "| seconds (cores) | claim, % |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for entry in ENTRIES:
-        own = [row for row in rows if entry.key.items() <= row.items()]
-        if not own:
-            continue
-        spec = entry.spec
-        accuracies = [float(row["accuracy"]) for row in own]
-        mean = statistics.mean(accuracies)
-        spread = f" ± {100 * statistics.stdev(accuracies):.2f}" if len(own) > 1 else ""
-        low, high = wilson_interval(round(mean * NUM_TEST_IMAGES), NUM_TEST_IMAGES)
-        trained = statistics.mean(float(row["train_accuracy"]) for row in own)
-        seconds = statistics.median(float(row["train_seconds"]) for row in own)
-        cores = ", ".join(sorted({row["cores"] for row in own}))
-        claim = "" if spec.claimed_accuracy is None else f"{100 * spec.claimed_accuracy:.2f}"
-        seeds = "one vote" if spec.member else len(own)
-        lines.append(
-            f"| {entry.title} | {spec.description} | {spec.num_parameters:,} | {seeds} "
-            f"| {100 * mean:.2f}{spread} | {100 * low:.2f} to {100 * high:.2f} "
-            f"| {100 * trained:.2f} | {seconds:.0f} ({cores}) | {claim} |"
-        )
-    return "\n".join(lines)
+    columns = {
+        **dict.fromkeys(("net", "layers"), "left"),
+        **dict.fromkeys(("parameters", "seeds", "test accuracy, %", "95 % interval"), "right"),
+        **dict.fromkeys(("training images, %", "seconds (cores)", "claim, %"), "right"),
+    }
+    found = {entry: entry.rows_in(rows) for entry in ENTRIES}
+    return markdown_table(columns, [_cells(entry, own) for entry, own in found.items() if own])
+
+
+def _cells(entry, own):
+    spec = entry.spec
+    accuracies = [float(row["accuracy"]) for row in own]
+    mean = statistics.mean(accuracies)
+    spread = f" ± {100 * statistics.stdev(accuracies):.2f}" if len(own) > 1 else ""
+    low, high = wilson_interval(round(mean * NUM_TEST_IMAGES), NUM_TEST_IMAGES)
+    trained = statistics.mean(float(row["train_accuracy"]) for row in own)
+    seconds = statistics.median(float(row["train_seconds"]) for row in own)
+    return (
+        entry.title,
+        spec.description,
+        f"{spec.num_parameters:,}",
+        "one vote" if spec.member else len(own),
+        f"{100 * mean:.2f}{spread}",
+        f"{100 * low:.2f} to {100 * high:.2f}",
+        f"{100 * trained:.2f}",
+        f"{seconds:.0f} ({', '.join(sorted({row['cores'] for row in own}))})",
+        "" if spec.claimed_accuracy is None else f"{100 * spec.claimed_accuracy:.2f}",
+    )
 
 
 if __name__ == "__main__":

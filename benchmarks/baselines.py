@@ -9,16 +9,14 @@ the fit or of the whole training by the net's recipe, and of one prediction of a
 """
 
 import argparse
-import csv
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import machine
+from report import RESULTS, ROOT, write_rows
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 QUICK_IMAGES = 1000
 NETS = ("mlp_128", "cnn_fast", "lenet5")
 SEED = 0
@@ -66,11 +64,7 @@ def main() -> None:
     rows = [run_baseline(name, *found, data) for name, found in make_baselines().items()]
     rows += [run_net(name, data) for name in NETS]
     out = args.out or (ROOT / "runs" / "baselines" if args.quick else RESULTS)
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "baselines.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(out / "baselines.csv", rows, columns=rows[0])
 
 
 def run_baseline(name: str, settings: str, classifier, data) -> dict[str, str]:

@@ -15,7 +15,6 @@ of that precision.
 """
 
 import argparse
-import csv
 import dataclasses
 import itertools
 import os
@@ -26,7 +25,7 @@ from pathlib import Path
 import machine
 from accuracy import NETS
 from own_process import OwnProcess
-from report import read_rows
+from report import read_rows, write_rows
 from speed import QUICK_IMAGES, RESULTS, ROOT, first_images
 
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -97,10 +96,7 @@ def main() -> None:
     if args.nets:
         others = [row for row in read_rows(out / "choices.csv") if row["net"] not in nets]
         rows = sorted([*others, *rows], key=lambda row: row["net"])
-    with (out / "choices.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(out / "choices.csv", rows, columns=rows[0])
     print(as_text([{key: row[key] for key in row if key != "machine"} for row in rows]))
 
 

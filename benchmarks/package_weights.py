@@ -12,13 +12,12 @@ import hashlib
 import json
 from pathlib import Path
 
-from accuracy import RESULTS, digest
-from report import read_rows
+from accuracy import Entry, find_row, recipe_name
 
 from mnist_keras.doctor import examine
 from mnist_keras.pretrained import WEIGHTS_DIRECTORY, stem
-from mnist_keras.recipes import RECIPES, Recipe
 from mnist_keras.registry import get_model_spec
+from mnist_keras.run_directory import RunDirectory
 
 LICENSES = {
     "mnist": "MNIST: Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0",
@@ -44,7 +43,7 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
     from mnist_keras import build_ensemble, create_model, evaluate, load_data, load_model
     from mnist_keras.prediction import measure_accuracy
 
-    configs = [json.loads((run / "config.json").read_text(encoding="utf-8")) for run in runs]
+    configs = [RunDirectory(run).read_config() for run in runs]
     name, dataset = configs[0]["model"]["name"], configs[0]["data"]["name"]
     if dataset not in LICENSES:
         raise SystemExit(f"{runs[0]} was trained on {dataset}. Expected: {', '.join(LICENSES)}.")
@@ -59,7 +58,6 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
     save_rounded(models[0], path)
     model = create_model(name, weights=path)
     evaluation = evaluate(model, data.test_images, data.test_labels)
-    metrics = [json.loads((run / "metrics.json").read_text(encoding="utf-8")) for run in runs]
     card = {
         "name": name,
         "dataset": dataset,
@@ -86,7 +84,7 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         "data_license": LICENSES[dataset],
         "versions": configs[0]["versions"],
         "hardware": describe_hardware(configs[0]),
-        "train_seconds": sum(row["train_seconds"] for row in metrics),
+        "train_seconds": sum(RunDirectory(run).read_metrics()["train_seconds"] for run in runs),
     }
     text = json.dumps(card, indent=2) + "\n"
     path.with_name(f"{stem(name, dataset)}.json").write_text(text, encoding="utf-8")
@@ -95,11 +93,9 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
 
 def describe_hardware(config: dict) -> str:
     """Returns processor and cores of a run: those of its row in accuracy.csv, else of this process."""
-    cpu, spec = examine()["cpu"], get_model_spec(config["model"]["name"])
-    made_by = digest(spec.builder, spec.arguments, Recipe.from_dict(config["recipe"]))
-    key = {"data": config["data"]["name"], "digest": made_by, "seed": str(config["seed"])}
-    rows = (row for row in read_rows(RESULTS) if key.items() <= row.items())
-    cores = int(next(rows, cpu)["cores"])
+    name, cpu = config["model"]["name"], examine()["cpu"]
+    entry = Entry(name, recipe_name(name, config["recipe"]), config["data"]["name"])
+    cores = int((find_row(entry, str(config["seed"])) or cpu)["cores"])
     return f"{cpu['model']}, {cores} core{'s' if cores > 1 else ''}"
 
 
@@ -111,23 +107,15 @@ def ensemble_command(configs: list[dict]) -> str:
     seeds = [config["seed"] for config in configs]
     if seeds != list(range(len(seeds))):
         raise SystemExit(f"The runs have the seeds {seeds}. Expected: {list(range(len(seeds)))}.")
-    recipe = recipe_name(first)
+    recipe = recipe_name(first["model"]["name"], first["recipe"])
     return f"python benchmarks/accuracy.py --data-dir DIR --recipes {recipe} --seeds {len(seeds)}"
 
 
 def train_command(name: str, dataset: str, config: dict) -> str:
     """Returns the command that repeats the training."""
-    recipe = recipe_name(config)
+    recipe = recipe_name(name, config["recipe"])
     by = "" if recipe == name else f" --recipe {recipe}"
     return f"mnist-keras train {name} --data {dataset}{by} --seed {config['seed']}"
-
-
-def recipe_name(config: dict) -> str:
-    """Returns the registered name of a run's recipe: the net's own, or another."""
-    names = [key for key, recipe in RECIPES.items() if recipe.to_dict() == config["recipe"]]
-    if not names:
-        raise SystemExit(f"The recipe of {config['model']['name']}'s run is not a registered one.")
-    return config["model"]["name"] if config["model"]["name"] in names else names[0]
 
 
 def save_rounded(model, path: Path) -> None:

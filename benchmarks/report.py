@@ -7,9 +7,12 @@ Goals that are not reached are shown as missed. A goal that was set for a CPU wi
 
 import csv
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from goals import AUGMENTED, EPOCHS, GROWTH, SHARE, Measured, all_goals, percent, points
+
+from mnist_keras.checkpoints import replace_file
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -42,6 +45,22 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def write_rows(path: Path, rows: list[dict[str, str]], *, columns: Iterable[str]) -> None:
+    """Replaces a CSV file; a row that lacks a column has it empty, one that has another loses it."""
+    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def markdown_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]]) -> str:
+    """Returns a Markdown table: title of each column -> "left" or "right", and the cells of each row."""
+    rules = {"left": "---", "right": "--:"}
+    lines = [f"|{'|'.join(rules[side] for side in columns.values())}|"]
+    lines += [f"| {' | '.join(map(str, cells))} |" for cells in rows]
+    return "\n".join([f"| {' | '.join(columns)} |", *lines])
 
 
 def with_block(page: str, name: str, block: str) -> str:

@@ -1,21 +1,25 @@
 """Makes the tables of docs/accuracy.md, and README's table of the nets, from the files of results.
 
-python benchmarks/tables.py
+    python benchmarks/tables.py
+
+The commands that write these files are accuracy.py, packaged.py and trial.py; nothing is measured here.
 """
 
 import json
+import statistics
 from pathlib import Path
 
-from accuracy import ENTRIES, make_table
-from report import README, RESULTS, ROOT, read_rows, with_block
+from accuracy import ENTRIES, SCORES, Entry, make_table
+from report import README, RESULTS, ROOT, markdown_table, read_rows, with_block
 
 PAGE = ROOT / "docs" / "accuracy.md"
-GOALS = (  # net, recipe, goal, aim beyond the goal
-    ("cnn_accurate", "cnn_accurate", 0.9970, 0.9975),
-    ("cnn_accurate_ensemble", "cnn_accurate", 0.9978, 0.9982),
-    ("cnn_tiny", "cnn_tiny", 0.9940, None),
-    ("mlp_deep", "mlp_deep_elastic", 0.9930, 0.9950),
-)
+GOALS = {  # goal, and aim beyond the goal
+    Entry("cnn_accurate", "cnn_accurate"): (0.9970, 0.9975),
+    Entry("cnn_accurate_ensemble", "cnn_accurate"): (0.9978, 0.9982),
+    Entry("cnn_tiny", "cnn_tiny"): (0.9940, None),
+    Entry("mlp_deep", "mlp_deep_elastic"): (0.9930, 0.9950),
+}
+NAMES = dict.fromkeys(("net", "recipe", "data"), "left")  # columns of what was packaged
 Rows = list[dict[str, str]]
 
 
@@ -39,90 +43,108 @@ def with_tables(page: str, results: Path) -> str:
 
 def seeds_table(rows: Rows) -> str:
     """Returns what each seed reached, from accuracy.csv."""
-    lines = [
-        "| net | data | recipe | errors of each seed | mean accuracy, % |",
-        "|---|---|---|--:|--:|",
+    columns = dict.fromkeys(("net", "data", "recipe"), "left")
+    columns |= dict.fromkeys(("errors of each seed", "mean accuracy, %"), "right")
+    found = {entry: entry.rows_in(rows) for entry in ENTRIES}
+    cells = [
+        (
+            f"`{entry.net}`",
+            entry.data,
+            f"`{entry.recipe_name}`",
+            ", ".join(row["errors"] for row in own),
+            f"{100 * mean_accuracy(own):.3f}",
+        )
+        for entry, own in found.items()
+        if own
     ]
-    for entry in ENTRIES:
-        own = [row for row in rows if entry.key.items() <= row.items()]
-        if own:
-            mean = sum(float(row["accuracy"]) for row in own) / len(own)
-            errors = ", ".join(row["errors"] for row in own)
-            lines.append(
-                f"| `{entry.net}` | {entry.data} | `{entry.recipe_name}` | {errors} | {100 * mean:.3f} |"
-            )
-    return "\n".join(lines)
+    return markdown_table(columns, cells)
 
 
 def goals_table(rows: Rows) -> str:
     """Returns what was to be reached, and whether the means in accuracy.csv do."""
-    lines = ["| net | recipe | goal, % | aim, % | mean, % | reached |", "|---|---|--:|--:|--:|---|"]
-    for net, recipe, goal, aim in GOALS:
-        own = [float(x["accuracy"]) for x in rows if (x["net"], x["recipe"]) == (net, recipe)]
-        mean = sum(own) / len(own)
-        reached = [
-            "yes" if round(mean, 6) >= target else "**MISSED**" for target in (goal, aim) if target
-        ]
+    columns = dict.fromkeys(("net", "recipe"), "left")
+    columns |= dict.fromkeys(("goal, %", "aim, %", "mean, %"), "right") | {"reached": "left"}
+    cells = []
+    for entry, (goal, aim) in GOALS.items():
+        targets = {"the goal": goal} | ({"the aim": aim} if aim else {})
+        mean, verdict = "", "not measured"
+        if own := entry.rows_in(rows):
+            reached = round(mean_accuracy(own), 6)
+            mean = f"{100 * reached:.3f}"
+            verdict = ", ".join(
+                f"{name} {'yes' if reached >= target else '**MISSED**'}"
+                for name, target in targets.items()
+            )
         shown = f"{100 * aim:.2f}" if aim else ""
-        verdict = ", the aim ".join(["the goal " + reached[0], *reached[1:]])
-        lines.append(
-            f"| `{net}` | `{recipe}` | {100 * goal:.2f} | {shown} | {100 * mean:.3f} | {verdict} |"
-        )
-    return "\n".join(lines)
+        names = f"`{entry.net}`", f"`{entry.recipe_name}`"
+        cells.append((*names, f"{100 * goal:.2f}", shown, mean, verdict))
+    return markdown_table(columns, cells)
+
+
+def mean_accuracy(rows: Rows) -> float:
+    return statistics.mean(float(row["accuracy"]) for row in rows)
 
 
 def packaged_table(rows: Rows) -> str:
     """Returns what packaged.py measured: accuracy, the comparison with lenet5, views."""
-    head = (
-        "| net | recipe | data | accuracy, % | 95 % interval | errors in images 0 to 4999, 5000 to 9999 "
-        "| right where `lenet5` is wrong, and the reverse | McNemar's p | with shifted views, % |"
+    measures = (
+        *("accuracy, %", "95 % interval", "errors in images 0 to 4999, 5000 to 9999"),
+        "right where `lenet5` is wrong, and the reverse",
+        *("McNemar's p", "with shifted views, %"),
     )
-    lines = [head, "|---|---|---|--:|--:|--:|--:|--:|--:|"]
-    for row in rows:
-        compared = ", ".join(filter(None, [row["only_this_right"], row["only_lenet5_right"]]))
-        interval = f"{percent(row['ci95_low'])} to {percent(row['ci95_high'])}"
-        lines.append(
-            f"| `{row['net']}` | `{row['recipe']}` | {row['data']} | {percent(row['accuracy'])} | {interval} "
-            f"| {row['errors_in_first_half']}, {row['errors_in_second_half']} "
-            f"| {compared} | {row['mcnemar_p_value']} | {percent(row['accuracy_of_views'])} |"
+    cells = [
+        (
+            *name_cells(row),
+            percent(row["accuracy"]),
+            f"{percent(row['ci95_low'])} to {percent(row['ci95_high'])}",
+            f"{row['errors_in_first_half']}, {row['errors_in_second_half']}",
+            ", ".join(filter(None, [row["only_this_right"], row["only_lenet5_right"]])),
+            row["mcnemar_p_value"],
+            percent(row["accuracy_of_views"]),
         )
-    return "\n".join(lines)
+        for row in rows
+    ]
+    return markdown_table(NAMES | dict.fromkeys(measures, "right"), cells)
 
 
 def calibration_table(rows: Rows) -> str:
     """Returns what packaged.py measured of the probabilities, as they are and at the temperature."""
-    head = (
-        "| net | recipe | data | negative log-likelihood | Brier score | calibration error | temperature "
-        "| the three at the temperature |"
-    )
-    lines = [head, "|---|---|---|--:|--:|--:|--:|--:|"]
-    names = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
+    measures = ("negative log-likelihood", "Brier score", "calibration error", "temperature")
+    cells = []
     for row in rows:
-        plain = " | ".join(f"{float(row[name]):.4f}" for name in names)
-        scaled = [row[f"{name}_at_temperature"] for name in names]
+        plain = [f"{float(row[name]):.4f}" for name in SCORES]
+        scaled = [row[f"{name}_at_temperature"] for name in SCORES]
         cooled = ", ".join(f"{float(value):.4f}" for value in scaled if value)
-        lines.append(
-            f"| `{row['net']}` | `{row['recipe']}` | {row['data']} | {plain} | {row['temperature']} | {cooled} |"
-        )
-    return "\n".join(lines)
+        cells.append((*name_cells(row), *plain, row["temperature"], cooled))
+    columns = NAMES | dict.fromkeys((*measures, "the three at the temperature"), "right")
+    return markdown_table(columns, cells)
+
+
+def name_cells(row: dict[str, str]) -> tuple[str, str, str]:
+    """Returns the cells of the columns `NAMES`."""
+    return f"`{row['net']}`", f"`{row['recipe']}`", row["data"]
 
 
 def trials_table(rows: Rows) -> str:
     """Returns the trials, in the order in which they were run."""
-    head = (
-        "| net | data | recipe | precision | parameters | errors of 10,000 held out | negative log-likelihood "
-        "| at its temperature | seconds (cores) |"
-    )
-    lines = [head, "|---|---|---|---|--:|--:|--:|--:|--:|"]
-    for row in rows:
-        net = ", ".join([f"`{row['net']}`", *describe(json.loads(row["arguments"]))])
-        recipe = ", ".join(describe(json.loads(row["recipe"])))
-        lines.append(
-            f"| {net} | {row['data']} | {recipe} | {row['precision']} | {int(row['parameters']):,} "
-            f"| {row['held_out_errors']} | {row['negative_log_likelihood']} "
-            f"| {row['likelihood_at_temperature']} | {row['seconds']} ({row['cores']}) |"
+    columns = dict.fromkeys(("net", "data", "recipe", "precision"), "left")
+    columns |= dict.fromkeys(("parameters", "errors of 10,000 held out"), "right")
+    columns |= dict.fromkeys(("negative log-likelihood", "at its temperature"), "right")
+    cells = [
+        (
+            ", ".join([f"`{row['net']}`", *describe(json.loads(row["arguments"]))]),
+            row["data"],
+            ", ".join(describe(json.loads(row["recipe"]))),
+            row["precision"],
+            f"{int(row['parameters']):,}",
+            row["held_out_errors"],
+            row["negative_log_likelihood"],
+            row["likelihood_at_temperature"],
+            f"{row['seconds']} ({row['cores']})",
         )
-    return "\n".join(lines)
+        for row in rows
+    ]
+    return markdown_table(columns | {"seconds (cores)": "right"}, cells)
 
 
 def describe(settings: dict) -> list[str]:

@@ -13,12 +13,13 @@ import json
 import os
 from pathlib import Path
 
-from accuracy import digest, write_rows
-from report import read_rows
+import report
+from accuracy import digest
+from report import read_rows, write_rows
 
 from mnist_keras.doctor import examine
 
-RESULTS = Path(__file__).resolve().parent / "results" / "trials.csv"
+RESULTS = report.RESULTS / "trials.csv"
 
 
 def main() -> None:
