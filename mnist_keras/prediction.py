@@ -44,20 +44,21 @@ def predict_probabilities(
     check_integer("batch_size", batch_size, minimum=1)
     check_input_shape(model, images.shape[1:])
     check_integer("shift", shift, minimum=0, maximum=min(images.shape[1:]) - 1)
+    if shift:
+        views = _shifted_views(images, shift)
+        return np.mean(
+            [predict_probabilities(model, view, batch_size=batch_size) for view in views], axis=0
+        )
     predict = _compiled(model, images.shape[1:], images.dtype)
-
-    views = _views(images, shift)
-    rows = [
-        sum(predict(tf.constant(view[start : start + batch_size])).numpy() for view in views)
+    parts = [
+        predict(tf.constant(images[start : start + batch_size])).numpy()
         for start in range(0, len(images), batch_size)
     ]
-    return np.concatenate(rows) / np.float32(len(views))
+    return np.concatenate(parts)
 
 
-def _views(images, shift) -> list[np.ndarray]:
-    """Returns the images and, if there is a shift, these shifted to each of their eight neighbours."""
-    if not shift:
-        return [images]
+def _shifted_views(images, shift) -> list[np.ndarray]:
+    """Returns the images, and these shifted to each of their eight neighbours."""
     height, width = images.shape[1:]
     padded = np.pad(images, [(0, 0), (shift, shift), (shift, shift)])
     starts = (shift, 0, 2 * shift)
@@ -114,13 +115,13 @@ def evaluate(
 def measure_accuracy(model: keras.Model, images, labels=None) -> float:
     """Returns the share of right answers; takes what `evaluate` takes and keeps nothing of it in memory."""
     num_correct = num_images = 0
-    for true, probabilities in _predict_labelled(model, images, labels, 0):
+    for true, probabilities in _predict_labelled(model, images, labels):
         num_correct += int((probabilities.argmax(axis=1) == true).sum())
         num_images += len(true)
     return num_correct / num_images
 
 
-def _predict_labelled(model, images, labels, shift) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _predict_labelled(model, images, labels, shift=0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields labels and class probabilities, batch by batch if the images are records."""
     if not isinstance(images, Records):
         images = check_images(images)

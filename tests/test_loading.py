@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from errors import error_of
 
 import mnist_keras as mk
 from mnist_keras import pretrained
@@ -14,12 +15,6 @@ ignore_other_layers = pytest.mark.filterwarnings("ignore:Skipping nested contain
 
 def random_images(n=4):
     return np.random.default_rng(0).random((n, 28, 28, 1), np.float32)
-
-
-def error_of(call, *args, **kwargs) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*args, **kwargs)
-    return str(caught.value)
 
 
 # Weights from files.

@@ -10,10 +10,10 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from errors import error_of
 
 import mnist_keras as mk
 from mnist_keras import pretrained
-from mnist_keras._validation import InputError
 from mnist_keras.evaluation import wilson_interval
 from mnist_keras.recipes import RECIPES
 
@@ -39,12 +39,6 @@ CARD = {  # key -> type
 
 
 LICENSED = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-
-
-def error_of(call, *args, **kwargs) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*args, **kwargs)
-    return str(caught.value)
 
 
 # The packaged cards.

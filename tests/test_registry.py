@@ -6,9 +6,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+from errors import error_of
 
 import mnist_keras as mk
-from mnist_keras._validation import InputError
 from mnist_keras.distribution import precision_policy
 from mnist_keras.recipes import RECIPES
 from mnist_keras.registry import MODELS, is_wide
@@ -23,12 +23,6 @@ def create(name, seed=0, **options):
 
 def random_images(*shape, n=4):
     return np.random.default_rng(0).random((n, *(shape or (28, 28, 1))), np.float32)
-
-
-def error_of(call, *args, **kwargs) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*args, **kwargs)
-    return str(caught.value)
 
 
 # The contract of a registered net.

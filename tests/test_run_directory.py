@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from errors import error_of
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
@@ -94,12 +95,6 @@ def test_history_keeps_every_bit(run):
 def test_history_without_an_epoch_is_empty(run):
     run.write_history({"epoch": [], "loss": []})
     assert run.read_history() == {}
-
-
-def error_of(call, *args, **kwargs) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*args, **kwargs)
-    return str(caught.value)
 
 
 def test_check_accepts_a_new_an_empty_and_a_known_directory(run, tmp_path):
