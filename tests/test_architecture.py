@@ -28,7 +28,7 @@ LINES = [
         "augmentation",
         "preprocessing",
         "distribution",
-        "optimizers",
+        "kernels",
         "calibration",
     },
     {"readers", "downloads", "pictures", "signatures", "terminal"},

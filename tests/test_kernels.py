@@ -1,4 +1,4 @@
-"""Adam in the fused kernel: Keras's update, whatever the optimizer's settings, and Keras's own optimizer after it."""
+"""Fused kernels: the results of Keras's own, whatever the settings, and Keras's own objects after it."""
 
 import contextlib
 
@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_keras.optimizers import fused_adam
+import mnist_keras as mk
+from mnist_keras.distribution import precision_policy
+from mnist_keras.kernels import fused_adam, fused_batch_norm
 
 OPTIMIZERS = {
     "plain": lambda: keras.optimizers.Adam(1e-2),
@@ -113,3 +115,79 @@ def test_replicas_are_updated_alike():
     for ours, theirs in zip(weights, alone, strict=True):
         for replica in strategy.experimental_local_results(ours.value):
             np.testing.assert_allclose(replica.numpy(), np.array(theirs), atol=1e-6)
+
+
+# Batch normalisation.
+
+
+def normalised(arguments, *, policy="float32", shape=(6, 6, 3), training=True, jit=False):
+    """Returns, by the fused kernel and by Keras, outputs, gradients and weights after two steps, and the operations."""
+    rng = np.random.default_rng(2)
+    images = tf.constant(3 * rng.normal(size=(16, *shape)).astype("float32") + 1)
+    factors = tf.constant(rng.normal(size=(16, *shape)).astype("float32"))
+    results = []
+    for fused in (True, False):
+        with precision_policy(policy):
+            layer = keras.layers.BatchNormalization(**arguments)
+            model = keras.Sequential([keras.Input(shape), layer])
+        for weight in layer.trainable_weights:
+            weight.assign(np.linspace(0.5, 2, weight.shape[0]))
+
+        @tf.function(jit_compile=jit)
+        def step(model=model, images=images):
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                outputs = model(images, training=training)
+                loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * factors)
+            return outputs, *tape.gradient(loss, [images, *model.trainable_weights])
+
+        with fused_batch_norm(model) if fused else contextlib.nullcontext():
+            values = [*step(), *step()]
+            operations = _operations(step.get_concrete_function().graph.as_graph_def())
+        assert "call" not in vars(layer)
+        arrays = [np.array(tf.cast(x, tf.float32)) for x in (*values, *layer.weights)]
+        results.append((arrays, "FusedBatchNormV3" in operations))
+    return results
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("arguments", [{}, {"momentum": 0.9, "epsilon": 0.1, "axis": 3}])
+def test_images_are_normalised_as_by_keras(arguments, policy, jit):
+    (ours, fused), (theirs, plain) = normalised(arguments, policy=policy, jit=jit)
+    assert (fused, plain) == (True, False)
+    tolerance = 1e-5 if policy == "float32" else 2e-2  # two steps of bfloat16, at values up to 4
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(our, their, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shape", "training"),
+    [
+        ({}, (6, 6, 3), False),
+        ({"trainable": False}, (6, 6, 3), True),
+        ({"axis": 1}, (6, 6, 3), True),
+        ({"scale": False}, (6, 6, 3), True),
+        ({"center": False}, (6, 6, 3), True),
+        ({"renorm": True}, (6, 6, 3), True),
+        ({}, (5,), True),
+    ],
+)
+def test_other_batch_norms_are_left_as_they_are(arguments, shape, training):
+    (ours, fused), (theirs, _) = normalised(arguments, shape=shape, training=training)
+    assert not fused
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(our, their)
+
+
+def test_training_normalises_by_the_fused_kernel(monkeypatch):
+    called = []
+    kernel = tf.raw_ops.FusedBatchNormV3
+    monkeypatch.setattr(
+        tf.raw_ops, "FusedBatchNormV3", lambda **kw: (called.append(kw["x"].dtype), kernel(**kw))[1]
+    )
+    data = mk.load_data("digits")
+    images, labels = data.train_images[:64], data.train_labels[:64]
+    recipe = mk.Recipe(batch_size=32, epochs=1, precision="mixed_bfloat16")
+    mk.train("cnn_tiny", ((images, labels), (images, labels)), recipe=recipe, verbose=0)
+    assert called == [tf.bfloat16] * 5  # traced once, for each of the five layers
