@@ -86,6 +86,7 @@ def fused_batch_norm(model: keras.Model) -> Iterator[None]:
 def _is_fusible(layer):
     return (
         type(layer) is keras.layers.BatchNormalization
+        and layer.built
         and layer.input_spec.ndim == 4
         and layer.axis in (-1, 3)
         and layer.scale

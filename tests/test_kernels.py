@@ -151,7 +151,7 @@ def normalised(arguments, *, policy="float32", shape=(6, 6, 3), training=True, j
 
 
 @pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("arguments", [{}, {"momentum": 0.9, "epsilon": 0.1, "axis": 3}])
 def test_images_are_normalised_as_by_keras(arguments, policy, jit):
     (ours, fused), (theirs, plain) = normalised(arguments, policy=policy, jit=jit)
