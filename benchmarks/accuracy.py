@@ -82,7 +82,8 @@ class Entry:
     @property
     def title(self) -> str:
         own = self.recipe is self.spec.recipe
-        return f"`{self.net}`" if own else f"`{self.net}` by `{self.recipe_name}`"
+        title = f"`{self.net}`" if own else f"`{self.net}` by `{self.recipe_name}`"
+        return title if self.data == "mnist" else f"{title} on `{self.data}`"
 
     def rows_in(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
         """Returns the rows of this entry as it is now, a row a seed."""
@@ -115,18 +116,21 @@ ENTRIES = (
     Entry("cnn_tiny", "cnn_tiny"),
     Entry("cnn_accurate", "cnn_accurate"),
     Entry("cnn_accurate_ensemble", "cnn_accurate"),
+    Entry("cnn_accurate", "cnn_accurate_fashion", data="fashion_mnist", seeds=3),
 )
 
 
 def main() -> None:
     names = dict.fromkeys(entry.recipe_name for entry in ENTRIES)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="directory with MNIST's files")
+    parser.add_argument("--data-dir", type=Path, required=True, help="of the data sets' files")
     parser.add_argument("--recipes", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--seeds", type=int, metavar="N", help="of each; default: 5")
+    parser.add_argument("--seeds", type=int, metavar="N", help="of each; default: 5, of clothes 3")
     parser.add_argument("--again", action="store_true", help="train the seeds that are there, too")
     parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs" / "accuracy")
     args = parser.parse_args()
+    if args.seeds is not None and args.seeds < 1:
+        parser.error(f"--seeds must be at least 1, not {args.seeds}")
 
     from mnist_keras import load_data, load_model
 
@@ -171,7 +175,7 @@ def add_vote(entry: Entry, data, runs_dir: Path, *, again: bool) -> None:
     """Writes the row of an ensemble, if it is missing and every member has its row and its run."""
     from mnist_keras import build_ensemble, load_model
 
-    member = next(x for x in ENTRIES if (x.net, x.recipe) == (entry.spec.member, entry.recipe))
+    member = dataclasses.replace(entry, net=entry.spec.member)
     seeds = range(entry.spec.num_members)
     name = f"0 to {seeds[-1]}"
     if find_row(entry, name) and not again:
@@ -227,12 +231,15 @@ def find_row(entry: Entry, seed: str) -> dict[str, str] | None:
 
 def add_row(new: dict[str, str]) -> None:
     """Writes a row beside the others, in the entries' order; that of the same net, recipe and seed goes."""
-    order = [(entry.net, entry.recipe_name) for entry in ENTRIES]
+    order = [(entry.net, entry.recipe_name, entry.data) for entry in ENTRIES]
+
+    def trained(row):
+        return row["net"], row["recipe"], row["data"]
 
     def place(row):
-        return order.index((row["net"], row["recipe"])), row["seed"]
+        return order.index(trained(row)), int(row["seed"].split()[0])  # of a vote its first
 
-    rows = [row for row in read_rows(RESULTS) if (row["net"], row["recipe"]) in order]
+    rows = [row for row in read_rows(RESULTS) if trained(row) in order]
     rows = [row for row in rows if place(row) != place(new)] + [new]
     write_rows(RESULTS, sorted(rows, key=place), columns=list(new))
     print(
@@ -274,4 +281,4 @@ def _cells(entry, own):
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import machine
+import report
 from report import RESULTS, ROOT, write_rows
 
 QUICK_IMAGES = 1000
@@ -109,4 +110,4 @@ def make_row(name, settings, accuracy, fit_seconds, predict_seconds) -> dict[str
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

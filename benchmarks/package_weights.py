@@ -10,10 +10,14 @@ The card's scores are those of the rounded weights. What was trained on Fashion-
 import argparse
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 
+import numpy as np
+import report
 from accuracy import Entry, find_row, recipe_name
 
+from mnist_keras.checkpoints import replace_file
 from mnist_keras.doctor import examine
 from mnist_keras.pretrained import WEIGHTS_DIRECTORY, stem
 from mnist_keras.registry import get_model_spec
@@ -55,13 +59,15 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         name, command = ensemble, ensemble_command(configs)
     data = load_data(dataset, data_dir=data_dir)
     path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.weights.h5"
-    save_rounded(models[0], path)
-    model = create_model(name, weights=path)
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = Path(directory) / path.name
+        save_rounded(models[0], scratch)
+        model, content = create_model(name, weights=scratch), scratch.read_bytes()
     evaluation = evaluate(model, data.test_images, data.test_labels)
     card = {
         "name": name,
         "dataset": dataset,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "num_parameters": model.count_params(),
         "input": {
             "shape": list(model.input_shape[1:]),
@@ -86,8 +92,10 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         "hardware": describe_hardware(configs[0]),
         "train_seconds": sum(RunDirectory(run).read_metrics()["train_seconds"] for run in runs),
     }
-    text = json.dumps(card, indent=2) + "\n"
-    path.with_name(f"{stem(name, dataset)}.json").write_text(text, encoding="utf-8")
+    with replace_file(path) as temporary:
+        temporary.write_bytes(content)
+    with replace_file(path.with_name(f"{stem(name, dataset)}.json")) as temporary:
+        temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return card
 
 
@@ -124,9 +132,13 @@ def save_rounded(model, path: Path) -> None:
 
     with precision_policy("float16"):
         rounded = get_model_spec(model.name).build()
-    rounded.set_weights(model.get_weights())
+    arrays = model.get_weights()
+    for variable, array in zip(rounded.weights, arrays, strict=True):
+        if np.abs(array).max() > np.finfo(variable.dtype).max:
+            raise SystemExit(f"The weights {variable.path} are beyond the range of float16.")
+    rounded.set_weights(arrays)
     rounded.save_weights(path)
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

@@ -12,6 +12,7 @@ import argparse
 import os
 from pathlib import Path
 
+import report
 from accuracy import (
     ENTRIES,
     SCORES,
@@ -25,6 +26,7 @@ from report import RESULTS, read_rows, write_rows
 from mnist_keras.recipes import Recipe
 
 REFERENCE = "lenet5"
+HELD_OUT = 10_000  # images, in trials that give a temperature
 
 
 def main() -> None:
@@ -55,9 +57,9 @@ def main() -> None:
             reference = evaluate(lenet5, data.test_images, data.test_labels).predictions
         for net in nets_here:
             rows[net, dataset] = make_row(net, data, reference)
+            order = sorted(rows, key=lambda key: (DATASETS.index(key[1]), nets.index(key[0])))
+            write_rows(path, [rows[key] for key in order], columns=rows[net, dataset])
             print(f"{net} on {dataset}: {float(rows[net, dataset]['accuracy']):.2%}", flush=True)
-    order = sorted(rows, key=lambda key: (DATASETS.index(key[1]), nets.index(key[0])))
-    write_rows(path, [rows[key] for key in order], columns=list(rows[order[0]]))
 
 
 def make_row(net: str, data, reference) -> dict[str, str]:
@@ -111,9 +113,10 @@ def find_temperature(net: str, card: dict) -> str:
     """Returns the temperature of the last trial of just this net and recipe; nothing if there is none."""
     wanted = net_digest(net, Recipe.from_dict(card["recipe"]))
     trials = read_rows(RESULTS / "trials.csv")
-    found = [x for x in trials if (x["data"], x["digest"]) == (card["dataset"], wanted)]
+    key = {"data": card["dataset"], "digest": wanted, "held_out": str(HELD_OUT)}
+    found = [trial for trial in trials if key.items() <= trial.items()]
     return found[-1]["temperature"] if found else ""
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

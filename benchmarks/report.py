@@ -7,11 +7,13 @@ Goals that are not reached are shown as missed. A goal that was set for a CPU wi
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from goals import AUGMENTED, EPOCHS, GROWTH, SHARE, Measured, all_goals, percent, points
 
+from mnist_keras._validation import InputError
 from mnist_keras.checkpoints import replace_file
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +39,15 @@ def main() -> None:
         raise SystemExit(f"{RESULTS / NAME} is missing. Run benchmarks/speed.py first.")
     block = make_block(*(read_rows(RESULTS / name) for name in SOURCES))
     README.write_text(with_block(README.read_text(encoding="utf-8"), NAME, block), encoding="utf-8")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a benchmark's `main`; bad input ends it with what is wrong, as status 2."""
+    try:
+        main()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -11,12 +11,14 @@ The temperature that is fitted on the held-out images is for nets of the same re
 import argparse
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import report
 from accuracy import digest
 from report import read_rows, write_rows
 
+from mnist_keras._validation import InputError, check_integer
 from mnist_keras.doctor import examine
 
 RESULTS = report.RESULTS / "trials.csv"
@@ -29,7 +31,7 @@ def main() -> None:
         "--data-dir", type=Path, required=True, help="directory of the data's files"
     )
     parser.add_argument("--data", default="mnist", help="name of the data set (default: mnist)")
-    parser.add_argument("--arguments", type=json.loads, default={}, help="of the builder, as JSON")
+    parser.add_argument("--arguments", default="{}", help="of the builder, as JSON")
     parser.add_argument("--recipe", default="{}", help="a name, or fields as JSON")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
@@ -48,21 +50,23 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     import mnist_keras as mk
     from mnist_keras.distribution import choose_precision, precision_policy
     from mnist_keras.recipes import get_recipe
+    from mnist_keras.registry import get_trainable_spec, is_wide
 
+    builders = [name for name in mk.__all__ if name.startswith("build_")]
+    spec = None if args.net in builders else get_trainable_spec(args.net)
+    base = spec.recipe if spec else mk.Recipe(precision="auto")
+    own = args.recipe.startswith("{")
+    recipe = base.replace(**fields_of(args.recipe)) if own else get_recipe(args.recipe)
+    builder = spec.builder if spec else args.net
+    arguments = {**(spec.arguments if spec else {}), **fields_of(args.arguments)}
+    keras.utils.set_random_seed(args.seed)
+    wide = is_wide(args.net) if spec else True
+    with precision_policy(choose_precision(recipe.precision, wide=wide)):
+        model = build(getattr(mk, builder), arguments)
     data = mk.load_data(args.data, data_dir=args.data_dir)
     images, labels = data.train_images, data.train_labels
-    n = len(images) - args.held_out
+    n = len(images) - check_integer("--held-out", args.held_out, minimum=1, maximum=len(images) - 1)
     splits = (images[:n], labels[:n]), (images[n:], labels[n:])
-    registered = args.net in mk.list_models()
-    base = mk.get_model_spec(args.net).recipe if registered else mk.Recipe(precision="auto")
-    own = args.recipe.startswith("{")
-    recipe = base.replace(**json.loads(args.recipe)) if own else get_recipe(args.recipe)
-    spec = mk.get_model_spec(args.net) if registered else None
-    builder = spec.builder if spec else args.net
-    arguments = {**(spec.arguments if spec else {}), **args.arguments}
-    keras.utils.set_random_seed(args.seed)
-    with precision_policy(choose_precision(recipe.precision, wide=True)):
-        model = getattr(mk, builder)(**arguments)
     run = mk.train(model, splits, recipe=recipe, seed=args.seed, verbose=0)
     scores, plain = run.evaluation, mk.Recipe().to_dict()
     temperature = mk.fit_temperature(scores.labels, scores.probabilities)
@@ -75,6 +79,7 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
         "recipe": json.dumps({k: v for k, v in recipe.to_dict().items() if v != plain[k]}),
         "digest": digest(builder, arguments, recipe),
         "seed": str(args.seed),
+        "held_out": str(args.held_out),
         "precision": run.model.dtype_policy.name,
         "parameters": str(run.model.count_params()),
         "held_out_errors": str(run.metrics["num_errors"]),
@@ -88,5 +93,24 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     }
 
 
+def fields_of(text: str) -> dict:
+    """Returns the fields of a JSON object."""
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{text} is not JSON: {error}.") from None
+    if not isinstance(fields, dict):
+        raise InputError(f'Expected a JSON object like {{"epochs": 3}}. Received: {text}')
+    return fields
+
+
+def build(builder: Callable, arguments: dict):
+    """Returns the builder's model."""
+    try:
+        return builder(**arguments)
+    except TypeError as error:  # an argument that it does not have
+        raise InputError(f"{builder.__name__} cannot be called so: {error}.") from None
+
+
 if __name__ == "__main__":
-    main()
+    report.run(main)

@@ -82,16 +82,16 @@ def check_number(
     """Returns `value` as a `float` if it is finite and in `[minimum, maximum]`, or `(minimum, maximum]` if `above`."""
     low = f"above {minimum:g}" if above else f"of at least {minimum:g}"
     high = f" and at most {maximum:g}" if np.isfinite(maximum) else ""
-    legal = (
-        isinstance(value, numbers.Real)
-        and not isinstance(value, bool)
-        and np.isfinite(float(value))
-        and (float(value) > minimum if above else float(value) >= minimum)
-        and float(value) <= maximum
-    )
-    if not legal:
+    number = float("nan")
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:  # an integer beyond the largest float
+            number = float("inf")
+    above_low = number > minimum if above else number >= minimum
+    if not (np.isfinite(number) and above_low and number <= maximum):
         raise invalid(name, expected=f"a number {low}{high}", received=repr(value))
-    return float(value)  # type: ignore[arg-type]
+    return number
 
 
 def _as_array(name: str, values: object) -> np.ndarray:

@@ -241,7 +241,7 @@ def _recipe(args: argparse.Namespace) -> Any:
     from mnist_keras.registry import get_trainable_spec
 
     recipe = get_trainable_spec(args.model).recipe
-    if args.recipe:
+    if args.recipe is not None:
         recipe = load_recipe(args.recipe)
     changes = ("epochs", "batch_size", "learning_rate")
     return recipe.replace(
@@ -251,7 +251,7 @@ def _recipe(args: argparse.Namespace) -> Any:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from mnist_keras._validation import check_integer
-    from mnist_keras.loading import find_model, load_model
+    from mnist_keras.loading import find_model
     from mnist_keras.run_directory import RunDirectory
 
     check_integer("shift", args.shift, minimum=0)
@@ -259,8 +259,8 @@ def _evaluate(args: argparse.Namespace) -> None:
         out.check_empty()
     find_model(args.model)
     data = _test_data(args, args.model)
+    (model,) = _load_models([args.model], data)
     with quiet_startup():
-        model = load_model(args.model)
         from mnist_keras.prediction import evaluate_test
     evaluation = evaluate_test(model, data, shift=args.shift)
     if out:
@@ -276,17 +276,30 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _compare(args: argparse.Namespace) -> None:
     from mnist_keras.evaluation import compare
-    from mnist_keras.loading import find_model, load_model
+    from mnist_keras.loading import find_model
 
     names = (args.model_a, args.model_b)
     for name in names:
         find_model(name)
     data = _test_data(args, *names)
+    models = _load_models(names, data)
     with quiet_startup():
-        models = [load_model(name) for name in names]
         from mnist_keras.prediction import evaluate_test
     predictions = [evaluate_test(model, data).predictions for model in models]
     print(compare(data.test_labels, *predictions).report(*names))
+
+
+def _load_models(names: Sequence[str], data: Any) -> list[Any]:
+    """Returns the models; registered nets with their packaged weights for this data, else for MNIST, which is said."""
+    from mnist_keras.loading import find_model, load_model
+    from mnist_keras.pretrained import DATASETS
+
+    dataset = data.name if data.name in DATASETS else DATASETS[0]
+    for name in names:
+        if find_model(name) is None and dataset != data.name:
+            print(f"{name}: the packaged weights, trained on {dataset}", file=sys.stderr)
+    with quiet_startup():
+        return [load_model(name, dataset=dataset) for name in names]
 
 
 def _test_data(args: argparse.Namespace, *models: str) -> Any:

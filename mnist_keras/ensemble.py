@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from mnist_keras._validation import invalid
-from mnist_keras.signatures import input_scale, returns_logits
+from mnist_keras.signatures import check_classifier, input_scale, returns_logits
 
 
 def build_ensemble(members: Sequence[keras.Model], *, name: str | None = None) -> keras.Model:
@@ -30,10 +30,12 @@ def build_ensemble(members: Sequence[keras.Model], *, name: str | None = None) -
         members = [train("lenet5", data, seed=seed).model for seed in range(3)]
         model = build_ensemble(members)
     """
-    members = list(members)
+    members = list(members) if isinstance(members, Sequence) else [members]
     if len(members) < 2 or not all(isinstance(member, keras.Model) for member in members):
         received = ", ".join(type(member).__name__ for member in members) or "nothing"
         raise invalid("members", expected="at least two keras.Models", received=received)
+    for member in members:
+        check_classifier(member)
     signatures = [(member.input_shape, member.output_shape) for member in members]
     if len(set(signatures)) > 1:
         raise invalid(

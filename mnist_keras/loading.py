@@ -55,16 +55,7 @@ def create_model(
     spec.check_top(include_top)
     if weights is None:
         return spec.build(num_classes=num_classes, include_top=include_top, input_shape=input_shape)
-    if weights in pretrained.DATASETS:
-        path = pretrained.find_weights(name, str(weights), trainable=spec.member)
-    else:
-        path = Path(weights)
-        if not path.is_file():
-            raise invalid(
-                "weights",
-                expected=f"None, one of: {', '.join(pretrained.DATASETS)}, or the path of a weights file",
-                received=repr(str(weights)),
-            )
+    path = _find_weights(spec, weights)
     model = spec.build(num_classes=num_classes, input_shape=input_shape)
     try:
         model.load_weights(path)
@@ -80,18 +71,35 @@ def create_model(
     return keras.Model(model.input, model.layers[-1].input, name=name)
 
 
-def load_model(source: str | Path) -> "keras.Model":
+def _find_weights(spec, weights):
+    """Returns the path of packaged weights or of a file of the user's."""
+    if isinstance(weights, str) and weights in pretrained.DATASETS:
+        return pretrained.find_weights(spec.name, weights, trainable=spec.member)
+    try:
+        if isinstance(weights, str | Path) and (path := Path(weights)).is_file():
+            return path
+    except OSError:  # a name too long
+        pass
+    raise invalid(
+        "weights",
+        expected=f"None, one of: {', '.join(pretrained.DATASETS)}, or the path of a weights file",
+        received=repr(str(weights)),
+    )
+
+
+def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
     """Returns the model of a run directory, of a `.keras` file, or a registered net with its packaged weights.
 
     Args:
         source: A run directory, the path of a `.keras` file, or a name from `list_models`.
+        dataset: What a registered net's packaged weights were trained on: "mnist" or "fashion_mnist".
 
     Raises:
         InputError: If there is no such thing, or it is not a model that Keras can read.
     """
     path = find_model(source)
     if path is None:
-        return create_model(str(source), weights="mnist")
+        return create_model(str(source), weights=dataset)
     import keras
 
     try:

@@ -22,7 +22,7 @@ from mnist_keras.batches import BatchSource, get_batch, to_input
 from mnist_keras.checkpoints import Checkpoint
 from mnist_keras.distribution import copy_to_replicas
 from mnist_keras.hooks import CallbackStates, Chunk, Interrupted, Signals, wants_every_step
-from mnist_keras.kernels import fused_adam, fused_batch_norm
+from mnist_keras.kernels import fused_kernels
 from mnist_keras.pipeline import Windows
 from mnist_keras.signatures import input_scale
 
@@ -151,12 +151,8 @@ class TrainingLoop:
                 hooks.on_epoch_begin(epoch)
             self._restore(checkpoint)
         progress = self.progress
-        with (
-            Signals() as signals,
-            fused_adam(self.model.optimizer),
-            fused_batch_norm(self.model),
-            contextlib.closing(self._windows),
-        ):
+        closing, fused = contextlib.closing(self._windows), fused_kernels(self.model)
+        with Signals() as signals, fused, closing:
             while progress.step < last_step and not (progress.stopped or signals.received):
                 started, seconds_before = time.perf_counter(), progress.seconds
                 epoch, steps_done = divmod(progress.step, steps_per_epoch)

@@ -85,13 +85,12 @@ def input_scale(model: keras.Model) -> float:
     return 255.0 if scales_down else 1.0
 
 
-def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
-    """Returns the shape in which the model takes one image of shape `(height, width)`.
+def check_classifier(model: keras.Model) -> None:
+    """Checks that a model has one input of known shape and one output, a row of classes per image.
 
     Raises:
-        InputError: If the model takes other images, or does not know its input shape yet.
+        InputError: If it is no model, or another one.
     """
-    height, width = image_shape
     if not isinstance(model, keras.Model):
         raise invalid(
             "model",
@@ -99,12 +98,19 @@ def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[i
             received=repr(model),
             hint="load_model() returns one from a name or a path.",
         )
-    if getattr(model, "input_shape", None) is None:
+    input_shape = getattr(model, "input_shape", None)
+    if input_shape is None:
         raise invalid(
             "model",
             expected="a model that knows its input shape",
             received=f"{model.name!r}, which does not",
             hint="Begin it with keras.Input((28, 28, 1)).",
+        )
+    if not isinstance(input_shape, tuple):
+        raise invalid(
+            "model",
+            expected="a model with one input",
+            received=f"{model.name!r} with input shapes {input_shape}",
         )
     if not (isinstance(model.output_shape, tuple) and len(model.output_shape) == 2):
         raise invalid(
@@ -112,6 +118,16 @@ def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[i
             expected="a model with one output of shape (n, num_classes)",
             received=f"{model.name!r} with output shape {model.output_shape}",
         )
+
+
+def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape in which the model takes one image of shape `(height, width)`.
+
+    Raises:
+        InputError: If the model takes other images, or `check_classifier` refuses it.
+    """
+    height, width = image_shape
+    check_classifier(model)
     expected = tuple(model.input_shape[1:])
     if expected not in ((height, width), (height, width, 1), (height * width,)):
         raise invalid(

@@ -157,6 +157,19 @@ def test_weights_are_packaged_rounded_and_scored_so(accuracy, monkeypatch, tmp_p
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_weights_beyond_float16_are_not_packaged(accuracy, tmp_path):
+    import package_weights
+
+    model = mk.create_model("softmax_regression")
+    model.set_weights([1e6 * np.ones_like(weights) for weights in model.get_weights()])
+    package_weights.save_rounded(model, tmp_path / "a.weights.h5")
+    deep = mk.create_model("mlp_128")
+    deep.set_weights([1e6 * np.ones_like(weights) for weights in deep.get_weights()])
+    with pytest.raises(SystemExit, match="The weights dense_1/kernel are beyond the range of fl"):
+        package_weights.save_rounded(deep, tmp_path / "b.weights.h5")
+    assert not (tmp_path / "b.weights.h5").exists()
+
+
 def test_a_run_of_a_recipe_without_a_name_is_not_packaged(accuracy):
     import package_weights
 
@@ -169,13 +182,16 @@ def test_a_changed_net_or_recipe_has_no_row_and_no_temperature(accuracy, monkeyp
     import packaged
 
     entry = next(x for x in accuracy.ENTRIES if x.net == "mlp_128")
-    row = {**entry.key, "seed": "0", "temperature": "1.5"}
+    row = {**entry.key, "seed": "0", "temperature": "1.5", "held_out": "10000"}
     accuracy.write_rows(accuracy.RESULTS, [row], columns=list(row))
     accuracy.write_rows(tmp_path / "trials.csv", [row], columns=list(row))
     monkeypatch.setattr(packaged, "RESULTS", tmp_path)
     card = {"dataset": "mnist", "recipe": entry.recipe.to_dict()}
     assert accuracy.find_row(entry, "0") == row
     assert packaged.find_temperature("mlp_128", card) == "1.5"
+    few = {**row, "temperature": "1.6", "held_out": "64"}
+    accuracy.write_rows(tmp_path / "trials.csv", [row, few], columns=list(row))
+    assert packaged.find_temperature("mlp_128", card) == "1.5", "not one of so few images"
     assert packaged.find_temperature("mlp_128", {**card, "dataset": "fashion_mnist"}) == ""
     other = {**card, "recipe": entry.recipe.replace(epochs=3).to_dict()}
     assert packaged.find_temperature("mlp_128", other) == ""
@@ -208,13 +224,30 @@ def test_tables_of_rows_made_by_hand(accuracy):
     trial = {
         **{"net": "build_mlp", "data": "mnist", "arguments": '{"hidden_units": [4, 2]}'},
         **{"recipe": '{"epochs": 3, "augmentation": {"shift": 2}}', "precision": "float32"},
-        **{"parameters": "1234", "held_out_errors": "5", "negative_log_likelihood": "0.1"},
+        **{
+            "parameters": "1234",
+            "held_out_errors": "5",
+            "held_out": "1000",
+            "negative_log_likelihood": "0.1",
+        },
         **{"likelihood_at_temperature": "", "seconds": "60", "cores": "2"},
     }
     assert tables.trials_table([trial]).splitlines()[2] == (
         "| `build_mlp`, hidden_units [4, 2] | mnist | epochs 3, augmentation (shift 2) | float32 | 1,234 "
-        "| 5 | 0.1 |  | 60 (2) |"
+        "| 5 of 1,000 | 0.1 |  | 60 (2) |"
     )
+
+
+def test_a_title_says_what_is_not_the_usual(accuracy):
+    titles = [
+        entry.title for entry in accuracy.ENTRIES if entry.net in ("mlp_deep", "cnn_accurate")
+    ]
+    assert titles == [
+        "`mlp_deep`",
+        "`mlp_deep` by `mlp_deep_elastic`",
+        "`cnn_accurate`",
+        "`cnn_accurate` by `cnn_accurate_fashion` on `fashion_mnist`",
+    ]
 
 
 def test_a_page_without_the_markers_is_not_written(accuracy):

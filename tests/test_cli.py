@@ -1,5 +1,6 @@
 """The command line: what it prints, writes and returns, and what it says to wrong input."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -117,6 +118,7 @@ WRONG = {
     ),
     "seed": (["train", "mlp_128", "--seed", "-1"], "Invalid `seed`."),
     "recipe": ([*TRAIN, "--recipe", "lenet"], "Unknown recipe 'lenet'. Did you mean 'lenet5'?"),
+    "empty recipe": ([*TRAIN, "--recipe", ""], "Unknown recipe ''. Expected one of: "),
     "no recipe file": ([*TRAIN, "--recipe", "none.json"], "recipe none.json can't be read: "),
     "not JSON": ([*TRAIN, "--recipe", "broken.json"], "recipe broken.json can't be read: "),
     "recipe field": (
@@ -278,6 +280,18 @@ def test_evaluate_a_run_on_the_data_that_it_was_trained_on(run, runs):
     assert scores == json.loads(
         run("evaluate", runs[0] / "model.keras", "--data", "digits", "--json")[1]
     )
+
+
+def test_a_registered_net_has_the_weights_for_the_data(run, empty_folder, monkeypatch):
+    data = mnist_keras.load_data("digits")
+    monkeypatch.setattr(mnist_keras.datasets, "load_data", lambda *_, **__: data)
+    status, _, err = run("evaluate", "softmax_regression")
+    assert (status, err) == (0, "softmax_regression: the packaged weights, trained on mnist\n")
+    clothes = dataclasses.replace(data, name="fashion_mnist")
+    monkeypatch.setattr(mnist_keras.datasets, "load_data", lambda *_, **__: clothes)
+    status, out, err = run("evaluate", "softmax_regression")
+    assert (status, out) == (2, "")
+    assert "no packaged weights of 'softmax_regression' for 'fashion_mnist'" in err
 
 
 def test_evaluate_on_the_users_own_data_and_write_the_scores(run, runs, empty_folder):

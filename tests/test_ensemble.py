@@ -59,7 +59,14 @@ def test_members_that_take_pixels_to_255(images):
 def test_bad_members_have_a_clear_error(members):
     small = mk.build_mlp((2,), input_shape=(8, 8, 1))
     logits = mk.build_mlp((2,), classifier_activation=None, name="no_softmax")
+    inputs = keras.Input((28, 28, 1))
+    two = keras.Model([inputs, keras.Input((1,))], members[0](inputs), name="two")
+    unbuilt = keras.Sequential([keras.layers.Flatten()], name="unbuilt")
     for given, text in (
+        (None, r"Expected at least two keras\.Models\. Received: NoneType\."),
+        (members[0], r"Expected at least two keras\.Models\. Received: Functional\."),
+        ([members[0], two], r"Expected a model with one input\. Received: 'two' with input shapes"),
+        ([unbuilt, unbuilt], r"a model that knows its input shape\. Received: 'unbuilt', which"),
         ([], r"Invalid `members`\. Expected at least two keras\.Models\. Received: nothing\."),
         (members[:1], r"at least two keras\.Models\. Received: Functional\."),
         (["lenet5", "mlp_128"], r"Received: str, str\."),

@@ -170,6 +170,9 @@ def test_images_are_normalised_as_by_keras(arguments, policy, jit):
         ({"scale": False}, (6, 6, 3), True),
         ({"center": False}, (6, 6, 3), True),
         ({"renorm": True}, (6, 6, 3), True),
+        ({"synchronized": True}, (6, 6, 3), True),
+        ({"dtype": "float64"}, (6, 6, 3), True),
+        ({"dtype": "bfloat16"}, (6, 6, 3), True),
         ({}, (5,), True),
     ],
 )
@@ -191,3 +194,63 @@ def test_training_normalises_by_the_fused_kernel(monkeypatch):
     recipe = mk.Recipe(batch_size=32, epochs=1, precision="mixed_bfloat16")
     mk.train("cnn_tiny", ((images, labels), (images, labels)), recipe=recipe, verbose=0)
     assert called == [tf.bfloat16] * 5  # traced once, for each of the five layers
+
+
+def test_a_subclass_and_a_layer_with_a_call_of_its_own_are_left_as_they_are():
+    class Doubled(keras.layers.BatchNormalization):
+        def call(self, inputs, training=None, mask=None):
+            return 2 * super().call(inputs, training=training, mask=mask)
+
+    plain = keras.layers.BatchNormalization()
+    plain.call = lambda inputs, training=None, mask=None: 3 * inputs
+    model = keras.Sequential([keras.Input((6, 6, 3)), Doubled(name="doubled"), plain])
+    own = plain.call
+    with fused_batch_norm(model):
+        assert "call" not in vars(model.get_layer("doubled"))
+        assert plain.call is own
+    assert plain.call is own
+
+
+def test_a_layer_is_its_old_self_after_an_error():
+    model = keras.Sequential([keras.Input((6, 6, 3)), keras.layers.BatchNormalization()])
+    with pytest.raises(RuntimeError), fused_batch_norm(model):
+        assert "call" in vars(model.layers[0])
+        raise RuntimeError
+    assert "call" not in vars(model.layers[0])
+
+
+def test_layers_of_a_nested_model_are_fused_once():
+    inner = keras.Sequential([keras.Input((6, 6, 3)), keras.layers.BatchNormalization()])
+    outer = keras.Sequential([keras.Input((6, 6, 3)), inner])
+    with fused_batch_norm(outer):
+        call = inner.layers[0].call
+        with fused_batch_norm(outer):  # a training within a callback of a training
+            assert inner.layers[0].call is call
+        assert inner.layers[0].call is call
+    assert "call" not in vars(inner.layers[0])
+
+
+def test_replicas_normalise_alike():
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    images = tf.constant(np.random.default_rng(3).normal(size=(8, 6, 6, 3)).astype("float32"))
+
+    def build():
+        return keras.Sequential([keras.Input((6, 6, 3)), keras.layers.BatchNormalization()])
+
+    with strategy.scope():
+        model = build()
+
+    @tf.function
+    def step(x):
+        return model(x, training=True)
+
+    with fused_batch_norm(model):
+        outputs = strategy.run(step, args=(images,))
+    alone = build()
+    expected = alone(images, training=True)
+    for output in strategy.experimental_local_results(outputs):
+        np.testing.assert_allclose(output, expected, atol=1e-5)
+    for ours, theirs in zip(model.weights, alone.weights, strict=True):
+        np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=1e-6)

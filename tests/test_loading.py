@@ -60,10 +60,19 @@ def test_weights_of_another_net_are_an_error(saved, name, options):
 
 
 def test_weights_that_are_not_there_are_an_error(tmp_path):
-    for weights in ("imagenet", str(tmp_path), str(tmp_path / "none.weights.h5")):
+    missing = (
+        "imagenet",
+        str(tmp_path),
+        str(tmp_path / "none.weights.h5"),
+        "x" * 300,
+        3,
+        True,
+        ["mnist"],
+    )
+    for weights in missing:
         assert error_of(mk.create_model, "mlp_128", weights=weights) == (
             "Invalid `weights`. Expected None, one of: mnist, fashion_mnist, or the path of a weights "
-            f"file. Received: {weights!r}."
+            f"file. Received: {str(weights)!r}."
         )
 
 
@@ -147,5 +156,7 @@ def test_load_model_of_a_name_has_its_packaged_weights(monkeypatch):
 
     monkeypatch.setattr(pretrained, "find_weights", find_weights)
     error_of(mk.load_model, "lenet5")
+    error_of(mk.load_model, "cnn_2conv", dataset="fashion_mnist")
     error_of(mk.create_model, "mlp_128", weights="fashion_mnist")
-    assert asked == [("lenet5", "mnist"), ("mlp_128", "fashion_mnist")]
+    sets = "mnist", "fashion_mnist", "fashion_mnist"
+    assert asked == list(zip(("lenet5", "cnn_2conv", "mlp_128"), sets, strict=True))

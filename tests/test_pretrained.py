@@ -46,6 +46,7 @@ LICENSED = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 def test_every_registered_net_has_weights_for_mnist():
     assert mk.list_models() == pretrained.list_weights("mnist")
+    assert pretrained.list_weights("fashion_mnist") == ["cnn_accurate"]
 
 
 @pytest.mark.parametrize(("name", "dataset"), PACKAGED)

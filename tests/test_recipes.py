@@ -176,6 +176,12 @@ def test_get_recipe():
         get_recipe("mlp128")
 
 
+def test_the_recipe_for_clothes_differs_in_its_augmentation_alone():
+    digits, clothes = get_recipe("cnn_accurate"), get_recipe("cnn_accurate_fashion")
+    assert clothes != digits
+    assert clothes.replace(augmentation=digits.augmentation) == digits
+
+
 def test_documented_recipes_are_those_of_their_sources():
     for name in ("mlp_128", "mlp_128_64_dropout"):
         assert (RECIPES[name].optimizer, RECIPES[name].learning_rate) == ("adam", 1e-3)
@@ -226,6 +232,12 @@ def test_a_serialized_optimizer_keeps_its_own_settings(net):
 def test_an_optimizer_that_keras_does_not_make_is_an_error(net, optimizer):
     with pytest.raises(InputError, match="The recipe's optimizer is not one that Keras makes: "):
         compiled(net, optimizer=optimizer)
+
+
+def test_an_optimizers_setting_that_is_no_number_is_an_error(net):
+    with pytest.raises(InputError) as caught:
+        compiled(net, optimizer={"class_name": "Adam", "config": {"beta_1": "x"}})
+    assert str(caught.value) == "Invalid `optimizer`. Expected a number for beta_1. Received: 'x'."
 
 
 def rates(net, schedule, steps, num_steps=100):

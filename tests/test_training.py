@@ -110,6 +110,18 @@ def test_same_weights_as_fit(digits, case, jit):
     np.testing.assert_allclose(run.history["accuracy"], history["accuracy"], rtol=1e-5)
 
 
+def test_a_net_with_batch_norm_gets_the_weights_of_fit(digits):
+    data = small_data(digits)
+    recipe = mk.Recipe(optimizer="sgd", learning_rate=0.05, batch_size=64, epochs=2)
+    run, model = (mk.build_deep_cnn(((4,), (6,)), batch_norm=True, dropout=0) for _ in range(2))
+    model.set_weights(run.get_weights())
+    run = train(run, data, recipe=recipe, verbose=0).model
+    model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy")
+    batches = make_dataset(data.train_images, data.train_labels, batch_size=64, training=True)
+    model.fit(batches, steps_per_epoch=4, epochs=2, shuffle=False, verbose=0)
+    assert distance(run, model) < 1e-5
+
+
 def test_validation_logs_are_those_of_fit(digits):
     data = small_data(digits)
     held_out = (data.test_images, data.test_labels)

@@ -50,6 +50,11 @@ def test_bad_input_has_a_clear_error(case):
     assert text in str(caught.value)
 
 
+def test_an_integer_beyond_the_largest_float_is_no_number():
+    with pytest.raises(InputError, match=r"Invalid `zoom`\. Expected a number of at least 0"):
+        checks.check_number("zoom", 10**400, minimum=0)
+
+
 def test_numbers_of_numpy_become_pythons():
     assert type(checks.check_seed(np.int64(3))) is int
     assert type(checks.check_number("zoom", np.float32(0.5), minimum=0)) is float
