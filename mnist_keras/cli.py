@@ -251,18 +251,12 @@ def _recipe(args: argparse.Namespace) -> Any:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from mnist_keras._validation import check_integer
-    from mnist_keras.loading import find_model
     from mnist_keras.run_directory import RunDirectory
 
     check_integer("shift", args.shift, minimum=0)
     if out := args.out and RunDirectory(args.out):
         out.check_empty()
-    find_model(args.model)
-    data = _test_data(args, args.model)
-    (model,) = _load_models([args.model], data)
-    with quiet_startup():
-        from mnist_keras.prediction import evaluate_test
-    evaluation = evaluate_test(model, data, shift=args.shift)
+    data, (evaluation,) = _score(args, args.model, shift=args.shift)
     if out:
         from mnist_keras.plotting import save_plots
 
@@ -276,30 +270,33 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _compare(args: argparse.Namespace) -> None:
     from mnist_keras.evaluation import compare
-    from mnist_keras.loading import find_model
 
     names = (args.model_a, args.model_b)
-    for name in names:
-        find_model(name)
-    data = _test_data(args, *names)
-    models = _load_models(names, data)
-    with quiet_startup():
-        from mnist_keras.prediction import evaluate_test
-    predictions = [evaluate_test(model, data).predictions for model in models]
+    data, evaluations = _score(args, *names)
+    predictions = [evaluation.predictions for evaluation in evaluations]
     print(compare(data.test_labels, *predictions).report(*names))
 
 
-def _load_models(names: Sequence[str], data: Any) -> list[Any]:
-    """Returns the models; registered nets with their packaged weights for this data, else for MNIST, which is said."""
+def _score(args: argparse.Namespace, *names: str, shift: int = 0) -> tuple[Any, list[Any]]:
+    """Returns the test data and the evaluation of each model on it.
+
+    A registered net has its packaged weights for this data, or else those for MNIST, which is said.
+    """
     from mnist_keras.loading import find_model, load_model
     from mnist_keras.pretrained import DATASETS
 
-    dataset = data.name if data.name in DATASETS else DATASETS[0]
-    for name in names:
-        if find_model(name) is None and dataset != data.name:
+    registered = [name for name in names if find_model(name) is None]
+    data = _test_data(args, *names)
+    dataset = data.name
+    if dataset not in DATASETS:
+        dataset = "mnist"
+        for name in registered:
             print(f"{name}: the packaged weights, trained on {dataset}", file=sys.stderr)
     with quiet_startup():
-        return [load_model(name, dataset=dataset) for name in names]
+        from mnist_keras.prediction import evaluate_test
+
+        models = [load_model(name, dataset=dataset) for name in names]
+    return data, [evaluate_test(model, data, shift=shift) for model in models]
 
 
 def _test_data(args: argparse.Namespace, *models: str) -> Any:

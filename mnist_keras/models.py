@@ -224,7 +224,7 @@ def build_deep_cnn(
     The very first convolution is 5x5; all of them keep height and width, and each has a ReLU, the last of a stage after
     its pool, where it costs a quarter. The default has 584,682 parameters. He's initialisation keeps the variance
     through the ReLUs, with batch normalisation or without. `mnist_keras.train` normalises by TensorFlow's fused kernel,
-    at next to no cost; in Keras's own `fit` it takes a third longer on CPU.
+    at next to no cost; Keras's own `fit` spends much of its time on it, on CPU.
 
     Args:
         stages: Number of filters of each convolution, stage by stage.

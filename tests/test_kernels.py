@@ -48,6 +48,13 @@ def updated(optimizer, *, fused, jit=False):
     return arrays, _operations(graph.as_graph_def())
 
 
+def two_replicas():
+    # Reduced on one device: collectives of another number of replicas may live in this process.
+    return tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+
+
 def _operations(graph):
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     return {node.op for node in nodes}
@@ -96,10 +103,7 @@ def test_nothing_is_left_behind():
 
 
 def test_replicas_are_updated_alike():
-    # Reduced on one device: collectives of another number of replicas may live in this process.
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
+    strategy = two_replicas()
     with strategy.scope():
         weights, optimizer = variables(), OPTIMIZERS["plain"]()
         optimizer.build(weights)
@@ -231,9 +235,7 @@ def test_layers_of_a_nested_model_are_fused_once():
 
 
 def test_replicas_normalise_alike():
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
+    strategy = two_replicas()
     images = tf.constant(np.random.default_rng(3).normal(size=(8, 6, 6, 3)).astype("float32"))
 
     def build():
