@@ -19,16 +19,18 @@ import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
-import report
-from report import ROOT, markdown_table, read_rows, write_rows
+import tabular
+from command import run_command
+from tabular import ROOT, markdown_table, read_rows, write_rows
 
+from mnist_keras._validation import InputError
 from mnist_keras.doctor import examine
 from mnist_keras.evaluation import Evaluation, wilson_interval
 from mnist_keras.recipes import RECIPES, Recipe, get_recipe
 from mnist_keras.registry import ModelSpec, get_model_spec
 from mnist_keras.run_directory import RunDirectory
 
-RESULTS = report.RESULTS / "accuracy.csv"
+RESULTS = tabular.RESULTS / "accuracy.csv"
 CONFUSION_MATRIX = RESULTS.with_name("confusion_matrix.png")  # of `lenet5`, seed 0
 NUM_TEST_IMAGES = 10_000
 SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
@@ -106,7 +108,7 @@ def recipe_name(net: str, fields: Mapping) -> str:
     """Returns the name of the recipe with these fields by which a net was trained: its own, or another."""
     names = [name for name, recipe in RECIPES.items() if recipe.to_dict() == fields]
     if not names:
-        raise SystemExit(f"The recipe of {net}'s run is not a registered one.")
+        raise InputError(f"The recipe of {net}'s run is not a registered one.")
     return net if net in names else names[0]
 
 
@@ -281,4 +283,4 @@ def _cells(entry, own):
 
 
 if __name__ == "__main__":
-    report.run(main)
+    run_command(main)

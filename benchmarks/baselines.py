@@ -9,14 +9,13 @@ the fit or of the whole training by the net's recipe, and of one prediction of a
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import machine
-import report
-from report import RESULTS, ROOT, write_rows
+from command import run_command
+from tabular import RESULTS, ROOT, write_rows
 
 QUICK_IMAGES = 1000
 NETS = ("mlp_128", "cnn_fast", "lenet5")
@@ -51,7 +50,6 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="with few images: a smoke test")
     parser.add_argument("--out", type=Path, help="directory of the results")
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from speed import first_images
 
@@ -110,4 +108,4 @@ def make_row(name, settings, accuracy, fit_seconds, predict_seconds) -> dict[str
 
 
 if __name__ == "__main__":
-    report.run(main)
+    run_command(main)

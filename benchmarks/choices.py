@@ -17,16 +17,16 @@ of that precision.
 import argparse
 import dataclasses
 import itertools
-import os
 import statistics
 import time
 from pathlib import Path
 
 import machine
 from accuracy import NETS
+from command import run_command
 from own_process import OwnProcess
-from report import read_rows, write_rows
-from speed import QUICK_IMAGES, RESULTS, ROOT, first_images
+from speed import QUICK_IMAGES, first_images
+from tabular import RESULTS, ROOT, read_rows, write_rows
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 CAP = 5  # seconds
@@ -62,7 +62,6 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", metavar="NET", help="replace the rows of these alone")
     parser.add_argument("--out", type=Path, help="directory of the results")
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from mnist_keras import load_data
 
@@ -189,4 +188,4 @@ def as_text(rows: list[dict[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

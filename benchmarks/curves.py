@@ -1,11 +1,11 @@
 """Accuracy against seconds, for ours and the peers on one axis: speed_curves.csv and speed.png."""
 
-import csv
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
+from tabular import write_rows
 
 COLUMNS = ("contestant", "seed", "seconds", "test_accuracy")
 STYLES = {  # contestant -> name, colour, marker; colours of Okabe and Ito, 2008, "Color Universal Design"
@@ -18,11 +18,11 @@ LOWEST = 0.97  # accuracy; what is below is drawn at the edge
 
 
 def write_curves(path: Path, curves: list[tuple[str, int, float, float]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for contestant, seed, seconds, accuracy in curves:
-            writer.writerow((contestant, seed, f"{seconds:.3f}", f"{accuracy:.4f}"))
+    rows = [
+        dict(zip(COLUMNS, (contestant, seed, f"{seconds:.3f}", f"{accuracy:.4f}"), strict=True))
+        for contestant, seed, seconds, accuracy in curves
+    ]
+    write_rows(path, rows, columns=COLUMNS)
 
 
 def plot_curves(path: Path, curves: list[tuple[str, int, float, float]], *, target: float) -> None:

@@ -7,7 +7,6 @@ resident set of `mnist-keras train mlp_128` less that of `import tensorflow`.
 """
 
 import argparse
-import csv
 import os
 import statistics
 import subprocess
@@ -16,7 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results" / "footprint.csv"
+import tabular
+from command import run_command
+from tabular import write_rows
+
+RESULTS = tabular.RESULTS / "footprint.csv"
 REPEATS = 7
 
 
@@ -30,20 +33,18 @@ def main() -> None:
         train += ["--data-dir", str(data_dir), "--run-dir", str(Path(directory) / "run")]
         tensorflow_peak = peak_megabytes("-c", "import tensorflow")
         train_peak = peak_megabytes(*train)
+    import_seconds = median_seconds("-c", "import mnist_keras") - interpreter
+    measured = {  # what -> value and limit
+        "import_mnist_keras_seconds": (import_seconds, 0.1),
+        "help_seconds": (median_seconds("-m", "mnist_keras", "--help"), 0.5),
+        "import_tensorflow_peak_megabytes": (tensorflow_peak, ""),
+        "train_mlp_128_extra_peak_megabytes": (train_peak - tensorflow_peak, 200),
+    }
     rows = [
-        (
-            "import_mnist_keras_seconds",
-            median_seconds("-c", "import mnist_keras") - interpreter,
-            0.1,
-        ),
-        ("help_seconds", median_seconds("-m", "mnist_keras", "--help"), 0.5),
-        ("import_tensorflow_peak_megabytes", tensorflow_peak, ""),
-        ("train_mlp_128_extra_peak_megabytes", train_peak - tensorflow_peak, 200),
+        {"what": what, "measured": f"{value:.3f}", "limit": limit}
+        for what, (value, limit) in measured.items()
     ]
-    with RESULTS.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["what", "measured", "limit"])
-        writer.writerows((what, f"{measured:.3f}", limit) for what, measured, limit in rows)
+    write_rows(RESULTS, rows, columns=rows[0])
     print(RESULTS.read_text(encoding="utf-8"), end="")
 
 
@@ -70,4 +71,4 @@ def peak_megabytes(*arguments: str) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -12,9 +12,7 @@ process; what the machine keeps of them in its file cache is in no process's mem
 """
 
 import argparse
-import csv
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -24,9 +22,10 @@ import time
 from pathlib import Path
 
 import machine
+from command import run_command
 from goals import GROWTH_LIMIT
+from tabular import RESULTS, ROOT, write_rows
 
-ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("data", "images", "metric", "median", "ratio_to_first", "limit", "repeats", "machine")
 SIZES = {"memory": (60_000, 120_000, 300_000, 600_000, 1_200_000), "records": (60_000, 600_000)}
 QUICK_SIZES = {"memory": (256, 512), "records": (256, 512)}
@@ -45,7 +44,6 @@ def main() -> None:
     parser.add_argument("--images", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--files", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if args.step == "write":
         write_files(args.data_dir, args.images, args.files)
         return
@@ -67,12 +65,10 @@ def main() -> None:
                     for metric, value in json.loads(measured).items():
                         values.setdefault((data, count, metric), []).append(value)
                     print(f"{data}, {count:,} images: {measured.strip()}", flush=True)
-    out = args.out or (ROOT / "runs" / "growth" if args.quick else ROOT / "benchmarks" / "results")
+    out = args.out or (ROOT / "runs" / "growth" if args.quick else RESULTS)
     out.mkdir(parents=True, exist_ok=True)
-    with (out / "growth.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows((*row, machine.summary()) for row in rows(values))
+    found = [dict(zip(COLUMNS, (*row, machine.summary()), strict=True)) for row in rows(values)]
+    write_rows(out / "growth.csv", found, columns=COLUMNS)
     print((out / "growth.csv").read_text(encoding="utf-8"), end="")
 
 
@@ -169,4 +165,4 @@ def measure(data: str, data_dir: Path, count: int, files: Path) -> dict[str, flo
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import report
 from accuracy import Entry, find_row, recipe_name
+from command import run_command
 
+from mnist_keras._validation import InputError
 from mnist_keras.checkpoints import replace_file
 from mnist_keras.doctor import examine
 from mnist_keras.pretrained import WEIGHTS_DIRECTORY, stem
@@ -50,7 +51,7 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
     configs = [RunDirectory(run).read_config() for run in runs]
     name, dataset = configs[0]["model"]["name"], configs[0]["data"]["name"]
     if dataset not in LICENSES:
-        raise SystemExit(f"{runs[0]} was trained on {dataset}. Expected: {', '.join(LICENSES)}.")
+        raise InputError(f"{runs[0]} was trained on {dataset}. Expected: {', '.join(LICENSES)}.")
     command = train_command(name, dataset, configs[0])
     seeds = [config["seed"] for config in configs]
     models = [load_model(run) for run in runs]
@@ -111,10 +112,10 @@ def ensemble_command(configs: list[dict]) -> str:
     """Returns the command that trains the members; they must differ in their seed alone."""
     first = configs[0]
     if any(config[key] != first[key] for config in configs for key in ("model", "recipe", "data")):
-        raise SystemExit("The runs are of different nets, recipes or data. Expected: of one.")
+        raise InputError("The runs are of different nets, recipes or data. Expected: of one.")
     seeds = [config["seed"] for config in configs]
     if seeds != list(range(len(seeds))):
-        raise SystemExit(f"The runs have the seeds {seeds}. Expected: {list(range(len(seeds)))}.")
+        raise InputError(f"The runs have the seeds {seeds}. Expected: {list(range(len(seeds)))}.")
     recipe = recipe_name(first["model"]["name"], first["recipe"])
     return f"python benchmarks/accuracy.py --data-dir DIR --recipes {recipe} --seeds {len(seeds)}"
 
@@ -135,10 +136,10 @@ def save_rounded(model, path: Path) -> None:
     arrays = model.get_weights()
     for variable, array in zip(rounded.weights, arrays, strict=True):
         if np.abs(array).max() > np.finfo(variable.dtype).max:
-            raise SystemExit(f"The weights {variable.path} are beyond the range of float16.")
+            raise InputError(f"The weights {variable.path} are beyond the range of float16.")
     rounded.set_weights(arrays)
     rounded.save_weights(path)
 
 
 if __name__ == "__main__":
-    report.run(main)
+    run_command(main)

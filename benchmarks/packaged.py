@@ -9,10 +9,8 @@ was not trained on them. `accuracy_of_views` averages over each image and its ei
 """
 
 import argparse
-import os
 from pathlib import Path
 
-import report
 from accuracy import (
     ENTRIES,
     SCORES,
@@ -21,7 +19,8 @@ from accuracy import (
     recipe_name,
     score_cells,
 )
-from report import RESULTS, read_rows, write_rows
+from command import run_command
+from tabular import RESULTS, read_rows, write_rows
 
 from mnist_keras.recipes import Recipe
 
@@ -38,7 +37,6 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", choices=nets, default=nets, metavar="NET")
     parser.add_argument("--out", type=Path, default=RESULTS, help="directory of the results")
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from mnist_keras import create_model, evaluate, load_data
     from mnist_keras.pretrained import DATASETS, list_weights
@@ -119,4 +117,4 @@ def find_temperature(net: str, card: dict) -> str:
 
 
 if __name__ == "__main__":
-    report.run(main)
+    run_command(main)

@@ -5,20 +5,14 @@
 Goals that are not reached are shown as missed. A goal that was set for a CPU with AMX is not one for another CPU.
 """
 
-import csv
 import math
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
+from command import run_command
 from goals import AUGMENTED, EPOCHS, GROWTH, SHARE, Measured, all_goals, percent, points
+from tabular import README, RESULTS, read_rows, with_block
 
 from mnist_keras._validation import InputError
-from mnist_keras.checkpoints import replace_file
 
-ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
-RESULTS = ROOT / "benchmarks" / "results"
 SOURCES = ("speed.csv", "choices.csv", "growth.csv")
 NAME = SOURCES[0]  # in the block's markers
 CONTESTANTS = {  # of an epoch
@@ -36,52 +30,9 @@ CONTESTANTS = {  # of an epoch
 
 def main() -> None:
     if not (RESULTS / NAME).exists():
-        raise SystemExit(f"{RESULTS / NAME} is missing. Run benchmarks/speed.py first.")
+        raise InputError(f"{RESULTS / NAME} is missing. Run benchmarks/speed.py first.")
     block = make_block(*(read_rows(RESULTS / name) for name in SOURCES))
     README.write_text(with_block(README.read_text(encoding="utf-8"), NAME, block), encoding="utf-8")
-
-
-def run(main: Callable[[], None]) -> None:
-    """Runs a benchmark's `main`; bad input ends it with what is wrong, as status 2."""
-    try:
-        main()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Returns the rows of a CSV file; none if there is no such file."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def write_rows(path: Path, rows: list[dict[str, str]], *, columns: Iterable[str]) -> None:
-    """Replaces a CSV file; a row that lacks a column has it empty, one that has another loses it."""
-    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def markdown_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]]) -> str:
-    """Returns a Markdown table: title of each column -> "left" or "right", and the cells of each row."""
-    rules = {"left": "---", "right": "--:"}
-    lines = [f"|{'|'.join(rules[side] for side in columns.values())}|"]
-    lines += [f"| {' | '.join(map(str, cells))} |" for cells in rows]
-    return "\n".join([f"| {' | '.join(columns)} |", *lines])
-
-
-def with_block(page: str, name: str, block: str) -> str:
-    """Returns a page with a block between the two markers of that name."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    if (page.count(begin), page.count(end)) != (1, 1):
-        raise SystemExit(f"The page must have the markers {begin} and {end}, once each.")
-    before, rest = page.split(begin)
-    _, after = rest.split(end)
-    return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 def make_block(
@@ -92,7 +43,7 @@ def make_block(
     machines = {row["machine"] for row in (*choices, *growth)}
     machines.add(measured.text("machine", "", "summary"))
     if len(machines) > 1:
-        raise SystemExit(
+        raise InputError(
             "The results are of different machines or versions. Run speed.py, choices.py and growth.py on one:\n"
             + "\n".join(sorted(machines))
         )
@@ -209,4 +160,4 @@ def _machine(measured):
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

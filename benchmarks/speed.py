@@ -20,7 +20,6 @@ contestant whose counted runs have taken more than a part's patience is not repe
 
 import argparse
 import contextlib
-import csv
 import dataclasses
 import importlib.util
 import itertools
@@ -33,10 +32,10 @@ from functools import partial
 from pathlib import Path
 
 import machine
+from command import run_command
 from goals import EPOCHS
+from tabular import RESULTS, ROOT, write_rows
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 COLUMNS = ("task", "contestant", "metric", "median", "ratio_to_ours", "repeats")
 TARGET = 0.99  # of the test images
 PATIENCE = 40  # seconds, for epochs
@@ -130,7 +129,6 @@ def main() -> None:
     args = parser.parse_args()
     if importlib.util.find_spec("torch") is None:
         parser.error('PyTorch is missing. Install it with: pip install "mnist-keras[bench]"')
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     from curves import plot_curves, write_curves
     from own_process import OwnProcess
@@ -163,10 +161,10 @@ def main() -> None:
 
     measure_pipeline(results, data, work)
     measure_prediction(results, data, work)
-    with (out / "speed.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows([*machine_rows(load), *results.rows()])
+    rows = [*machine_rows(load), *results.rows()]
+    write_rows(
+        out / "speed.csv", [dict(zip(COLUMNS, row, strict=True)) for row in rows], columns=COLUMNS
+    )
     print((out / "speed.csv").read_text(encoding="utf-8"), end="")
 
 
@@ -322,4 +320,4 @@ def note_rates(results: Results, ceilings: dict[str, float], num_images: int) ->
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

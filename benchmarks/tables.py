@@ -2,7 +2,7 @@
 
     python benchmarks/tables.py
 
-The commands that write these files are accuracy.py, packaged.py and trial.py; nothing is measured here.
+The commands that write these files are accuracy.py, packaged.py, trial.py and baselines.py; nothing is measured here.
 """
 
 import json
@@ -10,7 +10,8 @@ import statistics
 from pathlib import Path
 
 from accuracy import ENTRIES, SCORES, Entry, make_table
-from report import README, RESULTS, ROOT, markdown_table, read_rows, with_block
+from command import run_command
+from tabular import README, RESULTS, ROOT, markdown_table, read_rows, with_block
 
 PAGE = ROOT / "docs" / "accuracy.md"
 GOALS = {  # goal, and aim beyond the goal
@@ -148,6 +149,23 @@ def trials_table(rows: Rows) -> str:
     return markdown_table(columns | {"seconds (cores)": "right"}, cells)
 
 
+def baselines_table(rows: Rows) -> str:
+    """Returns what baselines.py measured: scikit-learn's classifiers, and nets beside them."""
+    columns = dict.fromkeys(("classifier", "settings"), "left")
+    columns |= dict.fromkeys(("test accuracy, %", "fit, s", "predict 10,000, s"), "right")
+    cells = [
+        (
+            row["classifier"],
+            row["settings"],
+            percent(row["test_accuracy"]),
+            f"{float(row['fit_seconds']):.3g}",
+            f"{float(row['predict_seconds']):.2g}",
+        )
+        for row in rows
+    ]
+    return markdown_table(columns, cells)
+
+
 def describe(settings: dict) -> list[str]:
     """Returns settings in words; those of an augmentation in brackets."""
     return [
@@ -168,8 +186,9 @@ TABLES = {  # markers' name -> file of results, and what makes the table of its 
     "packaged": ("packaged.csv", packaged_table),
     "calibration": ("packaged.csv", calibration_table),
     "trials": ("trials.csv", trials_table),
+    "baselines": ("baselines.csv", baselines_table),
 }
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

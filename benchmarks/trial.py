@@ -10,18 +10,18 @@ The temperature that is fitted on the held-out images is for nets of the same re
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-import report
+import tabular
 from accuracy import digest
-from report import read_rows, write_rows
+from command import run_command
+from tabular import read_rows, write_rows
 
 from mnist_keras._validation import InputError, check_integer
 from mnist_keras.doctor import examine
 
-RESULTS = report.RESULTS / "trials.csv"
+RESULTS = tabular.RESULTS / "trials.csv"
 
 
 def main() -> None:
@@ -37,7 +37,6 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
     parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file that gets the row")
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     row = try_out(args)
     write_rows(args.out, [*read_rows(args.out), row], columns=list(row))
     print(json.dumps(row))
@@ -113,4 +112,4 @@ def build(builder: Callable, arguments: dict):
 
 
 if __name__ == "__main__":
-    report.run(main)
+    run_command(main)

@@ -10,6 +10,7 @@ import pytest
 
 import mnist_keras as mk
 from mnist_keras import pretrained, recipes, registry
+from mnist_keras._validation import InputError
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -130,7 +131,7 @@ def test_the_seeds_vote_once_all_are_there(accuracy, run_benchmark, short, monke
     members = [mk.predict_probabilities(mk.load_model(run), data.test_images) for run in runs]
     voted = mk.predict_probabilities(loaded, data.test_images)
     np.testing.assert_allclose(voted, np.mean(members, axis=0), atol=0.01)
-    with pytest.raises(SystemExit, match=r"The runs have the seeds \[0, 0\]. Expected: \[0, 1\]"):
+    with pytest.raises(InputError, match=r"The runs have the seeds \[0, 0\]. Expected: \[0, 1\]"):
         package_weights.package([runs[0], runs[0]], tmp_path, ensemble="cnn_accurate_ensemble")
 
 
@@ -165,7 +166,7 @@ def test_weights_beyond_float16_are_not_packaged(accuracy, tmp_path):
     package_weights.save_rounded(model, tmp_path / "a.weights.h5")
     deep = mk.create_model("mlp_128")
     deep.set_weights([1e6 * np.ones_like(weights) for weights in deep.get_weights()])
-    with pytest.raises(SystemExit, match="The weights dense_1/kernel are beyond the range of fl"):
+    with pytest.raises(InputError, match="The weights dense_1/kernel are beyond the range of fl"):
         package_weights.save_rounded(deep, tmp_path / "b.weights.h5")
     assert not (tmp_path / "b.weights.h5").exists()
 
@@ -174,7 +175,7 @@ def test_a_run_of_a_recipe_without_a_name_is_not_packaged(accuracy):
     import package_weights
 
     config = {"model": {"name": "mlp_128"}, "recipe": mk.Recipe(epochs=77).to_dict(), "seed": 0}
-    with pytest.raises(SystemExit, match="The recipe of mlp_128's run is not a registered one"):
+    with pytest.raises(InputError, match="The recipe of mlp_128's run is not a registered one"):
         package_weights.train_command("mlp_128", "mnist", config)
 
 
@@ -236,6 +237,13 @@ def test_tables_of_rows_made_by_hand(accuracy):
         "| `build_mlp`, hidden_units [4, 2] | mnist | epochs 3, augmentation (shift 2) | float32 | 1,234 "
         "| 5 of 1,000 | 0.1 |  | 60 (2) |"
     )
+    baseline = {
+        **{"classifier": "random forest", "settings": "300 trees", "test_accuracy": "0.9712"},
+        **{"fit_seconds": "31.26", "predict_seconds": "0.251", "machine": "a laptop"},
+    }
+    assert tables.baselines_table([baseline]).splitlines()[2] == (
+        "| random forest | 300 trees | 97.12 | 31.3 | 0.25 |"
+    )
 
 
 def test_a_title_says_what_is_not_the_usual(accuracy):
@@ -251,11 +259,11 @@ def test_a_title_says_what_is_not_the_usual(accuracy):
 
 
 def test_a_page_without_the_markers_is_not_written(accuracy):
-    import report
+    import tabular
 
     text = (
         "The page must have the markers <!-- seeds: begin --> and <!-- seeds: end -->, once each."
     )
-    with pytest.raises(SystemExit) as caught:
-        report.with_block("nothing", "seeds", "table")
+    with pytest.raises(InputError) as caught:
+        tabular.with_block("nothing", "seeds", "table")
     assert str(caught.value) == text

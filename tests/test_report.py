@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mnist_keras._validation import InputError
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 MACHINE = {"cpu": "A CPU", "cores": "2", "instructions": "avx2 amx_bf16", "summary": "A"}
 REACHED = {
@@ -142,7 +144,7 @@ def test_what_was_not_measured_is_said(report):
 
 def test_results_of_two_machines_are_not_published_as_one(report):
     others = [{**row, "machine": "B"} for row in GROWTH]
-    with pytest.raises(SystemExit, match=r"of different machines or versions\.[^$]*\nA\nB"):
+    with pytest.raises(InputError, match=r"of different machines or versions\.[^$]*\nA\nB"):
         report.make_block(make_rows(), CHOICES, others)
 
 
