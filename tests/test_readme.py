@@ -48,7 +48,7 @@ def test_the_tables_of_the_page_on_accuracy_are_made_from_the_results(benchmark)
     tables = benchmark("tables")
     page = tables.PAGE.read_text(encoding="utf-8")
     assert tables.with_tables(page, tables.RESULTS) == page
-    for target in re.findall(r"\]\(([^)#]+)\)", page):
+    for target in re.findall(r"\]\((?!https:)([^)#]+)\)", page):
         assert (tables.PAGE.parent / target).exists(), target
 
 
