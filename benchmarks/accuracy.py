@@ -2,12 +2,14 @@
 
     python benchmarks/accuracy.py --data-dir DIR                     # what is missing of results/accuracy.csv
     python benchmarks/accuracy.py --data-dir DIR --recipes lenet5    # of some recipes alone
-    python benchmarks/accuracy.py --data-dir DIR --again             # all of it anew, for instance on another machine
+    python benchmarks/accuracy.py --data-dir DIR --out runs/here     # all of it on your machine; runs/here/accuracy.csv
 
 A seed whose row is there is not trained again unless its net or recipe has changed; one that was interrupted goes on in
-its run directory under runs/accuracy. The recipes were chosen on training images held out (results/trials.csv); what is
-scored is the saved model, the weights of the last step. `cnn_accurate_ensemble` is the vote of the seeds of
-`cnn_accurate`. `tables.py` makes README's table from the rows, `package_weights.py` packages a run's weights.
+its run directory, under runs/accuracy or DIR/runs of `--out`. The recipes were chosen on training images held out
+(results/trials.csv); what is scored is the saved model, the weights of the last step. `cnn_accurate_ensemble` is the
+vote of the seeds of `cnn_accurate`. Bits depend on the number of cores, by the order of sums: the committed rows are of
+one, which on Linux `taskset -c 0 python benchmarks/accuracy.py ...` keeps to. `tables.py` makes README's table from the
+rows, `package_weights.py` packages a run's weights.
 """
 
 import argparse
@@ -25,13 +27,14 @@ from tabular import ROOT, markdown_table, read_rows, write_rows
 
 from mnist_keras._validation import InputError
 from mnist_keras.doctor import examine
+from mnist_keras.downloads import DATASETS
 from mnist_keras.evaluation import Evaluation, wilson_interval
 from mnist_keras.recipes import RECIPES, Recipe, get_recipe
 from mnist_keras.registry import ModelSpec, get_model_spec
 from mnist_keras.run_directory import RunDirectory
 
 RESULTS = tabular.RESULTS / "accuracy.csv"
-CONFUSION_MATRIX = RESULTS.with_name("confusion_matrix.png")  # of `lenet5`, seed 0
+PLOTTED = ("lenet5", 0)  # net and seed whose confusion matrix is kept beside the rows
 NUM_TEST_IMAGES = 10_000
 SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
 NETS = (  # the documented nets, simplest first
@@ -112,6 +115,45 @@ def recipe_name(net: str, fields: Mapping) -> str:
     return net if net in names else names[0]
 
 
+@dataclasses.dataclass(frozen=True)
+class Ledger:
+    """What was trained.
+
+    Attributes:
+        rows: The CSV file.
+        runs: Directory of the run directories.
+    """
+
+    rows: Path = RESULTS
+    runs: Path = ROOT / "runs" / "accuracy"
+
+    def run_directory(self, entry: Entry, seed: int) -> Path:
+        return self.runs / f"{entry.recipe_name}-{entry.key['digest']}-{seed}"
+
+    def find_row(self, entry: Entry, seed: str) -> dict[str, str] | None:
+        """Returns the row of a seed, if net and recipe are what they were."""
+        rows = entry.rows_in(read_rows(self.rows))
+        return next((row for row in rows if row["seed"] == seed), None)
+
+    def add_row(self, new: dict[str, str]) -> None:
+        """Writes a row beside the others, in the entries' order; that of the same net, recipe and seed goes."""
+        order = [(entry.net, entry.recipe_name, entry.data) for entry in ENTRIES]
+
+        def trained(row):
+            return row["net"], row["recipe"], row["data"]
+
+        def place(row):
+            return order.index(trained(row)), int(row["seed"].split()[0])  # of a vote its first
+
+        rows = [row for row in read_rows(self.rows) if trained(row) in order]
+        rows = [row for row in rows if place(row) != place(new)] + [new]
+        write_rows(self.rows, sorted(rows, key=place), columns=list(new))
+        print(
+            f"{new['net']} by {new['recipe']}, seed {new['seed']}: {float(new['accuracy']):.2%}",
+            flush=True,
+        )
+
+
 ENTRIES = (
     *(Entry(name, name) for name in NETS),
     Entry("mlp_deep", "mlp_deep_elastic"),
@@ -128,68 +170,71 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True, help="of the data sets' files")
     parser.add_argument("--recipes", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--seeds", type=int, metavar="N", help="of each; default: 5, of clothes 3")
-    parser.add_argument("--again", action="store_true", help="train the seeds that are there, too")
-    parser.add_argument("--runs-dir", type=Path, default=ROOT / "runs" / "accuracy")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="of the rows, and of the runs")
     args = parser.parse_args()
     if args.seeds is not None and args.seeds < 1:
         parser.error(f"--seeds must be at least 1, not {args.seeds}")
+    ledger = Ledger(args.out / "accuracy.csv", args.out / "runs") if args.out else Ledger()
 
-    from mnist_keras import load_data, load_model
+    from mnist_keras import load_model
 
     for entry in ENTRIES:
         if entry.recipe_name not in args.recipes:
             continue
-        data = load_data(entry.data, data_dir=args.data_dir)
+        data = load_published(entry.data, args.data_dir)
         if entry.spec.member:
-            add_vote(entry, data, args.runs_dir, again=args.again)
+            add_vote(entry, data, ledger)
             continue
         for seed in range(args.seeds or entry.seeds):
-            if args.again or find_row(entry, str(seed)) is None:
-                run = train_seed(entry, seed, data, args.runs_dir, overwrite=args.again)
+            if ledger.find_row(entry, str(seed)) is None:
+                run = train_seed(entry, seed, data, ledger)
                 model, seconds = load_model(run.run_dir), run.metrics["train_seconds"]
-                add_row(make_row(entry, str(seed), model, data, seconds))
-                if (entry.net, seed) == ("lenet5", 0):
-                    shutil.copy(run.run_dir / "plots" / "confusion_matrix.png", CONFUSION_MATRIX)
-    print(make_table(read_rows(RESULTS)))
+                ledger.add_row(make_row(entry, str(seed), model, data, seconds))
+                if (entry.net, seed) == PLOTTED:
+                    shutil.copy(run.run_dir / "plots" / "confusion_matrix.png", ledger.rows.parent)
+    print(make_table(read_rows(ledger.rows)))
 
 
-def run_directory(entry: Entry, seed: int, runs_dir: Path) -> Path:
-    return runs_dir / f"{entry.recipe_name}-{entry.key['digest']}-{seed}"
+def load_published(name: str, data_dir: Path):
+    """Returns a data set as it was published: rows of other images must not bear its name."""
+    from mnist_keras import load_data
+
+    data = load_data(name, data_dir=data_dir)
+    if name in DATASETS and DATASETS[name].sha256 not in ({}, data.sha256):
+        raise InputError(
+            f"{data_dir} holds another {name} than the published one: the SHA-256 of its arrays differ. Expected the "
+            "published files, so that the results are of them."
+        )
+    return data
 
 
-def train_seed(entry: Entry, seed: int, data, runs_dir: Path, *, overwrite: bool):
+def train_seed(entry: Entry, seed: int, data, ledger: Ledger):
     """Returns the run of a seed, trained to its end."""
     from mnist_keras import train
 
+    run_dir = ledger.run_directory(entry, seed)
     return train(
-        entry.net,
-        data,
-        recipe=entry.recipe,
-        seed=seed,
-        run_dir=run_directory(entry, seed, runs_dir),
-        resume=not overwrite,
-        overwrite=overwrite,
-        verbose=0,
+        entry.net, data, recipe=entry.recipe, seed=seed, run_dir=run_dir, resume=True, verbose=0
     )
 
 
-def add_vote(entry: Entry, data, runs_dir: Path, *, again: bool) -> None:
+def add_vote(entry: Entry, data, ledger: Ledger) -> None:
     """Writes the row of an ensemble, if it is missing and every member has its row and its run."""
     from mnist_keras import build_ensemble, load_model
 
     member = dataclasses.replace(entry, net=entry.spec.member)
     seeds = range(entry.spec.num_members)
     name = f"0 to {seeds[-1]}"
-    if find_row(entry, name) and not again:
+    if ledger.find_row(entry, name):
         return
-    rows = [find_row(member, str(seed)) for seed in seeds]
-    runs = [run_directory(member, seed, runs_dir) for seed in seeds]
+    rows = [ledger.find_row(member, str(seed)) for seed in seeds]
+    runs = [ledger.run_directory(member, seed) for seed in seeds]
     if not all(rows) or not all(RunDirectory(run).is_finished for run in runs):
         print(f"{entry.net} waits for the runs of seeds {name} of {member.net}")
         return
     model = build_ensemble([load_model(run) for run in runs], name=entry.net)
     seconds = sum(float(row["train_seconds"]) for row in rows)
-    add_row(make_row(entry, name, model, data, seconds))
+    ledger.add_row(make_row(entry, name, model, data, seconds))
 
 
 def make_row(entry: Entry, seed: str, model, data, seconds: float) -> dict[str, str]:
@@ -223,31 +268,6 @@ def errors_by_half(evaluation: Evaluation) -> tuple[int, int]:
 def score_cells(evaluation: Evaluation) -> dict[str, str]:
     """Returns the scores of the probabilities as cells of a CSV file."""
     return {name: f"{getattr(evaluation, name):.5f}" for name in SCORES}
-
-
-def find_row(entry: Entry, seed: str) -> dict[str, str] | None:
-    """Returns the row of a seed, if net and recipe are what they were."""
-    rows = entry.rows_in(read_rows(RESULTS))
-    return next((row for row in rows if row["seed"] == seed), None)
-
-
-def add_row(new: dict[str, str]) -> None:
-    """Writes a row beside the others, in the entries' order; that of the same net, recipe and seed goes."""
-    order = [(entry.net, entry.recipe_name, entry.data) for entry in ENTRIES]
-
-    def trained(row):
-        return row["net"], row["recipe"], row["data"]
-
-    def place(row):
-        return order.index(trained(row)), int(row["seed"].split()[0])  # of a vote its first
-
-    rows = [row for row in read_rows(RESULTS) if trained(row) in order]
-    rows = [row for row in rows if place(row) != place(new)] + [new]
-    write_rows(RESULTS, sorted(rows, key=place), columns=list(new))
-    print(
-        f"{new['net']} by {new['recipe']}, seed {new['seed']}: {float(new['accuracy']):.2%}",
-        flush=True,
-    )
 
 
 def make_table(rows: list[dict[str, str]]) -> str:

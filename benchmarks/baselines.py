@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import machine
+from accuracy import load_published
 from command import run_command
 from tabular import RESULTS, ROOT, write_rows
 
@@ -51,18 +52,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="directory of the results")
     args = parser.parse_args()
 
+    out = args.out or (ROOT / "runs" / "baselines" if args.quick else RESULTS)
+    out.mkdir(parents=True, exist_ok=True)
+
     from speed import first_images
 
     from mnist_keras import load_data
 
-    data = load_data("mnist", data_dir=args.data_dir)
     if args.quick:
-        data = first_images(data, QUICK_IMAGES)
+        data = first_images(load_data("mnist", data_dir=args.data_dir), QUICK_IMAGES)
     else:
+        data = load_published("mnist", args.data_dir)
         machine.wait_for_quiet()
     rows = [run_baseline(name, *found, data) for name, found in make_baselines().items()]
     rows += [run_net(name, data) for name in NETS]
-    out = args.out or (ROOT / "runs" / "baselines" if args.quick else RESULTS)
     write_rows(out / "baselines.csv", rows, columns=rows[0])
 
 

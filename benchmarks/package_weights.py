@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from accuracy import Entry, find_row, recipe_name
+from accuracy import Entry, Ledger, load_published, recipe_name
 from command import run_command
 
 from mnist_keras._validation import InputError
@@ -45,7 +45,7 @@ def main() -> None:
 
 def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) -> dict:
     """Writes the weights of a run, or of an ensemble of several, and their card; returns the card."""
-    from mnist_keras import build_ensemble, create_model, evaluate, load_data, load_model
+    from mnist_keras import build_ensemble, create_model, evaluate, load_model
     from mnist_keras.prediction import measure_accuracy
 
     configs = [RunDirectory(run).read_config() for run in runs]
@@ -58,7 +58,7 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
     if ensemble:
         models = [build_ensemble(models, name=ensemble)]
         name, command = ensemble, ensemble_command(configs)
-    data = load_data(dataset, data_dir=data_dir)
+    data = load_published(dataset, data_dir)
     path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.weights.h5"
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory) / path.name
@@ -101,10 +101,10 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
 
 
 def describe_hardware(config: dict) -> str:
-    """Returns processor and cores of a run: those of its row in accuracy.csv, else of this process."""
+    """Returns this machine's processor, and the cores that a run had by its row in accuracy.csv, else those of now."""
     name, cpu = config["model"]["name"], examine()["cpu"]
     entry = Entry(name, recipe_name(name, config["recipe"]), config["data"]["name"])
-    cores = int((find_row(entry, str(config["seed"])) or cpu)["cores"])
+    cores = int((Ledger().find_row(entry, str(config["seed"])) or cpu)["cores"])
     return f"{cpu['model']}, {cores} core{'s' if cores > 1 else ''}"
 
 
@@ -117,7 +117,7 @@ def ensemble_command(configs: list[dict]) -> str:
     if seeds != list(range(len(seeds))):
         raise InputError(f"The runs have the seeds {seeds}. Expected: {list(range(len(seeds)))}.")
     recipe = recipe_name(first["model"]["name"], first["recipe"])
-    return f"python benchmarks/accuracy.py --data-dir DIR --recipes {recipe} --seeds {len(seeds)}"
+    return f"python benchmarks/accuracy.py --data-dir DIR --recipes {recipe} --seeds {len(seeds)} --out OUT"
 
 
 def train_command(name: str, dataset: str, config: dict) -> str:
@@ -128,7 +128,9 @@ def train_command(name: str, dataset: str, config: dict) -> str:
 
 
 def save_rounded(model, path: Path) -> None:
-    """Saves a registered net's weights in float16, half the size; they are loaded into float32 variables."""
+    """Saves a registered net's weights in float16, half the size, and those of the classifying layer, which computes in
+    float32, in float32; all are loaded into float32 variables.
+    """
     from mnist_keras.distribution import precision_policy
 
     with precision_policy("float16"):

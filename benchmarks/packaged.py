@@ -15,6 +15,7 @@ from accuracy import (
     ENTRIES,
     SCORES,
     errors_by_half,
+    load_published,
     net_digest,
     recipe_name,
     score_cells,
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help="directory of the results")
     args = parser.parse_args()
 
-    from mnist_keras import create_model, evaluate, load_data
+    from mnist_keras import create_model, evaluate
     from mnist_keras.pretrained import DATASETS, list_weights
 
     path = args.out / "packaged.csv"
@@ -48,7 +49,7 @@ def main() -> None:
         nets_here = [net for net in args.nets if net in packaged]
         if not nets_here:
             continue
-        data = load_data(dataset, data_dir=args.data_dir)
+        data = load_published(dataset, args.data_dir)
         reference = None
         if dataset == "mnist":
             lenet5 = create_model(REFERENCE, weights=dataset)

@@ -5,6 +5,7 @@
 Goals that are not reached are shown as missed. A goal that was set for a CPU with AMX is not one for another CPU.
 """
 
+import argparse
 import math
 
 from command import run_command
@@ -29,6 +30,7 @@ CONTESTANTS = {  # of an epoch
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     if not (RESULTS / NAME).exists():
         raise InputError(f"{RESULTS / NAME} is missing. Run benchmarks/speed.py first.")
     block = make_block(*(read_rows(RESULTS / name) for name in SOURCES))

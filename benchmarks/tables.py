@@ -5,6 +5,7 @@
 The commands that write these files are accuracy.py, packaged.py, trial.py and baselines.py; nothing is measured here.
 """
 
+import argparse
 import json
 import statistics
 from pathlib import Path
@@ -26,6 +27,7 @@ Rows = list[dict[str, str]]
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(with_tables(page, RESULTS), encoding="utf-8")
     README.write_text(with_accuracy(README.read_text(encoding="utf-8"), RESULTS), "utf-8")

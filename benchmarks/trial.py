@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tabular
-from accuracy import digest
+from accuracy import digest, load_published
 from command import run_command
 from tabular import read_rows, write_rows
 
-from mnist_keras._validation import InputError, check_integer
+from mnist_keras._validation import InputError, check_integer, check_seed, invalid
 from mnist_keras.doctor import examine
 
 RESULTS = tabular.RESULTS / "trials.csv"
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
     parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file that gets the row")
     args = parser.parse_args()
+    read_rows(args.out)  # fails now, not after the training, if it is no file
     row = try_out(args)
     write_rows(args.out, [*read_rows(args.out), row], columns=list(row))
     print(json.dumps(row))
@@ -55,14 +56,14 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     spec = None if args.net in builders else get_trainable_spec(args.net)
     base = spec.recipe if spec else mk.Recipe(precision="auto")
     own = args.recipe.startswith("{")
-    recipe = base.replace(**fields_of(args.recipe)) if own else get_recipe(args.recipe)
+    recipe = base.replace(**fields_of(args.recipe, "--recipe")) if own else get_recipe(args.recipe)
     builder = spec.builder if spec else args.net
-    arguments = {**(spec.arguments if spec else {}), **fields_of(args.arguments)}
-    keras.utils.set_random_seed(args.seed)
+    arguments = {**(spec.arguments if spec else {}), **fields_of(args.arguments, "--arguments")}
+    keras.utils.set_random_seed(check_seed(args.seed))
     wide = is_wide(args.net) if spec else True
     with precision_policy(choose_precision(recipe.precision, wide=wide)):
         model = build(getattr(mk, builder), arguments)
-    data = mk.load_data(args.data, data_dir=args.data_dir)
+    data = load_published(args.data, args.data_dir)
     images, labels = data.train_images, data.train_labels
     n = len(images) - check_integer("--held-out", args.held_out, minimum=1, maximum=len(images) - 1)
     splits = (images[:n], labels[:n]), (images[n:], labels[n:])
@@ -92,14 +93,14 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     }
 
 
-def fields_of(text: str) -> dict:
-    """Returns the fields of a JSON object."""
+def fields_of(text: str, option: str) -> dict:
+    """Returns the fields of an option's JSON object."""
     try:
         fields = json.loads(text)
     except ValueError as error:
-        raise InputError(f"{text} is not JSON: {error}.") from None
+        raise InputError(f"{option} is not JSON: {error}. Received: {text}") from None
     if not isinstance(fields, dict):
-        raise InputError(f'Expected a JSON object like {{"epochs": 3}}. Received: {text}')
+        raise invalid(option, expected='a JSON object like {"epochs": 3}', received=text)
     return fields
 
 
@@ -107,7 +108,9 @@ def build(builder: Callable, arguments: dict):
     """Returns the builder's model."""
     try:
         return builder(**arguments)
-    except TypeError as error:  # an argument that it does not have
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:  # an argument that it or Keras does not have
         raise InputError(f"{builder.__name__} cannot be called so: {error}.") from None
 
 

@@ -28,7 +28,7 @@ for name in ("lenet5", "cnn_accurate", "cnn_accurate_ensemble"):
     print(f"{name}: {evaluations[name].accuracy:.2%}, 95 % interval {low:.2%} to {high:.2%}")
 
 # %% [markdown]
-# The intervals of two nets overlap, but the nets saw the same images: McNemar's test counts those that only one of them
+# Intervals of two nets may overlap, but the nets saw the same images: McNemar's test counts those that only one of them
 # gets right.
 
 # %%

@@ -151,6 +151,7 @@ def _add_data(command: argparse.ArgumentParser, default: str | None = None) -> N
 
 def _models(args: argparse.Namespace) -> None:
     from mnist_keras.pretrained import DATASETS, list_weights
+    from mnist_keras.recipes import RECIPES
     from mnist_keras.registry import MODELS
 
     weights = {dataset: list_weights(dataset) for dataset in DATASETS}
@@ -176,6 +177,8 @@ def _models(args: argparse.Namespace) -> None:
         packaged = ", ".join(net["weights"]) or "none"
         print(f"{net['name']:<22} {net['num_parameters']:>10,} {claim:>17}  {packaged}")
         print(f"  {net['description']}")
+    others = ", ".join(sorted(RECIPES.keys() - MODELS.keys()))
+    print(f"other recipes, for `train --recipe`: {others}")
 
 
 def _demo(args: argparse.Namespace) -> None:

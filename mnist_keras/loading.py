@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_keras import pretrained
-from mnist_keras._validation import InputError, invalid
+from mnist_keras._validation import InputError, check_choice, invalid
 from mnist_keras.registry import get_model_spec
 
 if TYPE_CHECKING:
@@ -60,9 +60,12 @@ def create_model(
     try:
         model.load_weights(path)
     except _UNREADABLE as error:
+        reason = str(error).partition("\n\nList of objects")[
+            0
+        ]  # of all of them, over hundreds of lines
         raise InputError(
             f"The weights in {path} cannot be loaded or do not fit {name!r} with num_classes={num_classes} and "
-            f"input_shape={tuple(input_shape)}. Packaged weights have 10 classes and (28, 28, 1). Keras says: {error}"
+            f"input_shape={tuple(input_shape)}. Packaged weights have 10 classes and (28, 28, 1). Keras says: {reason}"
         ) from error
     if include_top:
         return model
@@ -95,8 +98,9 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
         dataset: What a registered net's packaged weights were trained on: "mnist" or "fashion_mnist".
 
     Raises:
-        InputError: If there is no such thing, or it is not a model that Keras can read.
+        InputError: If there is no such thing, it is not a model that Keras can read, or the data set is another.
     """
+    check_choice("dataset", dataset, pretrained.DATASETS)
     path = find_model(source)
     if path is None:
         return create_model(str(source), weights=dataset)

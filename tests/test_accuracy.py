@@ -16,27 +16,32 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 @pytest.fixture
-def accuracy(monkeypatch, tmp_path):
-    """The benchmark's room, its results in a directory of the test's own."""
+def accuracy(monkeypatch):
+    """The benchmark's room."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import accuracy
 
-    monkeypatch.setattr(accuracy, "RESULTS", tmp_path / "accuracy.csv")
     return accuracy
+
+
+@pytest.fixture
+def ledger(accuracy, tmp_path):
+    """Rows and runs in a directory of the test's own."""
+    return accuracy.Ledger(tmp_path / "accuracy.csv", tmp_path / "runs")
 
 
 @pytest.fixture
 def run_benchmark(accuracy, monkeypatch, tmp_path):
     """Runs the command on scikit-learn's digits in place of MNIST; returns the seeds that it trained."""
     data = mk.load_data("digits")
-    monkeypatch.setattr(mk, "load_data", lambda *_, **__: data)
+    monkeypatch.setattr(accuracy, "load_published", lambda *_: data)
 
     def run(*arguments, recipe="softmax_regression"):
         trained = []
         train = mk.train
         with monkeypatch.context() as patch:
             patch.setattr(mk, "train", lambda *a, **k: trained.append(k["seed"]) or train(*a, **k))
-            options = ["--data-dir", "x", "--runs-dir", str(tmp_path / "runs"), *arguments]
+            options = ["--data-dir", "x", "--out", str(tmp_path), *arguments]
             argv = ["accuracy.py", "--recipes", recipe, *options]
             patch.setattr("sys.argv", argv)
             accuracy.main()
@@ -45,9 +50,9 @@ def run_benchmark(accuracy, monkeypatch, tmp_path):
     return run
 
 
-def test_a_seed_is_trained_once(accuracy, run_benchmark, monkeypatch):
+def test_a_seed_is_trained_once(accuracy, ledger, run_benchmark, monkeypatch):
     assert run_benchmark("--seeds", "2") == [0, 1]
-    rows = accuracy.read_rows(accuracy.RESULTS)
+    rows = accuracy.read_rows(ledger.rows)
     assert [row["seed"] for row in rows] == ["0", "1"]
     assert all(0.5 < float(row["accuracy"]) <= 1 for row in rows)
     assert all(
@@ -56,30 +61,31 @@ def test_a_seed_is_trained_once(accuracy, run_benchmark, monkeypatch):
         for row in rows
     )
     assert run_benchmark("--seeds", "3") == [2]
-    assert run_benchmark("--seeds", "1", "--again") == [0]
-    assert accuracy.read_rows(accuracy.RESULTS)[0]["accuracy"] == rows[0]["accuracy"]
 
     changed = dataclasses.replace(recipes.RECIPES["softmax_regression"], epochs=1)
     monkeypatch.setitem(recipes.RECIPES, "softmax_regression", changed)
     assert run_benchmark("--seeds", "1") == [0]
-    digests = {row["digest"] for row in accuracy.read_rows(accuracy.RESULTS)}
+    digests = {row["digest"] for row in accuracy.read_rows(ledger.rows)}
     assert len(digests) == 2, "the rows of the other seeds are of the recipe before"
 
 
-def test_the_table_leaves_out_rows_of_a_recipe_before(accuracy, run_benchmark, monkeypatch):
+def test_the_table_leaves_out_rows_of_a_recipe_before(accuracy, ledger, run_benchmark, monkeypatch):
     run_benchmark("--seeds", "2")
-    table = accuracy.make_table(accuracy.read_rows(accuracy.RESULTS))
+    table = accuracy.make_table(accuracy.read_rows(ledger.rows))
     start = "| `softmax_regression` | 784 - softmax 10 | 7,850 | 2 | "
     assert table.splitlines()[2].startswith(start)
     changed = dataclasses.replace(recipes.RECIPES["softmax_regression"], epochs=1)
     monkeypatch.setitem(recipes.RECIPES, "softmax_regression", changed)
-    assert accuracy.make_table(accuracy.read_rows(accuracy.RESULTS)).count("\n") == 1
+    assert accuracy.make_table(accuracy.read_rows(ledger.rows)).count("\n") == 1
 
 
 def pretend_mnist(monkeypatch):
     """Makes scikit-learn's digits what `load_data` calls MNIST."""
+    import package_weights
+
     named = dataclasses.replace(mk.load_data("digits"), name="mnist")
     monkeypatch.setattr(mk, "load_data", lambda *_, **__: named)
+    monkeypatch.setattr(package_weights, "load_published", lambda *_: named)
 
 
 def rename_data(run):
@@ -101,16 +107,18 @@ def short(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_seeds_vote_once_all_are_there(accuracy, run_benchmark, short, monkeypatch, tmp_path):
+def test_the_seeds_vote_once_all_are_there(
+    accuracy, ledger, run_benchmark, short, monkeypatch, tmp_path
+):
     run_benchmark("--seeds", "4", recipe="cnn_accurate")
-    assert [row["seed"] for row in accuracy.read_rows(accuracy.RESULTS)] == list("0123")
+    assert [row["seed"] for row in accuracy.read_rows(ledger.rows)] == list("0123")
     assert run_benchmark(recipe="cnn_accurate") == [4]
-    *members, vote = accuracy.read_rows(accuracy.RESULTS)
+    *members, vote = accuracy.read_rows(ledger.rows)
     assert (vote["net"], vote["seed"]) == ("cnn_accurate_ensemble", "0 to 4")
     assert int(vote["errors"]) <= max(int(row["errors"]) for row in members)
     seconds = sum(float(row["train_seconds"]) for row in members)
     assert float(vote["train_seconds"]) == pytest.approx(seconds, abs=0.1)
-    assert "| one vote |" in accuracy.make_table(accuracy.read_rows(accuracy.RESULTS))
+    assert "| one vote |" in accuracy.make_table(accuracy.read_rows(ledger.rows))
     with monkeypatch.context() as patch:
         patch.setattr(mk, "build_ensemble", None)
         assert run_benchmark(recipe="cnn_accurate") == [], "the vote is not scored again, either"
@@ -125,7 +133,7 @@ def test_the_seeds_vote_once_all_are_there(accuracy, run_benchmark, short, monke
         rename_data(run)
     card = package_weights.package(runs, tmp_path, ensemble="cnn_accurate_ensemble")
     assert card["seed"] == [0, 1, 2, 3, 4]
-    assert card["command"].endswith(" --recipes cnn_accurate --seeds 5")
+    assert card["command"].endswith(" --recipes cnn_accurate --seeds 5 --out OUT")
     loaded = mk.create_model("cnn_accurate_ensemble", weights="mnist")
     data = mk.load_data("mnist")
     members = [mk.predict_probabilities(mk.load_model(run), data.test_images) for run in runs]
@@ -179,16 +187,18 @@ def test_a_run_of_a_recipe_without_a_name_is_not_packaged(accuracy):
         package_weights.train_command("mlp_128", "mnist", config)
 
 
-def test_a_changed_net_or_recipe_has_no_row_and_no_temperature(accuracy, monkeypatch, tmp_path):
+def test_a_changed_net_or_recipe_has_no_row_and_no_temperature(
+    accuracy, ledger, monkeypatch, tmp_path
+):
     import packaged
 
     entry = next(x for x in accuracy.ENTRIES if x.net == "mlp_128")
     row = {**entry.key, "seed": "0", "temperature": "1.5", "held_out": "10000"}
-    accuracy.write_rows(accuracy.RESULTS, [row], columns=list(row))
+    accuracy.write_rows(ledger.rows, [row], columns=list(row))
     accuracy.write_rows(tmp_path / "trials.csv", [row], columns=list(row))
     monkeypatch.setattr(packaged, "RESULTS", tmp_path)
     card = {"dataset": "mnist", "recipe": entry.recipe.to_dict()}
-    assert accuracy.find_row(entry, "0") == row
+    assert ledger.find_row(entry, "0") == row
     assert packaged.find_temperature("mlp_128", card) == "1.5"
     few = {**row, "temperature": "1.6", "held_out": "64"}
     accuracy.write_rows(tmp_path / "trials.csv", [row, few], columns=list(row))
@@ -198,7 +208,7 @@ def test_a_changed_net_or_recipe_has_no_row_and_no_temperature(accuracy, monkeyp
     assert packaged.find_temperature("mlp_128", other) == ""
     spec = dataclasses.replace(entry.spec, arguments={"hidden_units": (128,), "dropout": 0.1})
     monkeypatch.setitem(registry.MODELS, "mlp_128", spec)
-    assert accuracy.find_row(entry, "0") is None
+    assert ledger.find_row(entry, "0") is None
     assert packaged.find_temperature("mlp_128", card) == ""
 
 

@@ -308,37 +308,6 @@ def test_the_baselines_run(random_mnist, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_trial_sees_no_test_image(random_mnist, tmp_path):
-    out = tmp_path / "trials.csv"
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    for net, arguments in (("mlp_128", "{}"), ("build_deep_cnn", '{"stages": [[4], [4]]}')):
-        command = [sys.executable, str(BENCHMARKS / "trial.py"), net, "--arguments", arguments]
-        command += ["--data-dir", str(random_mnist), "--held-out", "64", "--out", str(out)]
-        command += ["--recipe", '{"epochs": 1, "batch_size": 32}']
-        subprocess.run(command, check=True, env=environment, capture_output=True)
-    rows = read_rows(out)
-    assert [row["net"] for row in rows] == ["mlp_128", "build_deep_cnn"]
-    for row in rows:
-        errors = int(row["held_out_errors"])
-        assert float(row["held_out_accuracy"]) == pytest.approx(1 - errors / 64, abs=1e-4)
-
-
-@pytest.mark.slow
-def test_packaged_nets_are_scored(random_mnist, tmp_path):
-    command = [sys.executable, str(BENCHMARKS / "packaged.py"), "--data-dir", str(random_mnist)]
-    command += ["--out", str(tmp_path), "--nets", "lenet5", "mlp_128"]
-    subprocess.run(command, check=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
-    mlp, lenet = read_rows(tmp_path / "packaged.csv")
-    assert (mlp["net"], lenet["net"]) == ("mlp_128", "lenet5")
-    assert lenet["mcnemar_p_value"] == lenet["only_this_right"] == ""
-    assert 0 < float(mlp["mcnemar_p_value"]) <= 1
-    for row in (mlp, lenet):
-        errors = int(row["errors_in_first_half"]) + int(row["errors_in_second_half"])
-        assert float(row["ci95_low"]) <= float(row["accuracy"]) <= float(row["ci95_high"])
-        assert errors > 0 and 0 <= float(row["accuracy_of_views"]) <= 1
-
-
-@pytest.mark.slow
 def test_the_benchmark_of_choices_runs(random_mnist, tmp_path):
     out = tmp_path / "out"
     run_quickly("choices.py", random_mnist, out)

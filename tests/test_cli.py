@@ -196,6 +196,8 @@ def test_models_lists_every_net_in_80_columns(run):
     for name in mnist_keras.list_models():
         assert f"\n{name} " in out
     assert "109,386" in out
+    others = "cnn_accurate_fashion, mlp_deep_elastic"
+    assert out.endswith(f"\nother recipes, for `train --recipe`: {others}\n")
 
 
 def test_models_as_json(run):

@@ -160,3 +160,17 @@ def test_load_model_of_a_name_has_its_packaged_weights(monkeypatch):
     error_of(mk.create_model, "mlp_128", weights="fashion_mnist")
     sets = "mnist", "fashion_mnist", "fashion_mnist"
     assert asked == list(zip(("lenet5", "cnn_2conv", "mlp_128"), sets, strict=True))
+
+
+@pytest.mark.parametrize("dataset", [None, "kmnist", "weights.h5", 3])
+def test_packaged_weights_are_for_known_data_sets(dataset):
+    expected = "Invalid `dataset`. Expected one of: mnist, fashion_mnist. Received: "
+    assert error_of(mk.load_model, "cnn_tiny", dataset=dataset) == f"{expected}{dataset!r}."
+
+
+@ignore_other_layers
+def test_the_layers_that_do_not_fit_are_not_all_listed():
+    path = pretrained.find_weights("lenet5", "mnist")
+    text = error_of(mk.create_model, "cnn_tiny", weights=path)
+    assert "Layer 'conv_1_1' expected 1 variables, but received 2" in text
+    assert "List of objects" not in text
