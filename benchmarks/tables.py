@@ -14,6 +14,9 @@ from accuracy import ENTRIES, SCORES, Entry, make_table
 from command import run_command
 from tabular import README, RESULTS, ROOT, markdown_table, read_rows, with_block
 
+from mnist_keras.recipes import Recipe
+from mnist_keras.registry import get_model_spec
+
 PAGE = ROOT / "docs" / "accuracy.md"
 GOALS = {  # goal, and aim beyond the goal
     Entry("cnn_accurate", "cnn_accurate"): (0.9970, 0.9975),
@@ -151,6 +154,25 @@ def trials_table(rows: Rows) -> str:
     return markdown_table(columns | {"seconds (cores)": "right"}, cells)
 
 
+def changes_table(rows: Rows) -> str:
+    """Returns the trials of `cnn_accurate` on MNIST, each by what it changes of the net as it ships."""
+    spec = get_model_spec("cnn_accurate")
+    shipped = {**spec.arguments, **spec.recipe.to_dict(), "seed": 0}
+    columns = {"changed": "left"} | dict.fromkeys(
+        ("held-out errors", "negative log-likelihood at its temperature"), "right"
+    )
+    cells = []
+    for row in rows:
+        if (row["net"], row["data"]) != ("cnn_accurate", "mnist"):
+            continue
+        recipe = Recipe.from_dict(json.loads(row["recipe"])).to_dict()
+        settings = {**json.loads(row["arguments"]), **recipe, "seed": int(row["seed"])}
+        changed = {key: value for key, value in settings.items() if value != shipped.get(key)}
+        words = ", ".join(describe(changed)) or "nothing"
+        cells.append((words, row["held_out_errors"], row["likelihood_at_temperature"]))
+    return markdown_table(columns, cells)
+
+
 def baselines_table(rows: Rows) -> str:
     """Returns what baselines.py measured: scikit-learn's classifiers, and nets beside them."""
     columns = dict.fromkeys(("classifier", "settings"), "left")
@@ -173,7 +195,7 @@ def describe(settings: dict) -> list[str]:
     return [
         f"{key} ({', '.join(describe(value))})"
         if isinstance(value, dict)
-        else f"{key} {json.dumps(value)}".replace('"', "")
+        else f"{key} {'none' if value is None else json.dumps(value)}".replace('"', "")
         for key, value in settings.items()
     ]
 
@@ -188,6 +210,7 @@ TABLES = {  # markers' name -> file of results, and what makes the table of its 
     "packaged": ("packaged.csv", packaged_table),
     "calibration": ("packaged.csv", calibration_table),
     "trials": ("trials.csv", trials_table),
+    "changes": ("trials.csv", changes_table),
     "baselines": ("baselines.csv", baselines_table),
 }
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+HALF_CHANNELS = 16  # oneDNN normalises multiples of it fast in bfloat16, other numbers by far slower reference code
+
 
 @contextlib.contextmanager
 def fused_kernels(model: keras.Model) -> Iterator[None]:
@@ -67,10 +69,11 @@ def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fused_batch_norm(model: keras.Model) -> Iterator[None]:
-    """Lets training steps that are traced inside normalise images by the fused kernel, in the layer's own precision.
+    """Lets training steps that are traced inside normalise images by the fused kernel.
 
     Keras's layer computes in float32 by a dozen operations over the whole batch, on CPU in about the time of a 3x3
-    convolution; the fused kernel takes little more than the ReLU after it. Outputs, gradients and moving averages
+    convolution; the fused kernel takes little more than the ReLU after it. It computes in the layer's own precision, or
+    in float32 where the number of channels makes it slow in half precision. Outputs, gradients and moving averages
     agree with Keras's to rounding. Left as they are: subclasses, layers of other shapes than `(n, height, width,
     channels)`, synchronised ones, those with `renorm`, and weights that are not float32.
 
@@ -108,8 +111,9 @@ def _is_fusible(layer):
 def _normalise(layer, by_keras, inputs, training=None, mask=None):
     if not (training and layer.trainable) or mask is not None:
         return by_keras(inputs, training=training, mask=mask)
+    dtype = "float32" if inputs.shape[-1] % HALF_CHANNELS else layer.compute_dtype
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=tf.cast(inputs, layer.compute_dtype),
+        x=tf.cast(inputs, dtype),
         scale=tf.convert_to_tensor(layer.gamma),
         offset=tf.convert_to_tensor(layer.beta),
         mean=tf.zeros([0]),
@@ -122,4 +126,4 @@ def _normalise(layer, by_keras, inputs, training=None, mask=None):
     variance *= (n - 1) / n
     for average, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         average.assign(average * layer.momentum + value * (1 - layer.momentum))
-    return outputs
+    return tf.cast(outputs, layer.compute_dtype)

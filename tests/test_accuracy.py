@@ -247,6 +247,12 @@ def test_tables_of_rows_made_by_hand(accuracy):
         "| `build_mlp`, hidden_units [4, 2] | mnist | epochs 3, augmentation (shift 2) | float32 | 1,234 "
         "| 5 of 1,000 | 0.1 |  | 60 (2) |"
     )
+    changed = {**trial, "net": "cnn_accurate", "seed": "1", "likelihood_at_temperature": "0.01"}
+    recipe = recipes.RECIPES["cnn_accurate"].replace(epochs=10, augmentation=None).to_dict()
+    changed |= {"arguments": '{"dropout": 0.1, "batch_norm": false}', "recipe": json.dumps(recipe)}
+    assert tables.changes_table([trial, changed]).splitlines()[2:] == [
+        "| batch_norm false, epochs 10, augmentation none, seed 1 | 5 | 0.01 |"
+    ]
     baseline = {
         **{"classifier": "random forest", "settings": "300 trees", "test_accuracy": "0.9712"},
         **{"fit_seconds": "31.26", "predict_seconds": "0.251", "machine": "a laptop"},
