@@ -67,8 +67,8 @@ def test_a_card_is_complete_and_true(name, dataset):
     else:
         assert card["seed"] == list(range(spec.num_members))
         recipe = spec.member
-        command = f"python benchmarks/accuracy.py --data-dir DIR --recipes {recipe} --seeds {spec.num_members}"
-        assert card["command"] == command
+        options = f"--recipes {recipe} --seeds {spec.num_members} --out OUT"
+        assert card["command"] == f"python benchmarks/accuracy.py --data-dir DIR {options}"
     assert card["recipe"] == RECIPES[recipe].to_dict()
     assert {"mnist_keras", "python", "tensorflow", "keras", "numpy"} == set(card["versions"])
     assert card["data_license"].startswith(LICENSED[dataset]) and card["hardware"]
