@@ -51,7 +51,6 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="with few images: a smoke test")
     parser.add_argument("--out", type=Path, help="directory of the results")
     args = parser.parse_args()
-
     out = args.out or (ROOT / "runs" / "baselines" if args.quick else RESULTS)
     out.mkdir(parents=True, exist_ok=True)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
-from tabular import write_rows
+from tabular import named, write_rows
 
 COLUMNS = ("contestant", "seed", "seconds", "test_accuracy")
 STYLES = {  # contestant -> name, colour, marker; colours of Okabe and Ito, 2008, "Color Universal Design"
@@ -19,10 +19,10 @@ LOWEST = 0.97  # accuracy; what is below is drawn at the edge
 
 def write_curves(path: Path, curves: list[tuple[str, int, float, float]]) -> None:
     rows = [
-        dict(zip(COLUMNS, (contestant, seed, f"{seconds:.3f}", f"{accuracy:.4f}"), strict=True))
+        (contestant, seed, f"{seconds:.3f}", f"{accuracy:.4f}")
         for contestant, seed, seconds, accuracy in curves
     ]
-    write_rows(path, rows, columns=COLUMNS)
+    write_rows(path, named(COLUMNS, rows), columns=COLUMNS)
 
 
 def plot_curves(path: Path, curves: list[tuple[str, int, float, float]], *, target: float) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 import machine
 from command import run_command
 from goals import GROWTH_LIMIT
-from tabular import RESULTS, ROOT, write_rows
+from tabular import RESULTS, ROOT, named, write_rows
 
 COLUMNS = ("data", "images", "metric", "median", "ratio_to_first", "limit", "repeats", "machine")
 SIZES = {"memory": (60_000, 120_000, 300_000, 600_000, 1_200_000), "records": (60_000, 600_000)}
@@ -67,7 +67,7 @@ def main() -> None:
                     print(f"{data}, {count:,} images: {measured.strip()}", flush=True)
     out = args.out or (ROOT / "runs" / "growth" if args.quick else RESULTS)
     out.mkdir(parents=True, exist_ok=True)
-    found = [dict(zip(COLUMNS, (*row, machine.summary()), strict=True)) for row in rows(values)]
+    found = named(COLUMNS, [(*row, machine.summary()) for row in rows(values)])
     write_rows(out / "growth.csv", found, columns=COLUMNS)
     print((out / "growth.csv").read_text(encoding="utf-8"), end="")
 

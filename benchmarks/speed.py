@@ -34,7 +34,7 @@ from pathlib import Path
 import machine
 from command import run_command
 from goals import EPOCHS
-from tabular import RESULTS, ROOT, write_rows
+from tabular import RESULTS, ROOT, named, write_rows
 
 COLUMNS = ("task", "contestant", "metric", "median", "ratio_to_ours", "repeats")
 TARGET = 0.99  # of the test images
@@ -162,9 +162,7 @@ def main() -> None:
     measure_pipeline(results, data, work)
     measure_prediction(results, data, work)
     rows = [*machine_rows(load), *results.rows()]
-    write_rows(
-        out / "speed.csv", [dict(zip(COLUMNS, row, strict=True)) for row in rows], columns=COLUMNS
-    )
+    write_rows(out / "speed.csv", named(COLUMNS, rows), columns=COLUMNS)
     print((out / "speed.csv").read_text(encoding="utf-8"), end="")
 
 

@@ -192,12 +192,13 @@ def baselines_table(rows: Rows) -> str:
 
 def describe(settings: dict) -> list[str]:
     """Returns settings in words; those of an augmentation in brackets."""
-    return [
-        f"{key} ({', '.join(describe(value))})"
-        if isinstance(value, dict)
-        else f"{key} {'none' if value is None else json.dumps(value)}".replace('"', "")
-        for key, value in settings.items()
-    ]
+    return [f"{key} {_value_in_words(value)}" for key, value in settings.items()]
+
+
+def _value_in_words(value):
+    if isinstance(value, dict):
+        return f"({', '.join(describe(value))})"
+    return "none" if value is None else json.dumps(value).replace('"', "")
 
 
 def percent(share: str) -> str:

@@ -1,7 +1,7 @@
 """Rows in the files of results, and tables of them in Markdown pages."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mnist_keras._validation import InputError
@@ -26,6 +26,11 @@ def write_rows(path: Path, rows: list[dict[str, str]], *, columns: Iterable[str]
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def named(columns: Sequence[str], rows: Iterable[Sequence]) -> list[dict[str, str]]:
+    """Returns rows of cells as rows by column."""
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def markdown_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]]) -> str:

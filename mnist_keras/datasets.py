@@ -242,7 +242,7 @@ def _published(name: str, source: str, splits: Splits, place: str = "the downloa
                 f"{place} holds other files than expected: its {key} are the {part} of "
                 f"{DATASETS[other].title}. Expected the {key} of {spec.title}.{hint}"
             )
-    if changed := [key for key, digest in spec.sha256.items() if data.sha256[key] != digest]:
+    if changed := downloads.altered(name, data.sha256):
         _say(f"{place} is not {spec.title} as published: {', '.join(changed)} differ.")
     return data
 

@@ -114,6 +114,11 @@ DATASETS: Mapping[str, DatasetSpec] = {
 }
 
 
+def altered(name: str, sha256: Mapping[str, str]) -> list[str]:
+    """Returns the arrays of a set that are not the published ones, by their SHA-256, where that is known."""
+    return [key for key, published in DATASETS[name].sha256.items() if sha256[key] != published]
+
+
 def published_as(sha256: str) -> set[tuple[str, str]]:
     """Returns the names of the set and of its array that have this SHA-256 as a raw IDX file."""
     return {

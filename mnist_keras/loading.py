@@ -60,9 +60,8 @@ def create_model(
     try:
         model.load_weights(path)
     except _UNREADABLE as error:
-        reason = str(error).partition("\n\nList of objects")[
-            0
-        ]  # of all of them, over hundreds of lines
+        # Keras goes on with all objects that do not fit, over hundreds of lines.
+        reason, *_ = str(error).partition("\n\nList of objects")
         raise InputError(
             f"The weights in {path} cannot be loaded or do not fit {name!r} with num_classes={num_classes} and "
             f"input_shape={tuple(input_shape)}. Packaged weights have 10 classes and (28, 28, 1). Keras says: {reason}"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,16 +11,11 @@ import mnist_keras as mk
 from mnist_keras import pretrained, recipes, registry
 from mnist_keras._validation import InputError
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-
 
 @pytest.fixture
-def accuracy(monkeypatch):
+def accuracy(benchmark):
     """The benchmark's room."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import accuracy
-
-    return accuracy
+    return benchmark("accuracy")
 
 
 @pytest.fixture

@@ -18,12 +18,6 @@ NO_TORCH = 'PyTorch is not installed: pip install "mnist-keras[bench]"'
 
 
 @pytest.fixture
-def benchmarks(monkeypatch):
-    """Lets the benchmarks' files be imported."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-
-
-@pytest.fixture
 def random_mnist(tmp_path):
     """Directory with 256 images to train on and 256 to test on, under the names of MNIST's files."""
     rng = np.random.default_rng(0)
@@ -38,7 +32,7 @@ def random_mnist(tmp_path):
     return write_idx_set(tmp_path / "data", arrays)
 
 
-def test_a_ratio_is_over_ours(benchmarks):
+def test_a_ratio_is_over_ours(benchmark):
     from speed import Results
 
     results = Results()
@@ -53,7 +47,7 @@ def test_a_ratio_is_over_ours(benchmarks):
     ]
 
 
-def test_contestants_take_turns_while_patience_lasts(benchmarks, monkeypatch):
+def test_contestants_take_turns_while_patience_lasts(benchmark, monkeypatch):
     import speed
 
     now, calls = [0.0], []
@@ -73,7 +67,7 @@ def test_contestants_take_turns_while_patience_lasts(benchmarks, monkeypatch):
     assert calls == ["ours", "twice", "slow", "ours", "twice", "ours"]
 
 
-def test_our_seconds_are_the_whole_recipe_and_a_peers_end_at_the_target(benchmarks, monkeypatch):
+def test_our_seconds_are_the_whole_recipe_and_a_peers_end_at_the_target(benchmark, monkeypatch):
     import own_process
     import speed
 
@@ -112,7 +106,7 @@ def test_our_seconds_are_the_whole_recipe_and_a_peers_end_at_the_target(benchmar
 
 
 @pytest.mark.parametrize("module", ["peers_torch", "peers_sklearn"])
-def test_a_peer_is_timed_in_a_process_without_tensorflow(benchmarks, module):
+def test_a_peer_is_timed_in_a_process_without_tensorflow(benchmark, module):
     if module == "peers_torch" and importlib.util.find_spec("torch") is None:
         pytest.skip(NO_TORCH)
     from own_process import OwnProcess
@@ -131,7 +125,7 @@ def test_a_peer_is_timed_in_a_process_without_tensorflow(benchmarks, module):
         assert process.modules().isdisjoint({"tensorflow", "keras"})
 
 
-def test_the_stopwatch_stands_still_during_an_evaluation(benchmarks, monkeypatch):
+def test_the_stopwatch_stands_still_during_an_evaluation(benchmark, monkeypatch):
     import stopwatch
 
     now = [10.0]
@@ -153,14 +147,14 @@ def test_the_stopwatch_stands_still_during_an_evaluation(benchmarks, monkeypatch
     assert math.isinf(stopwatch.seconds_to(0.99, watch.curve))
 
 
-def test_operations_of_a_training_step(benchmarks):
+def test_operations_of_a_training_step(benchmark):
     from speed import training_operations
 
     # 2 x 3 weights without a gradient of the images, 3 x 4 weights with one of their inputs.
     assert training_operations((2, 3, 4)) == 2 * (6 + 6) + 2 * (12 + 12 + 12)
 
 
-def test_ours_is_what_train_does(benchmarks, random_mnist):
+def test_ours_is_what_train_does(benchmark, random_mnist):
     from ours import Ours
 
     import mnist_keras as mk
@@ -174,7 +168,7 @@ def test_ours_is_what_train_does(benchmarks, random_mnist):
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_loop_without_a_pipeline_gets_one_batch(benchmarks, random_mnist):
+def test_the_loop_without_a_pipeline_gets_one_batch(benchmark, random_mnist):
     import rates
     from ours import Ours
 
@@ -190,7 +184,7 @@ def test_the_loop_without_a_pipeline_gets_one_batch(benchmarks, random_mnist):
     assert rates.loop.get_batch is batches.get_batch
 
 
-def test_a_choice_is_compared_with_the_fastest(benchmarks):
+def test_a_choice_is_compared_with_the_fastest(benchmark):
     from choices import Training, make_rows
 
     chosen = {"auto": ("mixed_bfloat16", False), "recipe": ("float32", False)}
@@ -233,7 +227,7 @@ def read_rows(path):
         return list(csv.DictReader(file))
 
 
-def test_growth_is_over_the_first_size(benchmarks):
+def test_growth_is_over_the_first_size(benchmark):
     from growth import rows
 
     values = {
@@ -264,7 +258,7 @@ def test_the_benchmark_of_growth_runs(random_mnist, tmp_path):
                 assert float(rows[data, images, metric]["median"]) > 0
 
 
-def test_the_ceiling_is_the_better_of_both_libraries(benchmarks, monkeypatch):
+def test_the_ceiling_is_the_better_of_both_libraries(benchmark, monkeypatch):
     import own_process
     import speed
 
@@ -287,7 +281,7 @@ def test_the_ceiling_is_the_better_of_both_libraries(benchmarks, monkeypatch):
     assert results.median("matrix_product", "float32", "gflops") == 2.0
 
 
-def test_a_busy_machine_is_waited_for(benchmarks, monkeypatch):
+def test_a_busy_machine_is_waited_for(benchmark, monkeypatch):
     import machine
 
     loads = iter([2.0, 1.0, 0.2])

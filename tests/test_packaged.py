@@ -1,6 +1,6 @@
 """The benchmark of the packaged nets, and the tables of what was reached: which score stands in which cell."""
 
-from pathlib import Path
+import dataclasses
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ import pytest
 import mnist_keras as mk
 from mnist_keras import pretrained
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 LABELS = np.arange(20) % 10
 ISSUED_GOALS = {  # recipe and net -> goal, aim: set before anything was trained
     ("cnn_accurate", "cnn_accurate"): (0.9970, 0.9975),
@@ -20,12 +19,9 @@ ISSUED_GOALS = {  # recipe and net -> goal, aim: set before anything was trained
 
 
 @pytest.fixture
-def packaged(monkeypatch):
+def packaged(benchmark):
     """The benchmark's room."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import packaged
-
-    return packaged
+    return benchmark("packaged")
 
 
 def probabilities(wrong):
@@ -111,12 +107,18 @@ def test_errors_of_the_seeds_stand_in_their_order(packaged):
     )
 
 
-def test_rows_stand_in_the_order_of_the_nets(packaged, monkeypatch, tmp_path):
-    digits = mk.load_data("digits")
+@pytest.mark.slow
+def test_packaged_nets_are_scored(packaged, monkeypatch, tmp_path):
+    digits = dataclasses.replace(mk.load_data("digits"), name="mnist")
     monkeypatch.setattr(packaged, "load_published", lambda *_: digits)
     arguments = ["--data-dir", "x", "--out", str(tmp_path), "--nets", "lenet5", "mlp_128"]
     monkeypatch.setattr("sys.argv", ["packaged.py", *arguments])
-    monkeypatch.setattr(packaged, "make_row", lambda net, *_: {"net": net, "accuracy": "0.5"})
     packaged.main()
-    rows = packaged.read_rows(tmp_path / "packaged.csv")
-    assert [row["net"] for row in rows] == ["mlp_128", "lenet5"]
+    mlp, lenet = packaged.read_rows(tmp_path / "packaged.csv")
+    assert (mlp["net"], lenet["net"]) == ("mlp_128", "lenet5")
+    assert lenet["mcnemar_p_value"] == lenet["only_this_right"] == ""
+    assert 0 < float(mlp["mcnemar_p_value"]) <= 1
+    for row in (mlp, lenet):
+        errors = int(row["errors_in_first_half"]) + int(row["errors_in_second_half"])
+        assert float(row["ci95_low"]) <= float(row["accuracy"]) <= float(row["ci95_high"])
+        assert errors > 0 and 0 <= float(row["accuracy_of_views"]) <= 1

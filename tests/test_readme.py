@@ -2,7 +2,6 @@
 
 import csv
 import doctest
-import importlib
 import re
 import shlex
 import statistics
@@ -19,14 +18,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)  # language, text
 SESSION, EMBEDDING, RECORDS = (text for language, text in BLOCKS if language == "python")
 INSTALLATION, COMMANDS = (text for language, text in BLOCKS if not language)
-
-
-@pytest.fixture(scope="module")
-def benchmark():
-    """Imports a file of the benchmarks by its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "benchmarks"))
-        yield importlib.import_module
 
 
 @pytest.fixture(scope="module")

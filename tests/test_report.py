@@ -1,12 +1,9 @@
 """The README's block on speed: from any results, missed goals shown as missed."""
 
-from pathlib import Path
-
 import pytest
 
 from mnist_keras._validation import InputError
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 MACHINE = {"cpu": "A CPU", "cores": "2", "instructions": "avx2 amx_bf16", "summary": "A"}
 REACHED = {
     ("to_99_percent", "ours", "test_accuracy_mean"): 0.9921,
@@ -70,11 +67,8 @@ GROWTH = [
 
 
 @pytest.fixture
-def report(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import report
-
-    return report
+def report(benchmark):
+    return benchmark("report")
 
 
 def make_rows(changes=(), machine=MACHINE):

@@ -1,7 +1,6 @@
 """The benchmark of trials: what it trains on, what it counts errors on, how it ends at bad input."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,16 +9,13 @@ from data_files import small_arrays, write_idx_set
 import mnist_keras as mk
 from mnist_keras._validation import InputError
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SHORT = '{"epochs": 1, "batch_size": 32}'
 
 
 @pytest.fixture
-def trial(monkeypatch):
+def trial(benchmark, monkeypatch):
     """The benchmark's room, on scikit-learn's digits in place of MNIST."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import trial
-
+    trial = benchmark("trial")
     monkeypatch.setattr(trial, "load_published", lambda *_: mk.load_data("digits"))
     return trial
 
@@ -64,6 +60,9 @@ def test_a_trial_of_a_builder_is_a_row_more(run_trial):
     assert json.loads(rows[1]["arguments"]) == {"hidden_units": [8]}
     assert (rows[1]["parameters"], rows[1]["seed"]) == (str(784 * 8 + 8 + 8 * 10 + 10), "3")
     assert float(rows[1]["temperature"]) > 0
+    for row in rows:
+        errors = int(row["held_out_errors"])
+        assert float(row["held_out_accuracy"]) == pytest.approx(1 - errors / 64, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +96,7 @@ def test_a_result_that_cannot_be_written_is_known_before_the_training(trial, mon
     assert "Is a directory: '.'" in capsys.readouterr().err
 
 
-def test_other_data_gets_no_row(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from accuracy import load_published
-
+def test_other_data_gets_no_row(benchmark, tmp_path):
     write_idx_set(tmp_path, small_arrays(28))
     with pytest.raises(InputError, match="holds another mnist than the published one: the SHA-256"):
-        load_published("mnist", tmp_path)
+        benchmark("accuracy").load_published("mnist", tmp_path)
