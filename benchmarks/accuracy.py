@@ -26,12 +26,12 @@ from command import run_command
 from tabular import ROOT, markdown_table, read_rows, write_rows
 
 from mnist_keras._validation import InputError
-from mnist_keras.doctor import examine
-from mnist_keras.downloads import DATASETS, altered
-from mnist_keras.evaluation import Evaluation, wilson_interval
-from mnist_keras.recipes import RECIPES, Recipe, get_recipe
-from mnist_keras.registry import ModelSpec, get_model_spec
-from mnist_keras.run_directory import RunDirectory
+from mnist_keras.cli.doctor import examine
+from mnist_keras.data.catalog import DATASETS, altered
+from mnist_keras.evaluation.metrics import Evaluation, wilson_interval
+from mnist_keras.models.recipes import RECIPES, Recipe, get_recipe
+from mnist_keras.models.registry import ModelSpec, get_model_spec
+from mnist_keras.training.run_directory import RunDirectory
 
 RESULTS = tabular.RESULTS / "accuracy.csv"
 PLOTTED = ("lenet5", 0)  # net and seed whose confusion matrix is kept beside the rows
@@ -240,7 +240,7 @@ def add_vote(entry: Entry, data, ledger: Ledger) -> None:
 def make_row(entry: Entry, seed: str, model, data, seconds: float) -> dict[str, str]:
     """Returns a seed's row: accuracies are shares, the likelihood is in nats."""
     from mnist_keras import evaluate
-    from mnist_keras.prediction import measure_accuracy
+    from mnist_keras.evaluation.evaluate import measure_accuracy
 
     evaluation = evaluate(model, data.test_images, data.test_labels)
     halves = errors_by_half(evaluation)

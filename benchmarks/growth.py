@@ -137,10 +137,10 @@ def measure(data: str, data_dir: Path, count: int, files: Path) -> dict[str, flo
     import tensorflow as tf
 
     from mnist_keras import create_model, get_model_spec, open_records
-    from mnist_keras.batches import make_batch_source
-    from mnist_keras.distribution import choose_jit
-    from mnist_keras.loop import TrainingLoop
-    from mnist_keras.recipes import compile_model
+    from mnist_keras.data.batches import make_batch_source
+    from mnist_keras.training.compile import compile_model
+    from mnist_keras.training.devices import choose_jit
+    from mnist_keras.training.loop import TrainingLoop
 
     if data == "memory":
         source = make_batch_source(*repeated(data_dir, count), batch_size=BATCH_SIZE)

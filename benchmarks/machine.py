@@ -27,7 +27,7 @@ def wait_for_quiet() -> float:
 @functools.cache
 def facts() -> dict[str, str]:
     """Returns what is known of the machine and the versions, by name."""
-    from mnist_keras.doctor import examine
+    from mnist_keras.cli.doctor import examine
 
     cpu = examine()["cpu"]
     instructions = [name for name, there in (cpu["instructions"] or {}).items() if there]

@@ -6,12 +6,12 @@ import tensorflow as tf
 from stopwatch import Stopwatch, Timed
 
 from mnist_keras import get_model_spec
-from mnist_keras.batches import make_batch_source
-from mnist_keras.distribution import choose_jit, choose_precision, precision_policy
-from mnist_keras.loop import TrainingLoop
-from mnist_keras.prediction import predict_probabilities
-from mnist_keras.recipes import compile_model
-from mnist_keras.registry import is_wide
+from mnist_keras.data.batches import make_batch_source
+from mnist_keras.inference.prediction import predict_probabilities
+from mnist_keras.models.registry import is_wide
+from mnist_keras.training.compile import compile_model
+from mnist_keras.training.devices import choose_jit, choose_precision, precision_policy
+from mnist_keras.training.loop import TrainingLoop
 
 tf.get_logger().setLevel("ERROR")  # every net is traced on purpose
 

@@ -17,12 +17,12 @@ import numpy as np
 from accuracy import Entry, Ledger, load_published, recipe_name
 from command import run_command
 
+from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
-from mnist_keras.checkpoints import replace_file
-from mnist_keras.doctor import examine
-from mnist_keras.pretrained import WEIGHTS_DIRECTORY, stem
-from mnist_keras.registry import get_model_spec
-from mnist_keras.run_directory import RunDirectory
+from mnist_keras.cli.doctor import examine
+from mnist_keras.models.pretrained import WEIGHTS_DIRECTORY, stem
+from mnist_keras.models.registry import get_model_spec
+from mnist_keras.training.run_directory import RunDirectory
 
 LICENSES = {
     "mnist": "MNIST: Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0",
@@ -46,7 +46,7 @@ def main() -> None:
 def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) -> dict:
     """Writes the weights of a run, or of an ensemble of several, and their card; returns the card."""
     from mnist_keras import build_ensemble, create_model, evaluate, load_model
-    from mnist_keras.prediction import measure_accuracy
+    from mnist_keras.evaluation.evaluate import measure_accuracy
 
     configs = [RunDirectory(run).read_config() for run in runs]
     name, dataset = configs[0]["model"]["name"], configs[0]["data"]["name"]
@@ -131,7 +131,7 @@ def save_rounded(model, path: Path) -> None:
     """Saves a registered net's weights in float16, half the size, and those of the classifying layer, which computes in
     float32, in float32; all are loaded into float32 variables.
     """
-    from mnist_keras.distribution import precision_policy
+    from mnist_keras.training.devices import precision_policy
 
     with precision_policy("float16"):
         rounded = get_model_spec(model.name).build()

@@ -23,7 +23,7 @@ from accuracy import (
 from command import run_command
 from tabular import RESULTS, read_rows, write_rows
 
-from mnist_keras.recipes import Recipe
+from mnist_keras.models.recipes import Recipe
 
 REFERENCE = "lenet5"
 HELD_OUT = 10_000  # images, in trials that give a temperature
@@ -40,7 +40,7 @@ def main() -> None:
     args = parser.parse_args()
 
     from mnist_keras import create_model, evaluate
-    from mnist_keras.pretrained import DATASETS, list_weights
+    from mnist_keras.models.pretrained import DATASETS, list_weights
 
     path = args.out / "packaged.csv"
     rows = {(row["net"], row["data"]): row for row in read_rows(path)}
@@ -70,7 +70,7 @@ def make_row(net: str, data, reference) -> dict[str, str]:
         evaluate,
         evaluate_predictions,
     )
-    from mnist_keras.pretrained import load_card
+    from mnist_keras.models.pretrained import load_card
 
     card, labels = load_card(net, data.name), data.test_labels
     model = create_model(net, weights=data.name)

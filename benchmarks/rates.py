@@ -12,9 +12,11 @@ from goals import AUGMENTED
 from ours import Ours
 from stopwatch import seconds_of
 
-from mnist_keras import create_model, get_model_spec, loop, make_dataset, pipeline
-from mnist_keras.batches import epoch_order, get_batch, make_batch_source
-from mnist_keras.prediction import BATCH_SIZE, predict_probabilities
+from mnist_keras import create_model, get_model_spec, make_dataset
+from mnist_keras.data import pipeline
+from mnist_keras.data.batches import epoch_order, get_batch, make_batch_source
+from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
+from mnist_keras.training import loop
 
 TRANSFORMS = {  # the pipeline's rate with each alone, at the strength of the presets or a usual one
     "plain": None,

@@ -183,7 +183,7 @@ def machine_rows(load: float) -> list[tuple]:
         load: Processes that wanted a core in the minute before.
     """
     from mnist_keras import get_model_spec
-    from mnist_keras.distribution import choose_precision
+    from mnist_keras.training.devices import choose_precision
 
     precision = get_model_spec("cnn_fast").recipe.precision
     found = {

@@ -14,8 +14,8 @@ from accuracy import ENTRIES, SCORES, Entry, make_table
 from command import run_command
 from tabular import README, RESULTS, ROOT, markdown_table, read_rows, with_block
 
-from mnist_keras.recipes import Recipe
-from mnist_keras.registry import get_model_spec
+from mnist_keras.models.recipes import Recipe
+from mnist_keras.models.registry import get_model_spec
 
 PAGE = ROOT / "docs" / "accuracy.md"
 GOALS = {  # goal, and aim beyond the goal

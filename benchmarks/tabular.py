@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
-from mnist_keras.checkpoints import replace_file
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

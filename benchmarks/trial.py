@@ -19,7 +19,7 @@ from command import run_command
 from tabular import read_rows, write_rows
 
 from mnist_keras._validation import InputError, check_integer, check_seed, invalid
-from mnist_keras.doctor import examine
+from mnist_keras.cli.doctor import examine
 
 RESULTS = tabular.RESULTS / "trials.csv"
 
@@ -48,9 +48,9 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     import keras
 
     import mnist_keras as mk
-    from mnist_keras.distribution import choose_precision, precision_policy
-    from mnist_keras.recipes import get_recipe
-    from mnist_keras.registry import get_trainable_spec, is_wide
+    from mnist_keras.models.recipes import get_recipe
+    from mnist_keras.models.registry import get_trainable_spec, is_wide
+    from mnist_keras.training.devices import choose_precision, precision_policy
 
     builders = [name for name in mk.__all__ if name.startswith("build_")]
     spec = None if args.net in builders else get_trainable_spec(args.net)

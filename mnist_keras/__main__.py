@@ -2,6 +2,6 @@
 
 import sys
 
-from mnist_keras.cli import main
+from mnist_keras.cli.main import main
 
 sys.exit(main())

@@ -1,6 +1,7 @@
-"""The layout: small rooms, imports that point down only, one owner for each heavy dependency."""
+"""The layout: small modules in small packages, imports that point down only, one owner for each heavy dependency."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -8,119 +9,182 @@ import pytest
 
 import mnist_keras
 
-PACKAGE = Path(mnist_keras.__file__).parent
-ROOMS = sorted(path.stem for path in PACKAGE.glob("*.py"))
+ROOT = Path(mnist_keras.__file__).parent
+MODULES = {  # "data.readers.idx" -> its file; a package's is its __init__.py
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
 
-# From the top; a room may import any room on a lower line, none on its own line.
-LINES = [
+MAX_LINES, MAX_MODULES = 350, 11  # of a module, and modules and inner packages of a package
+
+# From the top. A package may import the packages on lower lines, none beside it.
+PACKAGES = [
     {"__main__"},
-    {"cli", "app", "launch"},
-    {"training", "numbers", "export", "doctor"},
-    {"loop"},
-    {"prediction", "run_directory", "plotting", "hooks"},
-    {"checkpoints", "loading"},
-    {"registry", "pipeline"},
-    {"recipes", "pretrained", "ensemble", "batches", "evaluation"},
-    {
-        "models",
-        "datasets",
-        "records",
-        "augmentation",
-        "preprocessing",
-        "distribution",
-        "kernels",
-        "calibration",
-    },
-    {"readers", "downloads", "pictures", "signatures", "terminal"},
-    {"_validation"},
-    {"__init__"},  # the lazy table of names; holds the version
+    {"cli"},
+    {"training"},
+    {"evaluation"},
+    {"inference"},
+    {"models", "data"},
+    {"_files", "_validation"},
+    {"__init__"},  # the lazy table of public names; holds the version
 ]
-HEIGHT = {room: len(LINES) - number for number, line in enumerate(LINES) for room in line}
 
-OWNERS = {  # heavy dependency -> the rooms that may import it
-    "tensorflow_datasets": {"downloads"},
-    "matplotlib": {"plotting"},
-    "seaborn": {"plotting"},
-    "gradio": {"app"},
-    "onnx": {"export"},
-    "tf2onnx": {"export"},
-    "onnxruntime": {"export"},
-    "ai_edge_litert": {"export"},
+# Inside a package, again from the top.
+LAYERS = {
+    "cli": ["main", "doctor", "terminal"],
+    "training": [
+        "train",
+        "loop run_directory",
+        "compile checkpoints callbacks signals devices fused_ops",
+    ],
+    "evaluation": ["evaluate", "plotting", "metrics", "calibration sketch"],
+    "inference": ["prediction"],
+    "models": ["loading", "registry", "recipes pretrained builders ensemble", "layers inspection"],
+    "data": [
+        "datasets array_records pipeline",
+        "windows downloads",
+        "batches",
+        "records augmentation readers",
+        "catalog",
+    ],
+    "data.augmentation": ["transforms"],
+    "data.readers": ["__init__", "idx arrays tables pictures", "files"],
+}
+
+OWNERS = {  # heavy dependency -> the modules that may import it
+    "tensorflow_datasets": {"data.downloads"},
+    "matplotlib": {"evaluation.plotting"},
+    "seaborn": {"evaluation.plotting"},
+    "gradio": {"inference.app"},
+    "onnx": {"inference.export"},
+    "tf2onnx": {"inference.export"},
+    "onnxruntime": {"inference.export"},
+    "ai_edge_litert": {"inference.export"},
 }
 
 
-def imports_of(room: str) -> set[str]:
-    """Returns the dotted names that a room imports, at its top or inside a function."""
+def imports_of(module: str) -> set[str]:
+    """Returns the dotted names that a module imports, at its top or inside a function."""
     names = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{room}.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            module = ".".join(filter(None, ["mnist_keras" * bool(node.level), node.module]))
-            if module == "mnist_keras":  # `from mnist_keras import name`: the name's room
-                names |= {f"{module}.{room_of(alias.name)}" for alias in node.names}
-            else:
-                names.add(module)
+            assert not node.level, "imports are absolute"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}".removeprefix("mnist_keras.")
+                names.add(f"mnist_keras.{inner}" if inner in MODULES else str(node.module))
     return names
 
 
-def room_of(name: str) -> str:
-    return mnist_keras._MODULES.get(name, name if name in ROOMS else "__init__")
+def distributions_of(module: str) -> set[str]:
+    return {name.split(".")[0] for name in imports_of(module)}
 
 
-def packages_of(room: str) -> set[str]:
-    return {name.split(".")[0] for name in imports_of(room)}
+def own_imports_of(module: str) -> set[str]:
+    """Returns our own modules that a module imports, without the package's name; "__init__" for the top."""
+    ours = {name for name in imports_of(module) if name.split(".")[0] == "mnist_keras"}
+    return {name.removeprefix("mnist_keras").lstrip(".") or "__init__" for name in ours}
 
 
-def rooms_of(room: str) -> set[str]:
-    return {name.split(".")[1] for name in imports_of(room) if name.startswith("mnist_keras.")}
+def height(module: str) -> tuple[int, ...]:
+    """Returns a module's place, comparable within its package: a higher number is nearer to the top."""
+    package = module.split(".", maxsplit=1)[0] or "__init__"
+    return next(-line for line, names in enumerate(PACKAGES) if package in names)
 
 
-def test_every_room_has_its_place():
-    assert set(ROOMS) <= set(HEIGHT)
-    assert len(ROOMS) <= 32
-    assert not {"utils", "helpers", "common", "misc"} & set(ROOMS)
-    assert not list(PACKAGE.glob("*/__init__.py")), "the package is flat"
+def layer(package: str, name: str) -> int:
+    lines = LAYERS[package]
+    return next(-line for line, names in enumerate(lines) if name in names.split())
 
 
-def test_contributing_shows_the_same_lines():
-    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    picture = text.partition("Imports point down only:\n\n```\n")[2].partition("\n```")[0]
-    shown = [set(line.split()) for line in picture.splitlines()]
-    assert shown == [line & set(ROOMS) for line in LINES[1:-1]]
+def points_down(module: str, other: str) -> bool:
+    """Tells whether `other` stands below `module`, in the tree of packages or within the one that both are in."""
+    if (
+        height(module) != height(other)
+        or module.split(".", maxsplit=1)[0] != other.split(".", maxsplit=1)[0]
+    ):
+        return height(module) > height(other)
+    here, there = module.split("."), other.split(".")
+    shared = 0
+    while shared < min(len(here), len(there)) and here[shared] == there[shared]:
+        shared += 1
+    package = ".".join(here[:shared])
+    name, below = (parts[shared] if len(parts) > shared else "__init__" for parts in (here, there))
+    return layer(package, name) > layer(package, below)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_is_read_in_one_sitting(room):
-    assert len((PACKAGE / f"{room}.py").read_text(encoding="utf-8").splitlines()) <= 350
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_package_is_small_and_says_what_each_module_is_for(package):
+    directory = ROOT / package.replace(".", "/")
+    names = {path.stem for path in directory.glob("*.py")} - {"__init__"}
+    names |= {path.parent.name for path in directory.glob("*/__init__.py")}
+    assert names == set(" ".join(LAYERS[package]).split()) - {"__init__"}
+    assert len(names) <= MAX_MODULES
+    tree = ast.parse((directory / "__init__.py").read_text(encoding="utf-8"))
+    described = re.findall(r"^(\w+)/? {2,}\S", ast.get_docstring(tree) or "", flags=re.MULTILINE)
+    assert sorted(described) == sorted(names), "one line of the docstring for each module"
+    if package != "data.readers":  # its table of formats
+        assert len(tree.body) == 1, "a package imports nothing"
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_imports_point_down_only(room):
-    upward = {other for other in rooms_of(room) if HEIGHT[other] >= HEIGHT[room]}
-    assert not upward, f"{room} imports {sorted(upward)}, which stand on its own line or above"
+def test_every_package_has_its_place():
+    top = {module.split(".")[0] or "__init__" for module in MODULES}
+    assert top == set().union(*PACKAGES)
+    assert {m.rpartition(".")[0] for m in MODULES if "." in m} == set(LAYERS)
+    assert not {"utils", "helpers", "common", "misc"} & {m.split(".")[-1] for m in MODULES}
+
+
+def test_contributing_shows_the_same_arrows():
+    text = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    picture = text.partition("may import the packages on lower lines:\n\n```\n")[2].partition(
+        "\n```"
+    )[0]
+    assert [set(line.split()) for line in picture.splitlines()] == PACKAGES[1:-1]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_read_in_one_sitting(module):
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down_only(module):
+    upward = {
+        other for other in own_imports_of(module) if not points_down(module or "__init__", other)
+    }
+    assert not upward, f"{module} imports {sorted(upward)}, which is not below it"
 
 
 @pytest.mark.parametrize("dependency", OWNERS)
 def test_a_heavy_dependency_has_one_owner(dependency):
-    assert {room for room in ROOMS if dependency in packages_of(room)} <= OWNERS[dependency]
-
-
-@pytest.mark.parametrize("room", ["models", "signatures", "ensemble"])
-def test_a_room_of_builders_imports_only_keras(room):
-    ours = packages_of(room) - sys.stdlib_module_names
-    assert ours == {"keras", "mnist_keras"}
-    assert rooms_of(room) <= {"_validation", "signatures"}
+    assert {m for m in MODULES if dependency in distributions_of(m)} <= OWNERS[dependency]
 
 
 @pytest.mark.parametrize(
-    "room", ["_validation", "calibration", "evaluation", "datasets", "plotting"]
+    "module", ["models.builders", "models.layers", "models.inspection", "models.ensemble"]
 )
-def test_a_room_that_must_work_without_tensorflow_does_not_import_it(room):
-    assert packages_of(room).isdisjoint({"tensorflow", "keras"})
+def test_a_module_of_builders_imports_only_keras(module):
+    assert distributions_of(module) - sys.stdlib_module_names == {"keras", "mnist_keras"}
+    assert own_imports_of(module) <= {"_validation", "models.layers", "models.inspection"}
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_keras_is_the_package_keras(room):
-    assert not {name for name in imports_of(room) if name.startswith("tensorflow.keras")}
-    assert "tf.keras" not in (PACKAGE / f"{room}.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "module",
+    [
+        "_validation",
+        "evaluation.calibration",
+        "evaluation.metrics",
+        "evaluation.plotting",
+        "data.datasets",
+        *(m for m in MODULES if m.startswith("data.readers")),
+    ],
+)
+def test_a_module_that_must_work_without_tensorflow_does_not_import_it(module):
+    assert distributions_of(module).isdisjoint({"tensorflow", "keras"})
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_keras_is_the_package_keras(module):
+    assert not {name for name in imports_of(module) if name.startswith("tensorflow.keras")}
+    assert "tf.keras" not in MODULES[module].read_text(encoding="utf-8")

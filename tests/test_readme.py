@@ -11,7 +11,7 @@ import pytest
 from data_files import write_records
 
 import mnist_keras as mk
-from mnist_keras.cli import _parser
+from mnist_keras.cli.main import _parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,327 @@
+"""The command `mnist-keras`: one subcommand, one library call.
+
+Nothing heavy is imported at the top: `--help` must answer at once, and what can be checked without
+TensorFlow is checked before the seconds that its import takes.
+"""
+
+import argparse
+import errno
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mnist_keras.cli.terminal import prepare_streams, quiet_startup
+
+PROGRAM = "mnist-keras"
+DEMO_MODEL = "mlp_128_64_dropout"
+STRATEGIES = ("auto", "none", "mirrored")  # distribution's; to ask it takes seconds
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")  # those of recipes
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line, without the usage above it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand.
+
+    Args:
+        argv: The arguments without the program's name, or None for the process's own.
+
+    Returns:
+        The exit status: 0; 2 for bad input; 1 for a run that failed; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: From argparse for `--help` and for arguments that it refuses, and with status 143
+            after a training run that was told to terminate has saved its state.
+    """
+    prepare_streams()
+    args = _parser().parse_args(argv)
+    from mnist_keras._validation import InputError, MissingExtraError
+
+    try:
+        args.run(args)
+        sys.stdout.flush()  # a closed pipe shows here, not at the interpreter's exit
+    except (InputError, MissingExtraError) as error:
+        return _fail(args, error, EXIT_BAD_INPUT)
+    except BrokenPipeError:  # the reader, `head` say, has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except OSError as error:
+        space = "Free some space. " if error.errno == errno.ENOSPC else ""
+        return _fail(args, f"{error}. {space}{_how_to_go_on(args)}".strip(), EXIT_FAILED)
+    except FloatingPointError as error:
+        return _fail(args, error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return _fail(args, "interrupted", EXIT_INTERRUPTED)
+    return 0
+
+
+def _fail(args: argparse.Namespace, reason: object, status: int) -> int:
+    one_line = " ".join(str(reason).splitlines())  # Keras has errors of several
+    print(f"{PROGRAM} {args.command}: {one_line}", file=sys.stderr)
+    return status
+
+
+def _how_to_go_on(args: argparse.Namespace) -> str:
+    """Returns how to resume the run that failed or was interrupted; nothing if none was begun."""
+    from mnist_keras.training.run_directory import RunDirectory
+
+    run_dir = getattr(args, "run_dir", None)
+    if run_dir is None or not RunDirectory(run_dir).has_run:
+        return ""
+    return f"To go on, repeat the command with --run-dir {shlex.quote(str(run_dir))} --resume"
+
+
+def _parser() -> argparse.ArgumentParser:
+    from mnist_keras import __version__
+
+    parser = _Parser(
+        prog=PROGRAM, description="Documented MNIST networks: train, evaluate, compare."
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Any, summary: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        command.set_defaults(run=run)
+        return command
+
+    command = add("models", _models, "List the documented nets.")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+    add("demo", _demo, f"Train, evaluate and plot {DEMO_MODEL} with the data at hand.")
+
+    command = add("train", _train, "Train a documented net and evaluate it on the test images.")
+    option = command.add_argument
+    option("model", metavar="MODEL", help=f"a name that `{PROGRAM} models` lists")
+    _add_data(command, "auto")
+    option("--recipe", metavar="NAME|FILE", help="a recipe's name, or a JSON file of its fields")
+    option("--run-dir", type=Path, metavar="DIR", help="default: runs/MODEL-N, the next free N")
+    option("--epochs", type=int, metavar="N", help="default: the recipe's")
+    option("--batch-size", type=int, metavar="N", help="of all replicas; default: the recipe's")
+    option("--learning-rate", type=float, metavar="F", help="default: the recipe's")
+    option("--seed", type=int, default=0, metavar="N", help="default: 0")
+    described = f"{', '.join(STRATEGIES)}; default: auto, which takes all GPUs"
+    option("--strategy", choices=STRATEGIES, default="auto", metavar="NAME", help=described)
+    described = f"{', '.join(PRECISIONS)}; default: the recipe's"
+    option("--precision", choices=PRECISIONS, metavar="NAME", help=described)
+    again = command.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with the run, or start it")
+    again.add_argument("--overwrite", action="store_true", help="replace the run")
+    option("--quiet", action="store_true", help="print errors only")
+
+    command = add("evaluate", _evaluate, "Score a trained net on the test images.")
+    _add_model(command, "model")
+    _add_data(command)
+    command.add_argument(
+        "--shift", type=int, default=0, metavar="N", help="average views shifted by N"
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="write scores and plots there")
+    command.add_argument("--json", action="store_true", help="print the scores as JSON")
+
+    command = add("compare", _compare, "Tell whether one trained net is better than another.")
+    _add_model(command, "model_a")
+    _add_model(command, "model_b")
+    _add_data(command)
+
+    add("doctor", _doctor, "Tell what this machine offers: versions, CPU, GPUs, data.")
+    return parser
+
+
+def _add_model(command: argparse.ArgumentParser, dest: str) -> None:
+    described = "a run directory, a .keras file, or a net that has packaged weights"
+    command.add_argument(dest, metavar="RUN_OR_MODEL", help=described)
+
+
+def _add_data(command: argparse.ArgumentParser, default: str | None = None) -> None:
+    shown = default or "what the run was trained on, else auto"
+    described = f"a set's name, auto, or your own IDX, NPZ, CSV or picture folder; default: {shown}"
+    command.add_argument("--data", default=default, metavar="NAME|PATH", help=described)
+    command.add_argument("--data-dir", metavar="DIR", help="where the files of a known set are")
+
+
+def _models(args: argparse.Namespace) -> None:
+    from mnist_keras.models.pretrained import DATASETS, list_weights
+    from mnist_keras.models.recipes import RECIPES
+    from mnist_keras.models.registry import MODELS
+
+    weights = {dataset: list_weights(dataset) for dataset in DATASETS}
+    nets: list[dict[str, Any]] = [
+        {
+            "name": spec.name,
+            "description": spec.description,
+            "num_parameters": spec.num_parameters,
+            "claimed_accuracy": spec.claimed_accuracy,
+            "source": spec.source,
+            "member": spec.member,
+            "weights": [dataset for dataset, names in weights.items() if spec.name in names],
+            "recipe": spec.recipe.to_dict(),
+        }
+        for spec in MODELS.values()
+    ]
+    if args.json:
+        print(json.dumps(nets, indent=2))
+        return
+    print(f"{'net':<22} {'parameters':>10} {'claimed accuracy':>17}  weights for")
+    for net in nets:
+        claim = f"{net['claimed_accuracy']:.2%}" if net["claimed_accuracy"] else "none"
+        packaged = ", ".join(net["weights"]) or "none"
+        print(f"{net['name']:<22} {net['num_parameters']:>10,} {claim:>17}  {packaged}")
+        print(f"  {net['description']}")
+    others = ", ".join(sorted(RECIPES.keys() - MODELS.keys()))
+    print(f"other recipes, for `train --recipe`: {others}")
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from mnist_keras.data.datasets import load_data
+    from mnist_keras.evaluation.sketch import sketch
+    from mnist_keras.training.run_directory import RunDirectory, next_run_directory
+
+    data = load_data("auto")
+    print(f"Training {DEMO_MODEL} on {len(data.train_images):,} images of {data.name}", flush=True)
+    run_dir = next_run_directory(DEMO_MODEL)
+    evaluation = _call_train(DEMO_MODEL, data, run_dir=run_dir).evaluation
+    answers = (evaluation.labels, evaluation.predictions, evaluation.class_names)
+    print(f"\n{evaluation.report()}\n\n{sketch(data.test_images, *answers)}\n\nPictures:")
+    for path in sorted(RunDirectory(run_dir).plots.iterdir()):
+        print(f"  {path}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from mnist_keras._validation import InputError, check_seed
+    from mnist_keras.data.datasets import load_data
+    from mnist_keras.training.run_directory import RunDirectory, next_run_directory
+
+    recipe = _recipe(args)
+    check_seed(args.seed)
+    if args.run_dir is None and (args.resume or args.overwrite):
+        raise InputError("--resume and --overwrite need --run-dir, which says which run.")
+    run_dir = args.run_dir = args.run_dir or next_run_directory(args.model)
+    RunDirectory(run_dir).check(resume=args.resume, overwrite=args.overwrite)
+    data = load_data(args.data, data_dir=args.data_dir)
+    try:
+        run = _call_train(
+            args.model,
+            data,
+            recipe=recipe,
+            strategy=args.strategy,
+            precision=args.precision,
+            seed=args.seed,
+            run_dir=run_dir,
+            resume=args.resume,
+            overwrite=args.overwrite,
+            verbose=0 if args.quiet else "auto",
+        )
+    except (KeyboardInterrupt, SystemExit):
+        if advice := _how_to_go_on(args):
+            print(f"\nThe state is saved. {advice}", file=sys.stderr)
+        raise
+    if not args.quiet:
+        low, high = run.evaluation.accuracy_ci95
+        score = f"{run.evaluation.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"
+        print(f"Accuracy on {run.evaluation.num_examples:,} test images of {data.name}: {score}")
+        print(f"Scores, model and plots are in {run_dir}")
+
+
+def _call_train(model: str, data: Any, **options: Any) -> Any:
+    with quiet_startup():
+        from mnist_keras.training.train import train
+    return train(model, data, command=[PROGRAM, *sys.argv[1:]], **options)
+
+
+def _recipe(args: argparse.Namespace) -> Any:
+    """Returns the net's recipe, or the one that was asked for, with the single changes."""
+    from mnist_keras.models.recipes import load_recipe
+    from mnist_keras.models.registry import get_trainable_spec
+
+    recipe = get_trainable_spec(args.model).recipe
+    if args.recipe is not None:
+        recipe = load_recipe(args.recipe)
+    changes = ("epochs", "batch_size", "learning_rate")
+    return recipe.replace(
+        **{name: getattr(args, name) for name in changes if getattr(args, name) is not None}
+    )
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from mnist_keras._validation import check_integer
+    from mnist_keras.training.run_directory import RunDirectory
+
+    check_integer("shift", args.shift, minimum=0)
+    if out := args.out and RunDirectory(args.out):
+        out.check_empty()
+    data, (evaluation,) = _score(args, args.model, shift=args.shift)
+    if out:
+        from mnist_keras.evaluation.plotting import save_plots
+
+        with out.filling():
+            save_plots(out.plots, history=None, images=data.test_images, evaluation=evaluation)
+            text = evaluation.to_markdown()
+            (out.path / "report.md").write_text(text, encoding="utf-8", errors="replace")
+            out.write_metrics(evaluation.to_dict())
+    print(json.dumps(evaluation.to_dict(), indent=2) if args.json else evaluation.report())
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from mnist_keras.evaluation.metrics import compare
+
+    names = (args.model_a, args.model_b)
+    data, evaluations = _score(args, *names)
+    predictions = [evaluation.predictions for evaluation in evaluations]
+    print(compare(data.test_labels, *predictions).report(*names))
+
+
+def _score(args: argparse.Namespace, *names: str, shift: int = 0) -> tuple[Any, list[Any]]:
+    """Returns the test data and the evaluation of each model on it.
+
+    A registered net has its packaged weights for this data, or else those for MNIST, which is said.
+    """
+    from mnist_keras.models.loading import find_model, load_model
+    from mnist_keras.models.pretrained import DATASETS
+
+    registered = [name for name in names if find_model(name) is None]
+    data = _test_data(args, *names)
+    dataset = data.name
+    if dataset not in DATASETS:
+        dataset = "mnist"
+        for name in registered:
+            print(f"{name}: the packaged weights, trained on {dataset}", file=sys.stderr)
+    with quiet_startup():
+        from mnist_keras.evaluation.evaluate import evaluate_test
+
+        models = [load_model(name, dataset=dataset) for name in names]
+    return data, [evaluate_test(model, data, shift=shift) for model in models]
+
+
+def _test_data(args: argparse.Namespace, *models: str) -> Any:
+    """Returns the data that was asked for, or that the runs among `models` were trained on."""
+    from mnist_keras._validation import InputError
+    from mnist_keras.data.datasets import load_data
+    from mnist_keras.training.run_directory import RunDirectory
+
+    name = args.data
+    if name is None:
+        runs = [run for run in map(RunDirectory, models) if run.has_run]
+        trained_on = sorted({run.read_data_name() for run in runs}) or ["auto"]
+        if len(trained_on) > 1:
+            both = " and ".join(trained_on)
+            raise InputError(f"The runs were trained on {both}. Choose one of them with --data.")
+        name = trained_on[0]
+    return load_data(name, data_dir=args.data_dir).with_test_split()
+
+
+def _doctor(args: argparse.Namespace) -> None:
+    from mnist_keras.cli import doctor
+
+    with quiet_startup():
+        facts = doctor.examine()
+    print(doctor.render(facts))

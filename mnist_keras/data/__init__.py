@@ -1,0 +1,13 @@
+"""From a source of labeled images to training batches.
+
+datasets       load_data and ImageData: finds a known dataset, or reads the user's own
+catalog        the known datasets: classes, download addresses, published hashes
+downloads      fetches the known datasets, checksummed; the only user of TensorFlow Datasets
+records        labeled images in a source with random access, for data larger than memory
+array_records  opens ArrayRecord files as records
+batches        the one rule of the batches: pure functions of (seed, step, row)
+windows        what the training loop needs in memory for its next steps
+pipeline       make_dataset: the same batches as a tf.data.Dataset
+augmentation/  random transforms of training images
+readers/       one reader for each file format
+"""

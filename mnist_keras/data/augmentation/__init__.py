@@ -1,0 +1,4 @@
+"""Random changes to training images that keep their labels.
+
+transforms  affine maps, elastic distortion, flips and erasing, as pure functions of (seed, step, row)
+"""

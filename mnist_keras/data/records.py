@@ -1,0 +1,238 @@
+"""Images on disk that are read by their number: data larger than memory.
+
+Random access is what the one rule of the batches needs: which images a batch holds is a function of (seed, step, row),
+wherever the images lie.
+"""
+
+import hashlib
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mnist_keras._validation import (
+    InputError,
+    check_class_names,
+    check_images,
+    check_integer,
+    check_labels,
+    invalid,
+)
+from mnist_keras.data.catalog import idx_sha256
+
+READ_AT_ONCE = 1024  # records; decoded one by one, they lie in memory as Python objects until then
+FINGERPRINTED = 1024  # records at most that the fingerprint reads
+
+
+class Records:
+    """Labelled grey images in a source with random access; they are read when they are asked for.
+
+    Args:
+        source: An object with `len(source)`, and `source[row]`, or `source.__getitems__(rows)` for many rows at once.
+            It is asked from more than one thread, by one at a time.
+            Its elements are dictionaries with "image" and "label", or pairs `(image, label)`: the image uint8 of shape
+            `(height, width)` or `(height, width, 1)`, all of one shape, the label a whole number from 0. A data source
+            of TensorFlow Datasets is one, and so is a list.
+        class_names: The name of each label; "0" to "9" if None.
+        name: What the records are called in reports and errors.
+        transposed: Whether the images lie on their side, mirrored, as those of EMNIST do; they are delivered upright.
+        first_label: The lowest label in the source; labels are delivered from 0.
+
+    Attributes:
+        class_names: The name of each label.
+        name: What the records are called.
+        input_shape: The shape of one image as a net takes it: `(height, width, 1)`.
+
+    Raises:
+        InputError: If the source has no random access or is empty, or its first record is not such an image and label.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        class_names: Iterable[str] | None = None,
+        name: str = "records",
+        transposed: bool = False,
+        first_label: int = 0,
+    ):
+        readable = hasattr(source, "__getitem__") or hasattr(source, "__getitems__")
+        if not (hasattr(source, "__len__") and readable) or isinstance(source, Mapping | str):
+            raise invalid(
+                "source",
+                expected="an object with random access: len(source), and source[row] or source.__getitems__(rows)",
+                received=type(source).__name__,
+                hint="open_records() gives one from ArrayRecord files.",
+            )
+        if not len(source):
+            raise invalid("source", expected="at least one record", received="none")
+        self.name = name
+        names = None if class_names is None else tuple(class_names)
+        self.class_names = check_class_names(names, num_classes=10 if names is None else len(names))
+        self._source, self._length = source, len(source)
+        self._transposed, self._first_label = transposed, first_label
+        self._lock = threading.Lock()  # the same in `without_last`
+        first, _ = self._split(0, self._fetch([0])[0])
+        self._stored_shape = first.shape
+        height, width = first.shape[1::-1] if transposed else first.shape[:2]
+        self.input_shape = (height, width, 1)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape that all images would have in memory: `(n, height, width)`."""
+        return len(self), *self.input_shape[:2]
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    def read(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Reads records.
+
+        Args:
+            rows: Their numbers, in any order.
+
+        Returns:
+            Images, uint8 of shape `(len(rows), height, width)`, and labels, int64 of shape `(len(rows),)`.
+
+        Raises:
+            InputError: If one is not there or cannot be read, or is not an image and a label of this set.
+        """
+        numbers = [int(row) for row in rows]
+        for row in (min(numbers, default=0), max(numbers, default=0)):
+            if not 0 <= row < len(self):
+                raise invalid("rows", expected=f"numbers in [0, {len(self) - 1}]", received=row)
+        images = np.empty((len(numbers), *self.input_shape[:2]), np.uint8)
+        labels = np.empty(len(numbers), np.int64)
+        for start in range(0, len(numbers), READ_AT_ONCE):
+            part = numbers[start : start + READ_AT_ONCE]
+            for place, (row, element) in enumerate(
+                zip(part, self._fetch(part), strict=True), start=start
+            ):
+                image, labels[place] = self._split(row, element)
+                if image.shape != (shape := self._stored_shape):
+                    raise self._bad(row, f"shape {shape}, as the first", f"shape={image.shape}")
+                image = image.reshape(image.shape[:2])
+                images[place] = image.T if self._transposed else image
+        return images, labels
+
+    def without_last(self, count: int) -> "Records":
+        """Returns the records but for the last ones."""
+        check_integer("count", count, minimum=0, maximum=len(self) - 1)
+        rest = object.__new__(type(self))
+        vars(rest).update(vars(self), _length=len(self) - count)
+        return rest
+
+    def sparse(self, rows: Sequence[int]) -> np.ndarray:
+        """Returns an array of all images, only some filled in: a file with holes, as zeros may be refused memory."""
+        with tempfile.TemporaryFile() as file:
+            images = np.memmap(file, np.uint8, "w+", shape=self.shape)
+        images[rows] = self.read(rows)[0]
+        return images
+
+    def fingerprint(self) -> str:
+        """Returns a SHA-256 by which a resumed run knows its data again.
+
+        It is that of the number and the shape of the images and of the pixels and labels of at most 1,024 of them,
+        spread evenly from the first to the last: a change elsewhere goes unnoticed, and reading all takes an epoch.
+        """
+        rows = np.linspace(0, len(self) - 1, min(len(self), FINGERPRINTED)).round()
+        images, labels = self.read(rows)
+        digest = hashlib.sha256(repr((len(self), images.shape)).encode())
+        digest.update(images.tobytes())
+        digest.update(labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def _fetch(self, rows: list[int]) -> Sequence[Any]:
+        """Returns the source's elements; what a source can raise is anything."""
+        try:
+            many = getattr(self._source, "__getitems__", None)
+            with self._lock:
+                elements = many(rows) if many else [self._source[row] for row in rows]
+            count = len(elements)
+        except Exception as error:
+            raise InputError(
+                f"{self.name} cannot be read: {type(error).__name__} at one of the records {min(rows)} to {max(rows)} "
+                f"({error})."
+            ) from error
+        if count != len(rows):
+            expected = f"{len(rows)} from __getitems__ of as many rows"
+            raise invalid(f"records of {self.name}", expected=expected, received=count)
+        return elements
+
+    def _split(self, row: int, element: Any) -> tuple[np.ndarray, int]:
+        """Returns an element's image as it is stored and its label from 0."""
+        try:
+            image, label = (
+                (element["image"], element["label"]) if isinstance(element, Mapping) else element
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            received = list(element) if isinstance(element, Mapping) else type(element).__name__
+            expected = '{"image": ..., "label": ...} or (image, label)'
+            raise self._bad(row, expected, received) from error
+        try:
+            image, label = np.asarray(image), np.asarray(label)
+        except ValueError as error:  # nested lists of unequal lengths
+            raise self._bad(row, "rows of equal length", str(error).rstrip(".")) from error
+        if image.dtype != np.uint8 or image.shape[2:] not in ((), (1,)) or image.ndim < 2:
+            expected = "a grey image: uint8 of shape (height, width) or (height, width, 1)"
+            received = f"shape={image.shape}, dtype={image.dtype}"
+            hint = "Convert colours to grey when you write the files."
+            raise self._bad(row, expected, received, hint if image.shape[2:] == (3,) else "")
+        whole, low = label.ndim == 0 and label.dtype.kind in "iu", self._first_label
+        number = int(label) - low if whole else -1
+        if not 0 <= number < self.num_classes:
+            raise self._bad(
+                row,
+                f"a whole label in [{low}, {low + self.num_classes - 1}]",
+                f"shape={label.shape}, dtype={label.dtype}" if label.ndim else repr(label.tolist()),
+                f"There are {self.num_classes} class_names.",
+            )
+        return image, number
+
+    def _bad(self, row, expected, received, hint=""):
+        text = f"Invalid record {row} of {self.name}. Expected {expected}. Received: {received}."
+        return InputError(f"{text} {hint}" if hint else text)
+
+
+def describe_splits(
+    *splits: Any,
+) -> tuple[tuple[Any, Any, Any, Any], tuple[str, ...], dict[str, str]]:
+    """Describes training and test images, each of them `Records` or a pair `(images, labels)`.
+
+    Returns:
+        Images and labels of both, the labels of records being None; the class names; a SHA-256 of each array or of the
+        records' fingerprint, by name.
+
+    Raises:
+        InputError: If there are not two, or one is neither.
+    """
+    names, *others = (split.class_names for split in splits if isinstance(split, Records))
+    if any(other != names for other in others):
+        expected = f"records of the same classes ({', '.join(names)})"
+        raise invalid("data", expected=expected, received=", ".join(others[0]))
+    arrays: list[Any] = []
+    sha256 = {}
+    for part, split in zip(("train", "test"), splits, strict=False):
+        if isinstance(split, Records):
+            arrays += [split, None]
+            sha256[f"{part}_records"] = split.fingerprint()
+        elif isinstance(split, tuple | list) and len(split) == 2:
+            images = check_images(split[0], name=f"{part}_images")
+            count, name = len(images), f"{part}_labels"
+            labels = check_labels(split[1], num_examples=count, num_classes=len(names), name=name)
+            arrays += [images, labels]
+            sha256 |= {f"{part}_images": idx_sha256(images), name: idx_sha256(labels)}
+    if len(arrays) != 4 or len(splits) != 2:
+        raise invalid(
+            "data",
+            expected="(train, test), each of them Records or (images, labels)",
+            received=f"({', '.join(type(split).__name__ for split in splits)})",
+        )
+    return (arrays[0], arrays[1], arrays[2], arrays[3]), names, sha256

@@ -1,0 +1,90 @@
+"""Probabilities and evaluation of a trained model: one compiled function per model."""
+
+import weakref
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnist_keras._validation import (
+    check_images,
+    check_integer,
+)
+from mnist_keras.models.inspection import check_input_shape, input_scale, returns_logits
+
+BATCH_SIZE = 500  # images; larger ones leave the second-level cache and are no faster on CPU
+
+
+def predict_probabilities(
+    model: keras.Model, images, *, batch_size: int = BATCH_SIZE, shift: int = 0
+) -> np.ndarray:
+    """Returns the class probabilities of images.
+
+    Args:
+        model: A classifier of grey images; logits are passed through a softmax.
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
+        batch_size: Images at a time.
+        shift: Pixels by which an image is also shifted, to its eight neighbours, black where it came from; the
+            result is the mean over these nine views, which takes nine times as long. 0 for the image alone.
+
+    Returns:
+        A float32 array of shape `(n, num_classes)`; rows sum to 1.
+
+    Raises:
+        InputError: If the images are not legal, or not of the size that the model takes, or the shift is not.
+    """
+    images = check_images(images)
+    check_integer("batch_size", batch_size, minimum=1)
+    check_input_shape(model, images.shape[1:])
+    check_integer("shift", shift, minimum=0, maximum=min(images.shape[1:]) - 1)
+    if shift:
+        views = _shifted_views(images, shift)
+        return np.mean(
+            [predict_probabilities(model, view, batch_size=batch_size) for view in views], axis=0
+        )
+    predict = _compiled(model, images.shape[1:], images.dtype)
+    parts = [
+        predict(tf.constant(images[start : start + batch_size])).numpy()
+        for start in range(0, len(images), batch_size)
+    ]
+    return np.concatenate(parts)
+
+
+def _shifted_views(images, shift) -> list[np.ndarray]:
+    """Returns the images, and these shifted to each of their eight neighbours."""
+    height, width = images.shape[1:]
+    padded = np.pad(images, [(0, 0), (shift, shift), (shift, shift)])
+    starts = (shift, 0, 2 * shift)
+    return [padded[:, y : y + height, x : x + width] for y in starts for x in starts]
+
+
+_functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _compiled(model, image_shape, dtype):
+    functions = _functions.setdefault(model, {})
+    key = (tuple(image_shape), np.dtype(dtype).name)
+    if key not in functions:
+        functions[key] = _compile(model, tuple(image_shape), dtype)
+    return functions[key]
+
+
+def _compile(model, image_shape, dtype):
+    shape = check_input_shape(model, image_shape)
+    scale = input_scale(model) / (255 if dtype == np.uint8 else 1)
+    logits = returns_logits(model)
+    model_reference = weakref.ref(model)  # the function must not keep its own key alive
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), dtype)], autograph=False)
+    def predict(images):
+        model = model_reference()
+        images = tf.reshape(tf.cast(images, tf.float32) * scale, (-1, *shape))
+        outputs = model(images, training=False)  # type: ignore[misc]
+        probabilities = tf.cast(outputs, tf.float32)
+        if logits:
+            return tf.nn.softmax(probabilities)
+        if outputs.dtype == tf.float32:
+            return probabilities
+        return probabilities / tf.reduce_sum(probabilities, axis=-1, keepdims=True)
+
+    return predict

@@ -1,0 +1,11 @@
+"""The models: how they are built, which ones are registered, and where their weights come from.
+
+builders    the architectures as plain keras.Models
+layers      the first and the last layer of every registered model
+ensemble    several trained models as one
+inspection  what a model is made of, takes and returns
+recipes     how a model is trained: Recipe and the table of named recipes
+registry    the table of registered models
+pretrained  finds and verifies the packaged weights in weights/
+loading     create_model and load_model
+"""

@@ -1,0 +1,134 @@
+"""What a model is made of, takes and returns, for our own models and other people's."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+
+from mnist_keras._validation import invalid
+
+
+def returns_logits(model: keras.Model) -> bool:
+    """Returns whether the model ends neither in a softmax nor in a mean of models that do."""
+    last = model
+    while isinstance(last, keras.Model):  # a model may end in a model
+        inner = [layer for layer in last.layers if isinstance(layer, keras.Model)]
+        last = getattr(last, "operations", last.layers)[-1]
+        if inner and isinstance(last, keras.layers.Average):
+            return any(map(returns_logits, inner))
+    is_softmax = type(last).__name__ == "Softmax"  # the layer, or the operation of `keras.ops`
+    return not (is_softmax or getattr(last, "activation", None) is keras.activations.softmax)
+
+
+def input_scale(model: keras.Model) -> float:
+    """Returns what pixels in [0, 1] are multiplied by for this model: 255 if it begins by scaling them down, else 1."""
+    first = model
+    while isinstance(first, keras.Model):
+        layers = (x for x in first.layers if not isinstance(x, keras.layers.InputLayer))
+        first = next(layers, None)
+    # 1/255 to [0, 1] and 1/127.5 to [-1, 1] are for pixels to 255; a 2 to [-1, 1] is not.
+    scales_down = isinstance(first, keras.layers.Rescaling) and first.scale < 0.1
+    return 255.0 if scales_down else 1.0
+
+
+def check_classifier(model: keras.Model) -> None:
+    """Checks that a model has one input of known shape and one output, a row of classes per image.
+
+    Raises:
+        InputError: If it is no model, or another one.
+    """
+    if not isinstance(model, keras.Model):
+        raise invalid(
+            "model",
+            expected="a keras.Model",
+            received=repr(model),
+            hint="load_model() returns one from a name or a path.",
+        )
+    input_shape = getattr(model, "input_shape", None)
+    if input_shape is None:
+        raise invalid(
+            "model",
+            expected="a model that knows its input shape",
+            received=f"{model.name!r}, which does not",
+            hint="Begin it with keras.Input((28, 28, 1)).",
+        )
+    if not isinstance(input_shape, tuple):
+        raise invalid(
+            "model",
+            expected="a model with one input",
+            received=f"{model.name!r} with input shapes {input_shape}",
+        )
+    if not (isinstance(model.output_shape, tuple) and len(model.output_shape) == 2):
+        raise invalid(
+            "model",
+            expected="a model with one output of shape (n, num_classes)",
+            received=f"{model.name!r} with output shape {model.output_shape}",
+        )
+
+
+def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns the shape in which the model takes one image of shape `(height, width)`.
+
+    Raises:
+        InputError: If the model takes other images, or `check_classifier` refuses it.
+    """
+    height, width = image_shape
+    check_classifier(model)
+    expected = tuple(model.input_shape[1:])
+    if expected not in ((height, width), (height, width, 1), (height * width,)):
+        raise invalid(
+            "images",
+            expected=f"images of the model's input shape {expected}",
+            received=f"images of shape {(height, width)}",
+        )
+    return expected
+
+
+def architecture(model: keras.Model) -> str:
+    """Returns a digest of what makes two models the same net: their layers' classes and options."""
+    layers = [[type(layer).__name__, _without_names(layer.get_config())] for layer in model.layers]
+    return hashlib.sha256(json.dumps(layers, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _without_names(config: Any) -> Any:
+    # Keras numbers the names that it makes: the same code gives "dense_1" once and "dense_3" later.
+    if isinstance(config, dict):
+        named = config.get("class_name") == "DTypePolicy"  # its name is what it is
+        return {
+            key: value if named else _without_names(value)
+            for key, value in config.items()
+            if key != "name"
+        }
+    if isinstance(config, list | tuple):
+        return [_without_names(value) for value in config]
+    return config
+
+
+def as_float32(model: keras.Model) -> keras.Model:
+    if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
+        return model  # a model class of the user's own, whose configuration only it knows
+    # Layers of the user's own need not be registered with Keras.
+    classes = {type(layer).__name__: type(layer) for layer in flatten_layers(model)}
+    with keras.saving.custom_object_scope(classes):
+        copy = type(model).from_config(_with_float32_policies(model.get_config()))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _with_float32_policies(config: Any) -> Any:
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return {**config, "config": {"name": "float32"}}
+        return {key: _with_float32_policies(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_with_float32_policies(value) for value in config)
+    return config
+
+
+def flatten_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """Yields a model or layer and the layers inside of it."""
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from flatten_layers(inner)

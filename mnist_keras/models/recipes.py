@@ -1,0 +1,224 @@
+"""How a net is trained: the frozen `Recipe` and the table of the named recipes.
+
+Importing this room costs nothing: Keras is imported when a model is compiled.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_keras._validation import (
+    InputError,
+    check_choice,
+    check_integer,
+    check_number,
+    invalid,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    pass
+
+OPTIMIZERS = (
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "adam",
+    "adamax",
+    "adamw",
+    "ftrl",
+    "lion",
+    "muon",
+    "nadam",
+    "rmsprop",
+    "sgd",
+)
+SCHEDULES = ("constant", "cosine", "one_cycle")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a net is trained; equal recipes, data and seeds give equal weights.
+
+    Attributes:
+        optimizer: Name of a Keras optimizer, or what `keras.optimizers.serialize` returns, for one with arguments
+            of its own: `{"class_name": "SGD", "config": {"momentum": 0.9}}`. Its learning rate and weight decay
+            come from the fields below.
+        learning_rate: Learning rate; the highest one if a schedule changes it.
+        schedule: "constant"; "cosine", a half cosine from `learning_rate` to 0 (Loshchilov and Hutter, 2017, eq. 5
+            without restarts); "one_cycle", a linear rise from a 25th over the first quarter of the steps, then a
+            half cosine to 0 (after Smith and Topin, 2018).
+        batch_size: Images per step over all replicas together. The epoch's last, smaller batch is left out.
+        epochs: Passes over the training images.
+        weight_decay: Decoupled weight decay of the optimizer; 0 for none.
+        label_smoothing: Probability mass moved from the true class to all classes, in `[0, 1)`.
+        augmentation: Name or configuration of an augmentation, see `mnist_keras.data.augmentation`; None for none.
+        ema_momentum: Momentum of the exponential moving average of the weights, in `(0, 1)`, whose result
+            replaces the weights at the end; None for no averaging.
+        precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto" for what suits the device.
+        jit: Whether XLA compiles the training loop; "auto" for what suits the net and the device.
+        validation_size: How many of the last training images are held out for validation.
+    """
+
+    optimizer: str | Mapping[str, Any] = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    batch_size: int = 128
+    epochs: int = 10
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    augmentation: str | Mapping[str, Any] | None = None
+    ema_momentum: float | None = None
+    precision: str = "float32"
+    jit: bool | str = "auto"
+    validation_size: int = 0
+
+    def __post_init__(self):
+        if isinstance(self.optimizer, str):
+            if self.optimizer not in OPTIMIZERS:
+                raise unknown("optimizer", self.optimizer, OPTIMIZERS)
+        elif not (
+            isinstance(self.optimizer, Mapping)
+            and isinstance(self.optimizer.get("class_name"), str)
+            and isinstance(self.optimizer.get("config"), Mapping)
+        ):
+            raise invalid(
+                "optimizer",
+                expected="a name, or a dictionary as `keras.optimizers.serialize` returns it",
+                received=repr(self.optimizer),
+            )
+        check_choice("schedule", self.schedule, SCHEDULES)
+        numbers = {
+            "learning_rate": check_number(
+                "learning_rate", self.learning_rate, minimum=0, above=True
+            ),
+            "batch_size": check_integer("batch_size", self.batch_size, minimum=1),
+            "epochs": check_integer("epochs", self.epochs, minimum=1),
+            "weight_decay": check_number("weight_decay", self.weight_decay, minimum=0),
+            "label_smoothing": check_number(
+                "label_smoothing", self.label_smoothing, minimum=0, maximum=0.999
+            ),
+            "validation_size": check_integer("validation_size", self.validation_size, minimum=0),
+        }
+        if not (self.augmentation is None or isinstance(self.augmentation, str | Mapping)):
+            raise invalid(
+                "augmentation",
+                expected="a name, a dictionary or None",
+                received=repr(self.augmentation),
+            )
+        if self.ema_momentum is not None:
+            numbers["ema_momentum"] = check_number(
+                "ema_momentum", self.ema_momentum, minimum=0, maximum=0.999999, above=True
+            )
+        check_choice("precision", self.precision, PRECISIONS)
+        if not (isinstance(self.jit, bool) or self.jit == "auto"):
+            raise invalid("jit", expected="True, False or 'auto'", received=repr(self.jit))
+        for name, value in numbers.items():  # plain Python ones, where NumPy's came, for JSON
+            object.__setattr__(self, name, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields as a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Recipe":
+        """Returns the recipe with these fields; those left out have their defaults.
+
+        Raises:
+            InputError: If a field is unknown or its value is not legal.
+        """
+        if not isinstance(fields, Mapping):
+            raise invalid("recipe", expected="a dictionary of fields", received=repr(fields))
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in fields:
+            if name not in names:
+                raise unknown("recipe field", name, names)
+        return cls(**fields)
+
+    def replace(self, **changes: Any) -> "Recipe":
+        """Returns this recipe with some fields changed."""
+        return Recipe.from_dict({**self.to_dict(), **changes})
+
+
+_ACCURATE = Recipe(
+    optimizer="adamw",
+    learning_rate=4e-3,
+    schedule="one_cycle",
+    batch_size=64,
+    epochs=30,
+    weight_decay=0.05,
+    label_smoothing=0.05,
+    augmentation={"rotation": 15.0, "shift": 2.5, "zoom": 0.15, "shear": 8.0},
+    precision="auto",
+)
+RECIPES: dict[str, Recipe] = {
+    # The sources of the documented nets fix optimizer, learning rate and batch size where a comment says so.
+    "softmax_regression": Recipe(),
+    "mlp_128": Recipe(),  # Adam 1e-3, mini-batches
+    "cnn_accurate": _ACCURATE,
+    "cnn_accurate_fashion": _ACCURATE.replace(
+        augmentation={"shift": 1.0, "flip": 0.5}  # clothes are centred and hang upright
+    ),
+    "cnn_tiny": Recipe(
+        learning_rate=5e-3,
+        schedule="one_cycle",
+        epochs=30,
+        augmentation={"rotation": 8.0, "shift": 1.5, "zoom": 0.08, "shear": 5.0},
+        precision="auto",
+    ),
+    "cnn_fast": Recipe(
+        # Betas, learning rate and batch size of `train_mnist_fast`; label smoothing is ours: 0.2 points.
+        optimizer={"class_name": "Adam", "config": {"beta_1": 0.7, "beta_2": 0.9}},
+        learning_rate=1e-2,
+        schedule="one_cycle",
+        batch_size=256,
+        epochs=1,
+        label_smoothing=0.05,
+        precision="auto",
+    ),
+    "cnn_2conv": Recipe(optimizer="sgd", learning_rate=0.05, batch_size=64, epochs=5),  # SGD
+    "mlp_128_64_dropout": Recipe(batch_size=64),  # Adam 1e-3, 10 epochs, batch 64
+    "mlp_1024_128": Recipe(schedule="cosine"),
+    "mlp_deep": Recipe(schedule="cosine", epochs=15),
+    "mlp_deep_elastic": Recipe(
+        learning_rate=2e-3,
+        schedule="one_cycle",
+        batch_size=256,
+        epochs=80,
+        augmentation={"rotation": 10.0, "shift": 1.0, "zoom": 0.1, "elastic_alpha": 24.0},
+        precision="auto",
+    ),
+    "lenet5": Recipe(learning_rate=3e-3, schedule="cosine", augmentation="affine", epochs=20),
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """Returns the named recipe.
+
+    Raises:
+        InputError: If there is no recipe of that name.
+    """
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]
+
+
+def load_recipe(source: str) -> Recipe:
+    """Returns the recipe of a name, or of a JSON file of its fields, whose name ends in `.json`.
+
+    Raises:
+        InputError: If there is no such name or file, or the fields are not legal.
+    """
+    if not source.endswith(".json"):
+        return get_recipe(source)
+    try:
+        fields = json.loads(Path(source).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"The recipe {source} can't be read: {error}. Expected: a JSON file of a recipe's fields, or one of: "
+            f"{', '.join(RECIPES)}."
+        ) from error
+    return Recipe.from_dict(fields)

@@ -1,0 +1,122 @@
+"""What reaches into the training loop from outside: callbacks, signals, and the pace of both."""
+
+import copy
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from mnist_keras._validation import invalid
+
+NOT_STATE = {"min_delta"}  # the first epoch after `on_train_begin` turns its sign round, each time
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+def check_callbacks(callbacks: object) -> None:
+    """Checks that these are callbacks.
+
+    Raises:
+        InputError: If it is no list, or something else is in it.
+    """
+    legal = keras.callbacks.Callback
+    if not isinstance(callbacks, Sequence) or not all(isinstance(x, legal) for x in callbacks):
+        raise invalid(
+            "callbacks",
+            expected="a list of keras.callbacks.Callback objects",
+            received=repr(callbacks),
+        )
+
+
+def choose_verbosity(verbose: int | str) -> int:
+    """Returns Keras's verbosity; "auto" is a progress bar in a terminal and else a line per epoch."""
+    if verbose == "auto":
+        return 1 if sys.stdout.isatty() else 2
+    if verbose not in (0, 1, 2):
+        raise invalid("verbose", expected="0, 1, 2 or 'auto'", received=repr(verbose))
+    return int(verbose)
+
+
+def wants_every_step(callback: keras.callbacks.Callback) -> bool:
+    """Returns whether a callback defines a batch hook, other than Keras's own that do nothing per batch."""
+    if type(callback) is keras.callbacks.ModelCheckpoint:
+        return callback.save_freq != "epoch"
+    if type(callback) is keras.callbacks.TensorBoard:
+        return callback.update_freq != "epoch"
+    base = keras.callbacks.Callback
+    return any(
+        getattr(getattr(callback, hook), "__func__", None) is not getattr(base, hook)
+        for hook in BATCH_HOOKS
+    )
+
+
+class CallbackStates:
+    """What callbacks have changed in themselves since `on_train_begin`, to be saved and given back.
+
+    So EarlyStopping's patience and best weights, and ReduceLROnPlateau's counters, survive an interruption. What they
+    were made with, such as a path, stays as whoever resumes makes them.
+
+    Args:
+        callbacks: The callbacks, right after `on_train_begin`.
+    """
+
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback]):
+        self._callbacks = callbacks
+        self._begun = [copy.deepcopy(_plain_attributes(callback)) for callback in callbacks]
+
+    def save(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+        """Returns for each callback its class and plain attributes, and all their arrays as `INDEX/NAME/NUMBER`."""
+        states: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        for index, (callback, begun) in enumerate(zip(self._callbacks, self._begun, strict=True)):
+            changed = {
+                name: value
+                for name, value in _plain_attributes(callback).items()
+                if name not in begun or value != begun[name]
+            }
+            states.append({"class": type(callback).__name__, "attributes": changed})
+            for name, value in vars(callback).items():
+                if _is_list_of_arrays(value):
+                    arrays |= {f"{index}/{name}/{i}": array for i, array in enumerate(value)}
+        return states, arrays
+
+    def restore(self, states: Sequence[dict[str, Any]], arrays: dict[str, np.ndarray]) -> None:
+        """Gives what `save` returned back, to the first callback of each class the first one's, and so on."""
+        left = list(enumerate(states))
+        for callback in self._callbacks:
+            same = (saved for saved in left if saved[1]["class"] == type(callback).__name__)
+            if (saved := next(same, None)) is None:
+                continue
+            left.remove(saved)
+            index, state = saved
+            lists: dict[str, list[np.ndarray]] = {}
+            for key in sorted(arrays, key=lambda key: int(key.rsplit("/", 1)[1])):
+                owner, name, _ = key.split("/")
+                if int(owner) == index:
+                    lists.setdefault(name, []).append(arrays[key])
+            vars(callback).update(state["attributes"] | lists)
+
+
+def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    attributes = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in vars(callback).items()
+    }
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name not in NOT_STATE and _is_plain(value)
+    }
+
+
+def _is_list_of_arrays(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(x, np.ndarray) for x in value)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(x) for key, x in value.items())
+    return value is None or isinstance(value, bool | int | float | str)

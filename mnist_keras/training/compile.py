@@ -1,0 +1,103 @@
+"""From a recipe to a compiled model: optimizer, learning-rate schedule and loss."""
+
+import inspect
+from typing import Any
+
+import keras
+
+from mnist_keras._validation import InputError, invalid
+from mnist_keras.models.inspection import returns_logits
+from mnist_keras.models.recipes import Recipe, get_recipe
+from mnist_keras.models.registry import get_trainable_spec
+
+WARM_UP = 0.25  # of the steps of "one_cycle"
+START_DIVISOR = 25  # of the highest learning rate, where "one_cycle" starts; Smith and Topin's code
+
+
+def compile_model(model: keras.Model, recipe: Recipe, num_steps: int) -> None:
+    """Compiles a model by a recipe: cross-entropy on integer labels, or on one-hot rows with label smoothing.
+
+    Args:
+        model: A model that returns class probabilities or logits; the loss gets its untouched output, from which Keras
+            recovers the logits behind a softmax.
+        recipe: What it is trained by.
+        num_steps: Steps of the whole training, for the schedule.
+
+    Raises:
+        InputError: If Keras does not make the optimizer.
+    """
+    logits = returns_logits(model)
+    if recipe.label_smoothing:
+        loss = keras.losses.CategoricalCrossentropy(
+            from_logits=logits, label_smoothing=recipe.label_smoothing
+        )
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    optimizer = _make_optimizer(recipe, num_steps)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+
+
+def _make_optimizer(recipe, num_steps):
+    given = recipe.optimizer
+    name, arguments = (
+        (given, {}) if isinstance(given, str) else (given["class_name"], given["config"])
+    )
+    arguments = {**arguments, "learning_rate": _make_schedule(recipe, num_steps)}
+    if recipe.weight_decay:
+        arguments["weight_decay"] = recipe.weight_decay
+    if recipe.ema_momentum is not None:
+        arguments |= {"use_ema": True, "ema_momentum": recipe.ema_momentum}
+    try:
+        optimizer = keras.optimizers.get({"class_name": name, "config": arguments})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The recipe's optimizer is not one that Keras makes: {error}") from error
+    # Keras takes what is no number and fails in the first step.
+    parameters = inspect.signature(type(optimizer)).parameters
+    for key, value in arguments.items():
+        is_number = key in parameters and type(parameters[key].default) in (int, float)
+        if is_number and isinstance(value, str | list | dict):
+            raise invalid("optimizer", expected=f"a number for {key}", received=repr(value))
+    return optimizer
+
+
+def _make_schedule(recipe, num_steps):
+    schedules = keras.optimizers.schedules
+    if recipe.schedule == "cosine":
+        return schedules.CosineDecay(recipe.learning_rate, num_steps)
+    if recipe.schedule == "one_cycle":
+        warm_up = max(1, round(WARM_UP * num_steps))
+        return schedules.CosineDecay(
+            recipe.learning_rate / START_DIVISOR,
+            max(1, num_steps - warm_up),
+            warmup_target=recipe.learning_rate,
+            warmup_steps=warm_up,
+        )
+    return recipe.learning_rate
+
+
+def choose_recipe(
+    model: str | keras.Model,
+    recipe: Recipe | str | None,
+    precision: str | None,
+    validation_size: int | None,
+) -> Recipe:
+    """Returns how a net is trained: the recipe, or the net's own, with the precision and the size that are given.
+
+    Raises:
+        InputError: If there is no such net or recipe, or a model is given that was built in another precision.
+    """
+    own_recipe = get_trainable_spec(model).recipe if isinstance(model, str) else Recipe()
+    if recipe is None:
+        recipe = own_recipe
+    elif isinstance(recipe, str):
+        recipe = get_recipe(recipe)
+    elif not isinstance(recipe, Recipe):
+        raise invalid("recipe", expected="a Recipe, a name or None", received=repr(recipe))
+    if isinstance(model, keras.Model):
+        own = model.dtype_policy.name
+        if precision not in (None, "auto", own):
+            expected = f"None or {own!r}, in which the model was built"
+            raise invalid("precision", expected=expected, received=repr(precision))
+        precision = own
+    changes: dict[str, Any] = {"precision": precision, "validation_size": validation_size}
+    return recipe.replace(**{key: x for key, x in changes.items() if x is not None})

@@ -1,0 +1,257 @@
+"""What a run leaves on disk.
+
+config.json    net, recipe, data with SHA-256, seed, versions, device, precision, jit, command
+history.csv    a row per epoch
+metrics.json   the evaluation; written last, so its presence means a finished run
+model.keras    the trained model, in float32
+checkpoint/    state to resume from
+plots/         pictures of the evaluation
+"""
+
+import contextlib
+import csv
+import errno
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_keras import __version__
+from mnist_keras._files import TEMPORARY, replace_file
+from mnist_keras._validation import InputError, invalid
+
+if TYPE_CHECKING:
+    import keras
+
+IDENTITY = ("model", "recipe", "data", "validation", "seed", "precision", "jit", "class_weight")
+
+
+def next_run_directory(name: str, root: str | Path = "runs") -> Path:
+    """Returns the first of `root/name-1`, `root/name-2`, ... that does not exist."""
+    number = 1
+    while (path := Path(root) / f"{name}-{number}").exists():
+        number += 1
+    return path
+
+
+class RunDirectory:
+    """The directory of one run."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        if not isinstance(path, str | os.PathLike):
+            raise invalid("run_dir", expected="the path of a directory", received=repr(path))
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoint"
+        self.plots = self.path / "plots"
+        self.model = self.path / "model.keras"
+
+    @property
+    def has_run(self) -> bool:
+        return (self.path / "config.json").is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / "metrics.json").is_file()
+
+    def check(self, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Checks that a run may be written here.
+
+        Raises:
+            InputError: If both flags are given, or the directory holds a run and neither is, or holds something else,
+                or is a file, or cannot be read, or holds a run to go on with and cannot be written.
+        """
+        if resume and overwrite:
+            raise InputError("Give `resume` or `overwrite`, not both.")
+        with self._unusable("read"):
+            self._check_content(resume or overwrite)
+            goes_on = self.has_run and (overwrite or not self.is_finished)
+        with self._unusable("written"):
+            if goes_on and not os.access(self.path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def check_empty(self) -> None:
+        """Checks that nothing is written here yet.
+
+        Raises:
+            InputError: If something is, or the directory is a file or cannot be read.
+        """
+        with self._unusable("read"):
+            if self._holds_something():
+                raise InputError(
+                    f"The directory {self.path} is not empty. Choose another one, so that nothing of yours is "
+                    "overwritten."
+                )
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Removes the directory, which was empty before, if what is written into it fails.
+
+        Raises:
+            InputError: If it cannot be written.
+        """
+        try:
+            with self._unusable("written"):
+                yield
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
+    def _holds_something(self) -> bool:
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"The run directory {self.path} is a file. Choose another one.")
+        return self.path.is_dir() and any(
+            not entry.name.startswith(TEMPORARY) for entry in self.path.iterdir()
+        )
+
+    def _check_content(self, may_hold_run: bool) -> None:
+        holds_something = self._holds_something()
+        if self.has_run:
+            if not may_hold_run:
+                state = "a finished" if self.is_finished else "an unfinished"
+                raise InputError(
+                    f"The run directory {self.path} holds {state} run. Go on with it (--resume, resume=True), "
+                    "replace it (--overwrite, overwrite=True) or choose another directory."
+                )
+        elif holds_something:
+            raise InputError(
+                f"The directory {self.path} is not empty and holds no run. Choose another one, so that nothing of "
+                "yours is overwritten."
+            )
+
+    def start(self, config: Mapping[str, Any]) -> None:
+        """Removes an earlier run and writes the configuration of the new one.
+
+        Raises:
+            InputError: If the directory cannot be written.
+        """
+        with self._unusable("written"):
+            for name in ("metrics.json", "history.csv", "model.keras"):
+                (self.path / name).unlink(missing_ok=True)
+            for directory in (self.checkpoints, self.plots):
+                if directory.exists():  # an old checkpoint left there would be resumed one day
+                    shutil.rmtree(directory)
+            for path in self.path.glob(f"{TEMPORARY}*"):  # of a killed process
+                path.unlink()
+            # Replaced, never missing: without it, what is left here would not be taken for a run.
+            self._write_json("config.json", config)
+
+    @contextlib.contextmanager
+    def _unusable(self, verb: str) -> Iterator[None]:
+        """Turns what the file system says of the path into an `InputError`; a full disk is no fault of the input."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise InputError(
+                f"The run directory {self.path} cannot be {verb}: {error.strerror}. Choose another one."
+            ) from error
+
+    def check_same_run(self, config: Mapping[str, Any]) -> None:
+        """Checks that the run here is the one that `config` describes.
+
+        Raises:
+            InputError: If the net, the recipe, the data, the precision or the seed differ; names each difference.
+        """
+        there = self.read_config()
+        here = json.loads(json.dumps(config))  # as JSON gives it back: tuples are lists
+        with self._readable("config.json"):
+            differences = [
+                line
+                for key in IDENTITY
+                for line in _differences(key, there.get(key), here.get(key))
+            ]
+        if differences:
+            raise InputError(
+                f"The run in {self.path} is another one and cannot be resumed: {'; '.join(differences)}. "
+                "Repeat its arguments, replace it (--overwrite, overwrite=True) or choose another directory."
+            )
+
+    def read_config(self) -> dict[str, Any]:
+        return self._read_json("config.json")
+
+    def read_data_name(self) -> str:
+        """Returns the name or the path of the data that the run was trained on."""
+        with self._readable("config.json"):
+            return str(self.read_config()["data"]["name"])
+
+    def read_metrics(self) -> dict[str, Any]:
+        return self._read_json("metrics.json")
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        self._write_json("metrics.json", metrics)
+
+    def read_history(self) -> dict[str, list[float]]:
+        with self._readable("history.csv"):
+            with (self.path / "history.csv").open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            return {key: [float(row[key]) for row in rows] for key in rows[0]} if rows else {}
+
+    def write_history(self, history: Mapping[str, Sequence[float]]) -> None:
+        """Writes one row per epoch; numbers in full precision, so that reading gives the same bits."""
+        with replace_file(self.path / "history.csv") as path, path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(history)
+            writer.writerows(zip(*history.values(), strict=True))
+
+    def save_model(self, model: "keras.Model") -> None:
+        """Writes the model in float32, not compiled: the optimizer's state is in the checkpoints."""
+        with replace_file(self.model) as path:
+            from mnist_keras.models.inspection import as_float32
+
+            as_float32(model).save(path)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        with self._readable(name):
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise TypeError
+            return content
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        """Turns what is wrong with a file of the run into an error that names the file."""
+        try:
+            yield
+        except InputError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            foreign = isinstance(error, LookupError | TypeError)
+            reason = "it is not what a run writes" if foreign else error
+            raise InputError(
+                f"{self.path / name} cannot be read: {reason}. Start the run anew with --overwrite."
+            ) from error
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        with replace_file(self.path / name) as path:
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that a result depends on."""
+    packages = ("tensorflow", "keras", "numpy")
+    return {
+        "mnist_keras": __version__,
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in packages},
+    }
+
+
+def _differences(key: str, there: Any, here: Any) -> list[str]:
+    if key == "model":
+        if there["architecture"] == here["architecture"]:
+            return []
+        return [f"model: {there['name']!r} there, {here['name']!r} of other layers here"]
+    if key == "data":  # the same pixels and labels from another place are the same data
+        return _differences("data.sha256", there["sha256"], here["sha256"])
+    if isinstance(there, dict) and isinstance(here, dict):
+        return [
+            line
+            for name in sorted({*there, *here})
+            for line in _differences(f"{key}.{name}", there.get(name), here.get(name))
+        ]
+    return [] if there == here else [f"{key}: {there!r} there, {here!r} here"]

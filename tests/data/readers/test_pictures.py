@@ -1,0 +1,176 @@
+"""Folders of pictures, and scikit-learn's digits in MNIST's size."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+from data_files import small_arrays, write_folder
+from PIL import Image
+
+from mnist_keras._validation import InputError
+from mnist_keras.data.readers.pictures import read_digits, read_folder, read_picture
+
+ARRAYS = small_arrays(side=28)
+TRAIN = (ARRAYS["train_images"], ARRAYS["train_labels"])
+TEST = (ARRAYS["test_images"], ARRAYS["test_labels"])
+
+
+def by_class(images, labels):
+    """Returns images and labels in the order of a folder: class after class."""
+    order = np.argsort(labels, kind="stable")
+    return images[order], labels[order]
+
+
+def save(path, array, mode=None):
+    Image.fromarray(np.asarray(array, np.uint8), mode).save(path)
+    return path
+
+
+def test_folder(tmp_path):
+    images, labels, test_images, test_labels, names = read_folder(write_folder(tmp_path, *TRAIN))
+    np.testing.assert_array_equal(images, by_class(*TRAIN)[0])
+    assert labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert test_images is test_labels is None
+    assert names == ("0", "1", "2")
+
+
+def test_folder_with_train_and_test(tmp_path):
+    write_folder(tmp_path / "train", *TRAIN)
+    assert read_folder(tmp_path)[2] is None
+    write_folder(tmp_path / "test", *TEST)
+    images, _, test_images, test_labels, _ = read_folder(tmp_path)
+    np.testing.assert_array_equal(images, by_class(*TRAIN)[0])
+    np.testing.assert_array_equal(test_images, by_class(*TEST)[0])
+    assert test_labels.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_folder_names_in_numeric_order_if_all_are_numbers(tmp_path):
+    labels = np.array([2, 10, 1])
+    assert read_folder(write_folder(tmp_path, TRAIN[0][:3], labels))[4] == ("1", "2", "10")
+    write_folder(tmp_path, TRAIN[0][:1], ["b"])
+    assert read_folder(tmp_path)[4] == ("1", "10", "2", "b")
+
+
+def test_a_test_folder_may_lack_a_class_but_not_add_one(tmp_path):
+    write_folder(tmp_path / "train", *TRAIN)
+    write_folder(tmp_path / "test", TEST[0][:1], [2])
+    assert read_folder(tmp_path)[3].tolist() == [2]
+    write_folder(tmp_path / "test", TEST[0][:1], [7])
+    with pytest.raises(
+        InputError,
+        match=r"test/7 is a class that has no training pictures. Expected one of: 0, 1, 2",
+    ):
+        read_folder(tmp_path)
+
+
+def test_folder_ignores_other_files_and_hidden_folders(tmp_path):
+    write_folder(tmp_path, *TRAIN)
+    (tmp_path / "0" / "notes.txt").write_text("none of them is real")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    assert len(read_folder(tmp_path)[0]) == 12
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_a_folder_whose_name_is_no_utf8(tmp_path):
+    for name in (b"caf\xe9", b"tea"):
+        folder = tmp_path / os.fsdecode(name)
+        folder.mkdir()
+        Image.new("L", (28, 28)).save(folder / "a.png")
+    assert read_folder(tmp_path)[-1] == ("caf\ufffd", "tea")
+
+
+def test_folder_without_pictures(tmp_path):
+    with pytest.raises(
+        InputError, match=r"holds no data. Expected a folder for each class, with PNG or JPEG"
+    ):
+        read_folder(tmp_path)
+    write_folder(tmp_path, *TRAIN)
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(
+        InputError, match=r"cat holds no pictures. Expected a folder for each class"
+    ):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", "cut off", "GIF"])
+def test_a_broken_picture_is_named(tmp_path, content):
+    write_folder(tmp_path, *TRAIN)
+    path = tmp_path / "1" / "004.png"
+    if content == "GIF":
+        Image.fromarray(TRAIN[0][0]).save(path, format="GIF")
+    else:
+        path.write_bytes(path.read_bytes()[:-200] if content == "cut off" else content)
+    with pytest.raises(
+        InputError,
+        match=r"1/004.png is not a readable picture \(.+\). Expected PNG or JPEG; remove",
+    ):
+        read_folder(tmp_path)
+
+
+def test_jpeg(tmp_path):
+    smooth = np.add.outer(np.arange(28), np.arange(28)).astype(np.uint8) * 4
+    write_folder(tmp_path, smooth[None], ["a"], suffix=".JPG")
+    image = read_folder(tmp_path)[0][0]
+    assert np.abs(image.astype(int) - smooth).max() <= 4
+
+
+def test_colour_becomes_grey(tmp_path):
+    colour = np.zeros((28, 28, 3))
+    colour[..., 1] = 200
+    image = read_picture(save(tmp_path / "a.png", colour))
+    assert image.dtype == np.uint8
+    assert set(image.ravel()) == {117}  # ITU-R 601: 0.587 * 200
+
+
+def test_another_size_is_resized(tmp_path):
+    assert read_picture(save(tmp_path / "a.png", np.full((100, 60), 90))).shape == (28, 28)
+    half = np.zeros((8, 8))
+    half[:, 4:] = 255
+    image = read_picture(save(tmp_path / "b.png", half))
+    assert image[:, :10].max() == 0
+    assert image[:, 18:].min() == 255
+
+
+@pytest.mark.parametrize(("ink", "ground"), [(255, 0), (0, 255)])
+def test_transparency_is_laid_on_the_ground_that_shows_the_ink(tmp_path, ink, ground):
+    picture = np.full((28, 28, 4), ink)
+    picture[..., 3] = 0
+    picture[10:18, 10:18, 3] = 255
+    picture[0, 0, 3] = 51  # a fifth
+    image = read_picture(save(tmp_path / "a.png", picture))
+    assert image[14, 14] == ink
+    assert image[5, 5] == ground
+    assert image[0, 0] == ground + round((ink - ground) / 5)
+
+
+def test_palette_with_a_transparent_colour(tmp_path):
+    picture = Image.fromarray(np.full((28, 28), 1, np.uint8), "P")
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    picture.putpixel((0, 0), 0)
+    picture.save(tmp_path / "a.png", transparency=1)
+    image = read_picture(tmp_path / "a.png")
+    assert image[0, 0] == 0
+    assert image[5, 5] == 255
+
+
+def test_sixteen_bits_are_scaled(tmp_path):
+    Image.fromarray(np.full((28, 28), 128 * 256 + 7, np.uint16)).save(tmp_path / "a.png")
+    assert set(read_picture(tmp_path / "a.png").ravel()) == {128}
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
+    Image.new("1", (10_000, 6_000)).save(tmp_path / "a.png")
+    with pytest.raises(
+        InputError, match=r"a.png is not a readable picture .10000 x 6000 pixels are too many"
+    ):
+        read_picture(tmp_path / "a.png")
+
+
+def test_digits():
+    images, labels = read_digits()
+    assert images.shape == (1797, 28, 28)
+    assert images.dtype == np.uint8
+    assert (images.min(), images.max()) == (0, 255)
+    assert (images.reshape(1797, -1).max(axis=1) >= 200).all()
+    assert np.bincount(labels).min() > 170

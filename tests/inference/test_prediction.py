@@ -1,0 +1,269 @@
+"""One compiled function per model: the same numbers for every kind of input, and no leak."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+
+import mnist_keras as mk
+from mnist_keras._validation import InputError
+from mnist_keras.data.datasets import make_image_data
+from mnist_keras.evaluation.evaluate import evaluate, evaluate_test
+from mnist_keras.inference import prediction
+from mnist_keras.inference.prediction import predict_probabilities
+from mnist_keras.training.devices import precision_policy
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (37, 28, 28), np.uint8)
+
+
+def net(seed=0, **options):
+    keras.utils.set_random_seed(seed)
+    return mk.build_mlp((16,), **options)
+
+
+def test_shape_type_and_sums(images):
+    probabilities = predict_probabilities(net(), images)
+    assert probabilities.shape == (37, 10) and probabilities.dtype == np.float32
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_probabilities_are_those_of_the_model(images):
+    model = net(dropout=0.5)  # which predictions are made without
+    expected = model(images[..., None] / np.float32(255), training=False)
+    np.testing.assert_allclose(predict_probabilities(model, images), expected, atol=1e-6)
+
+
+def test_every_kind_of_input_gives_the_same(images):
+    model = net()
+    expected = predict_probabilities(model, images)
+    for variant in (
+        images[..., None],
+        images / 255,
+        (images / 255).astype(np.float32),
+        (images / 255)[..., None],
+    ):
+        np.testing.assert_allclose(predict_probabilities(model, variant), expected, atol=1e-6)
+
+
+def test_logits_get_a_softmax(images):
+    probabilities = predict_probabilities(net(), images)
+    logits = predict_probabilities(net(classifier_activation=None), images)
+    np.testing.assert_allclose(logits, probabilities, atol=1e-6)
+
+
+def test_a_net_that_rescales_gets_pixels_to_255(images):
+    expected = predict_probabilities(net(), images)
+    model = net(include_rescaling=True)
+    np.testing.assert_allclose(predict_probabilities(model, images), expected, atol=1e-6)
+    np.testing.assert_allclose(predict_probabilities(model, images / 255), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28), (784,)])
+def test_nets_of_the_users_own_take_images_in_their_shape(images, shape):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(10, "softmax")])
+    expected = model(images.reshape(37, *shape) / np.float32(255))
+    np.testing.assert_allclose(predict_probabilities(model, images), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10, 36, 37, 1000])
+def test_the_batch_size_changes_nothing(images, batch_size):
+    model = net()
+    np.testing.assert_allclose(
+        predict_probabilities(model, images, batch_size=batch_size),
+        predict_probabilities(model, images),
+        atol=1e-6,
+    )
+
+
+def test_one_trace_for_each_kind_of_pixels_whatever_the_number_of_images(images):
+    model = net()
+    for n in (1, 2, 36, 37):
+        predict_probabilities(model, images[:n])
+        predict_probabilities(model, images[:n], batch_size=5)
+        predict_probabilities(model, images[:n] / 255)
+    functions = prediction._functions[model]
+    assert len(functions) == 2
+    assert [f.experimental_get_tracing_count() for f in functions.values()] == [1, 1]
+
+
+def test_new_weights_are_used(images):
+    model, other = net(seed=0), net(seed=1)
+    predict_probabilities(model, images)
+    model.set_weights(other.get_weights())
+    np.testing.assert_array_equal(
+        predict_probabilities(model, images), predict_probabilities(other, images)
+    )
+
+
+def test_a_model_that_is_no_longer_used_is_freed(images):
+    model = net()
+    predict_probabilities(model, images)
+    before, reference = len(prediction._functions), weakref.ref(model)
+    del model
+    gc.collect()
+    assert reference() is None
+    assert len(prediction._functions) < before
+
+
+def test_float32_comes_of_mixed_precision(images):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = net()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    probabilities = predict_probabilities(model, images)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_softmax_in_half_precision_gives_rows_that_sum_to_1(images):
+    with precision_policy("mixed_bfloat16"):
+        model = keras.Sequential(
+            [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+        )
+    assert model(images[..., None] / np.float32(255)).dtype == "bfloat16"
+    probabilities = predict_probabilities(model, images)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_evaluate_is_the_evaluation_of_the_probabilities(images):
+    model, labels = net(), np.arange(37) % 10
+    names = [f"class {label}" for label in range(10)]
+    evaluation = evaluate(
+        model, images, labels, class_names=names, dataset="noise", split="validation"
+    )
+    probabilities = predict_probabilities(model, images)
+    expected = mk.evaluate_predictions(
+        labels, probabilities, class_names=names, dataset="noise", split="validation"
+    )
+    assert evaluation.to_dict() == expected.to_dict()
+    assert evaluation.accuracy == (probabilities.argmax(axis=1) == labels).mean()
+    np.testing.assert_array_equal(evaluation.probabilities, expected.probabilities)
+
+
+def image_data(images, labels):
+    return make_image_data(images, labels, images, labels, name="drawings", source="memory")
+
+
+def test_names_of_classes_that_the_data_lack_are_their_numbers(images):
+    data = make_image_data(
+        *(images, np.arange(37) % 2) * 2, ("cat", "dog"), name="pets", source="memory"
+    )
+    evaluation = evaluate_test(net(num_classes=4), data)
+    assert evaluation.class_names == ("cat", "dog", "2", "3")
+    assert evaluation.dataset == "pets"
+    few = make_image_data(
+        *(images, np.zeros(37, int)) * 2, tuple("abcd"), name="few", source="memory"
+    )
+    assert evaluate_test(net(num_classes=2), few).class_names == ("a", "b")
+
+
+SIZE = (
+    "Invalid `images`. Expected images of the model's input shape (28, 28, 1). "
+    "Received: images of shape (20, 20)."
+)
+NO_SHAPE = (
+    "Invalid `model`. Expected a model that knows its input shape. Received: 'mine', which does not. "
+    "Begin it with keras.Input((28, 28, 1))."
+)
+BAD = {
+    "size": (lambda x, y: predict_probabilities(net(), x[:, :20, :20]), SIZE),
+    "size, evaluated": (lambda x, y: evaluate(net(), x[:, :20, :20], y), SIZE),
+    "one image": (
+        lambda x, y: predict_probabilities(net(), x[0]),
+        "Add an axis to a single image, image[None]; fold flat rows, images.reshape(-1, 28, 28).",
+    ),
+    "colours": (
+        lambda x, y: predict_probabilities(net(), np.stack([x] * 3, axis=-1)),
+        "Invalid `images`. Expected shape (n, height, width) or (n, height, width, 1). "
+        "Received: shape=(37, 28, 28, 3), dtype=uint8.",
+    ),
+    "range": (
+        lambda x, y: predict_probabilities(net(), x.astype(np.float32)),
+        "Pass uint8 images, or divide by 255.",
+    ),
+    "nan": (
+        lambda x, y: predict_probabilities(net(), np.full((1, 28, 28), np.nan)),
+        "Expected float pixels that are finite and in [0, 1].",
+    ),
+    "integers": (lambda x, y: predict_probabilities(net(), x.astype(int)), "astype('uint8')"),
+    "none": (lambda x, y: predict_probabilities(net(), x[:0]), "Expected at least one image"),
+    "batch size": (
+        lambda x, y: predict_probabilities(net(), x, batch_size=0),
+        "Invalid `batch_size`. Expected a whole number of at least 1. Received: 0.",
+    ),
+    "labels": (
+        lambda x, y: evaluate(net(), x, y[1:]),
+        "Invalid `labels`. Expected 37 labels, one for each image. Received: 36.",
+    ),
+    "label range": (
+        lambda x, y: evaluate(net(num_classes=5), x, y),
+        "Invalid `labels`. Expected values in [0, 4]. Received: minimum=0, maximum=9.",
+    ),
+    "one-hot": (
+        lambda x, y: evaluate(net(), x, np.eye(10)[y]),
+        "Convert one-hot rows with labels.argmax(axis=-1).",
+    ),
+    "more classes in the data than in the net": (
+        lambda x, y: evaluate_test(net(num_classes=5, name="narrow"), image_data(x, y)),
+        "The model 'narrow' has 5 classes, and drawings has a test image of class 9 (9). Expected labels in "
+        "[0, 4]: choose data with the classes that the model was trained on, or another model.",
+    ),
+    "a name instead of a model": (
+        lambda x, y: predict_probabilities("mlp_128", x),
+        "Invalid `model`. Expected a keras.Model. Received: 'mlp_128'. load_model() returns one",
+    ),
+    "two outputs": (
+        lambda x, y: evaluate(
+            keras.Model((net := mk.build_mlp((4,), name="two")).input, [net.output] * 2), x, y
+        ),
+        "Invalid `model`. Expected a model with one output of shape (n, num_classes). Received: ",
+    ),
+    "model without a shape": (
+        lambda x, y: evaluate(keras.Sequential([keras.layers.Dense(10)], name="mine"), x, y),
+        NO_SHAPE,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_has_a_clear_error(images, case):
+    call, text = BAD[case]
+    with pytest.raises(InputError) as caught:
+        call(images, np.arange(37) % 10)
+    assert text in str(caught.value)
+
+
+def test_shifted_views_are_averaged(images):
+    model = net()
+    probabilities = predict_probabilities(model, images, shift=2, batch_size=10)
+    padded = np.pad(images, [(0, 0), (2, 2), (2, 2)])
+    views = [padded[:, y : y + 28, x : x + 28] for y in (0, 2, 4) for x in (0, 2, 4)]
+    expected = np.mean([predict_probabilities(model, view) for view in views], axis=0)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_an_evaluation_takes_shifted_views(images):
+    model, labels = net(), np.arange(37) % 10
+    expected = predict_probabilities(model, images, shift=1)
+    evaluation = evaluate(model, images, labels, shift=1)
+    np.testing.assert_allclose(evaluation.probabilities, expected, atol=1e-6)
+    assert evaluation.split == "test, views shifted by 1"
+    assert evaluation.report().startswith("Evaluation on test, views shifted by 1: 37 images")
+
+
+@pytest.mark.parametrize("shift", [-1, 28, 0.5, "1"])
+def test_a_shift_leaves_something_of_the_image(images, shift):
+    expected = "Invalid `shift`. Expected a whole number of at least 0 and at most 27. Received: "
+    with pytest.raises(InputError) as caught:
+        predict_probabilities(net(), images, shift=shift)
+    assert str(caught.value) == f"{expected}{shift!r}."
