@@ -26,6 +26,7 @@ _MODULES = {  # public name -> the module that owns it
     "create_model": "models.loading",
     "evaluate": "evaluation.evaluate",
     "evaluate_predictions": "evaluation.metrics",
+    "export_model": "inference.export",
     "fit_temperature": "evaluation.calibration",
     "get_model_spec": "models.registry",
     "get_strategy": "training.devices",

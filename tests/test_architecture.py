@@ -31,14 +31,15 @@ PACKAGES = [
 
 # Inside a package, again from the top.
 LAYERS = {
-    "cli": ["main", "doctor", "terminal"],
+    "cli": ["main", "doctor export", "terminal"],
     "training": [
         "train",
         "loop run_directory",
         "compile checkpoints callbacks signals devices fused_ops",
     ],
     "evaluation": ["evaluate", "plotting", "metrics", "calibration sketch"],
-    "inference": ["prediction"],
+    "inference": ["export", "formats", "prediction"],
+    "inference.formats": ["saved_model litert onnx", "graph", "plain"],
     "models": ["loading", "registry", "recipes pretrained builders ensemble", "layers inspection"],
     "data": [
         "datasets array_records pipeline",
@@ -56,10 +57,10 @@ OWNERS = {  # heavy dependency -> the modules that may import it
     "matplotlib": {"evaluation.plotting"},
     "seaborn": {"evaluation.plotting"},
     "gradio": {"inference.app"},
-    "onnx": {"inference.export"},
-    "tf2onnx": {"inference.export"},
-    "onnxruntime": {"inference.export"},
-    "ai_edge_litert": {"inference.export"},
+    "onnx": {"inference.formats.onnx"},
+    "tf2onnx": {"inference.formats.onnx"},
+    "onnxruntime": {"inference.formats.onnx"},
+    "ai_edge_litert": {"inference.formats.litert"},
 }
 
 

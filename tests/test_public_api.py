@@ -28,6 +28,7 @@ PUBLIC = [
     "create_model",
     "evaluate",
     "evaluate_predictions",
+    "export_model",
     "fit_temperature",
     "get_model_spec",
     "get_strategy",

@@ -2,5 +2,6 @@
 
 main      the subcommands: each is one library call
 doctor    what this machine offers
+export    a trained net as a file for another runtime
 terminal  what the command does to its terminal
 """

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mnist_keras.cli import export
 from mnist_keras.cli.terminal import prepare_streams, quiet_startup
 
 PROGRAM = "mnist-keras"
@@ -131,6 +132,11 @@ def _parser() -> argparse.ArgumentParser:
     command = add("compare", _compare, "Tell whether one trained net is better than another.")
     _add_model(command, "model_a")
     _add_model(command, "model_b")
+    _add_data(command)
+
+    command = add("export", export.run, "Write a trained net as a file for another runtime.")
+    _add_model(command, "model")
+    export.add_arguments(command)
     _add_data(command)
 
     add("doctor", _doctor, "Tell what this machine offers: versions, CPU, GPUs, data.")

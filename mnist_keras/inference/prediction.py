@@ -1,6 +1,7 @@
 """Probabilities and evaluation of a trained model: one compiled function per model."""
 
 import weakref
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -70,16 +71,36 @@ def _compiled(model, image_shape, dtype):
 
 
 def _compile(model, image_shape, dtype):
-    shape = check_input_shape(model, image_shape)
-    scale = input_scale(model) / (255 if dtype == np.uint8 else 1)
-    logits = returns_logits(model)
     model_reference = weakref.ref(model)  # the function must not keep its own key alive
+    to_probabilities = probabilities_function(model, image_shape, 255 if dtype == np.uint8 else 1)
 
     @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), dtype)], autograph=False)
     def predict(images):
-        model = model_reference()
-        images = tf.reshape(tf.cast(images, tf.float32) * scale, (-1, *shape))
-        outputs = model(images, training=False)  # type: ignore[misc]
+        return to_probabilities(model_reference(), images)
+
+    return predict
+
+
+def probabilities_function(
+    model: keras.Model, image_shape: Sequence[int], white: float
+) -> Callable[[keras.Model, tf.Tensor], tf.Tensor]:
+    """Returns the function from a model and pixels of shape `(n, *image_shape)` to class probabilities.
+
+    Args:
+        model: A classifier; the function is for it, or for the same layers with other weights.
+        image_shape: Height and width.
+        white: The value of a white pixel: 255, or 1.
+
+    Raises:
+        InputError: If the model takes other images.
+    """
+    shape = check_input_shape(model, image_shape)
+    scale = input_scale(model) / white
+    logits = returns_logits(model)
+
+    def to_probabilities(model, pixels):
+        images = tf.reshape(tf.cast(pixels, tf.float32) * scale, (-1, *shape))
+        outputs = model(images, training=False)
         probabilities = tf.cast(outputs, tf.float32)
         if logits:
             return tf.nn.softmax(probabilities)
@@ -87,4 +108,4 @@ def _compile(model, image_shape, dtype):
             return probabilities
         return probabilities / tf.reduce_sum(probabilities, axis=-1, keepdims=True)
 
-    return predict
+    return to_probabilities

@@ -1,0 +1,315 @@
+"""`export_model`: a trained model as a file for another runtime, proved there to answer as Keras does.
+
+Importing this module does not import Keras, so that a command line can check a format and a path at once.
+"""
+
+import importlib
+import importlib.util
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_keras._files import TEMPORARY, replace_file
+from mnist_keras._validation import (
+    InputError,
+    check_class_names,
+    invalid,
+    missing_extra,
+    unknown,
+)
+from mnist_keras.data.datasets import ImageData, load_data, make_image_data
+
+if TYPE_CHECKING:
+    import keras
+
+COMPARED = 1_000  # images on which an export answers as Keras does
+COMPARED_INT8 = 10_000  # images; of 1,000 a single one is the 0.1 points that int8 may lose
+CALIBRATION = 1_000  # training images from which int8 takes its ranges
+MOST_LOST = 0.001  # of the accuracy, by rounding
+LEAST_ACCURACY = 0.5  # of Keras's model on images that are to tell what rounding costs
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """What `export_model` can write.
+
+    Attributes:
+        name: What it is asked for by.
+        description: What it is, in a line.
+        suffix: What the path ends in; "" for a directory.
+        module: The module of `inference.formats` that writes it and runs it.
+        precision: What its weights are stored in.
+        tolerance: By how much a probability may differ from Keras's; None where only the accuracy counts.
+        needs: Packages of the extra "export" that write it or run it.
+    """
+
+    name: str
+    description: str
+    suffix: str
+    module: str
+    precision: str = "float32"
+    tolerance: float | None = 1e-5
+    needs: tuple[str, ...] = ()
+
+
+_LITERT, _ONNX = ("ai_edge_litert",), ("onnx", "tf2onnx", "onnxruntime")
+EXPORT_FORMATS: dict[str, ExportFormat] = {
+    format.name: format
+    for format in (
+        ExportFormat("saved_model", "TensorFlow's SavedModel, a directory", "", "saved_model"),
+        ExportFormat("litert", "LiteRT in float32", ".tflite", "litert", needs=_LITERT),
+        ExportFormat(
+            *("litert_float16", "LiteRT, weights in float16", ".tflite", "litert"),
+            *("float16", 0.01, _LITERT),
+        ),
+        ExportFormat(
+            *("litert_int8", "LiteRT, all in int8", ".tflite", "litert", "int8", None, _LITERT)
+        ),
+        ExportFormat("onnx", "ONNX in float32", ".onnx", "onnx", needs=_ONNX),
+        ExportFormat("onnx_int8", "ONNX in int8", ".onnx", "onnx", "int8", None, _ONNX),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that was written, and what its proof found.
+
+    Attributes:
+        path: The file, or the directory.
+        format: Name of its format.
+        num_bytes: Its size.
+        num_images: Images on which it was compared with Keras.
+        num_other_labels: On how many of them its label is another than Keras's.
+        largest_difference: By how much a probability differs at most.
+        accuracy: Share of these images that it labels right.
+        keras_accuracy: The same of the model in Keras.
+    """
+
+    path: Path
+    format: str
+    num_bytes: int
+    num_images: int
+    num_other_labels: int
+    largest_difference: float
+    accuracy: float
+    keras_accuracy: float
+
+    def report(self) -> str:
+        """Returns the proof in two lines."""
+        return (
+            f"{self.path}: {self.format}, {self.num_bytes:,} bytes\n"
+            f"On {self.num_images:,} images: {self.num_other_labels} labels other than Keras's, accuracy "
+            f"{self.accuracy:.2%} (Keras {self.keras_accuracy:.2%}), largest difference of a probability "
+            f"{self.largest_difference:.1e}"
+        )
+
+
+def export_model(
+    model: "keras.Model",
+    path: str | Path,
+    *,
+    format: str = "saved_model",
+    data="auto",
+    class_names=None,
+) -> Export:
+    """Writes a classifier as a file for another runtime, and proves that it answers there as in Keras.
+
+    What is written takes pixels from 0 to 255 of shape `(n, height, width)`, light ink on dark ground, and returns
+    probabilities: their normalization, and the softmax after logits, are inside. It holds no class of this package.
+    The file is run in its own runtime on 1,000 images and compared with Keras: the labels must be the same and the
+    probabilities within 1e-5. In float16 they must be within 0.01. In int8 only the accuracy is compared, on up to
+    10,000 images: it may be lower by 0.1 points; on fewer images also by what is within two standard deviations of
+    chance. An export that fails is not left behind.
+
+    Args:
+        model: A classifier of gray images. One of mixed precision is exported, and compared, in float32.
+        path: File or directory to write; there must be none. Its suffix is the format's.
+        format: A name in `EXPORT_FORMATS`: "saved_model", "litert", "litert_float16", "litert_int8", "onnx" or
+            "onnx_int8".
+        data: Images of the model's task: an `ImageData`, what `load_data` takes, or arrays `(images, labels)`. Test
+            images are compared, training images tell int8 its ranges.
+        class_names: Name of each class, for the file; None for the data's.
+
+    Returns:
+        The path, the size, and what the comparison found.
+
+    Raises:
+        InputError: If an argument is not legal, a layer is not known to the format, or the proof fails.
+        MissingExtraError: If a package is missing that writes or runs the format.
+
+    Example:
+        export_model(load_model("cnn_tiny"), "digits.tflite", format="litert_int8", data="mnist")
+    """
+    spec = check_export(path, format)
+    from mnist_keras.inference.prediction import predict_probabilities
+    from mnist_keras.models.inspection import check_classifier, check_input_shape
+
+    check_classifier(model)
+    data = _choose_data(data)
+    check_input_shape(model, data.input_shape[:2])
+    num_classes = model.output_shape[-1]
+    if class_names is None and num_classes == data.num_classes:
+        class_names = data.class_names
+    names = check_class_names(class_names, num_classes=num_classes)
+    model = _in_float32(model)
+    images, labels = _compared(data, COMPARED_INT8 if spec.tolerance is None else COMPARED)
+    expected = predict_probabilities(model, images)
+    if spec.tolerance is None:
+        _check_reads(expected, labels, data)
+    module = importlib.import_module(f"mnist_keras.inference.formats.{spec.module}")
+    with tempfile.TemporaryDirectory(prefix="mnist_keras-") as directory:
+        file = Path(directory) / f"exported{spec.suffix}"
+        module.write(
+            model,
+            file,
+            image_shape=data.input_shape[:2],
+            class_names=names,
+            precision=spec.precision,
+            calibration_images=data.train_images[:CALIBRATION],
+        )
+        received = module.run(file, images)
+        export = _compare(Path(path), spec, _size(file), expected, received, labels)
+        _check(export, spec, expected, received)
+        _publish(file, Path(path))
+    return export
+
+
+def check_export(path: str | Path, format: str) -> ExportFormat:
+    """Returns the format of that name, after looking at what can be told without the model.
+
+    Raises:
+        InputError: If there is no such format, or the path is there or has another suffix.
+        MissingExtraError: If a package is missing that writes or runs the format.
+    """
+    if format not in EXPORT_FORMATS:
+        raise unknown("export format", format, EXPORT_FORMATS)
+    spec = EXPORT_FORMATS[format]
+    path = Path(path)
+    if path.exists():
+        raise invalid(
+            "path", expected="a path where there is nothing", received=f"{path}, which exists"
+        )
+    if path.suffix != spec.suffix and spec.suffix:
+        raise invalid(
+            "path", expected=f"a path that ends in {spec.suffix}", received=repr(str(path))
+        )
+    if not all(map(importlib.util.find_spec, spec.needs)):
+        raise missing_extra(f"export_model(format={format!r})", "export")
+    return spec
+
+
+def _choose_data(data: Any) -> ImageData:
+    if isinstance(data, ImageData):
+        return data.with_test_split()
+    if isinstance(data, tuple) and len(data) == 2:
+        images, labels = map(np.asarray, data)
+        return make_image_data(images, labels, name="arrays", source="memory").with_test_split()
+    return load_data(data).with_test_split()
+
+
+def _compared(data: ImageData, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns `count` test images, or training images after them where they are too few, with labels."""
+    assert data.test_labels is not None  # `with_test_split` has seen to it
+    images = np.concatenate([data.test_images, data.train_images])[:count]
+    return images, np.concatenate([data.test_labels, data.train_labels])[:count]
+
+
+def _in_float32(model):
+    from mnist_keras.models.inspection import as_float32, flatten_layers
+
+    if all(layer.compute_dtype == "float32" for layer in flatten_layers(model)):
+        return model
+    model = as_float32(model)
+    others = {layer.compute_dtype for layer in flatten_layers(model)} - {"float32"}
+    if others:
+        raise invalid(
+            "model",
+            expected="a model that computes in float32, or a Sequential or functional one, which can be made to",
+            received=f"{model.name!r} ({type(model).__name__}), which computes in {', '.join(others)}",
+        )
+    return model
+
+
+def _check_reads(probabilities, labels, data) -> None:
+    accuracy = np.mean(probabilities.argmax(axis=1) == labels)
+    if accuracy < LEAST_ACCURACY:
+        raise invalid(
+            "data",
+            expected="images of the model's task, to tell what int8 costs",
+            received=f"{data.name}, of which it labels {accuracy:.1%} right",
+            hint="Pass what it was trained on, as data=(images, labels) or by its name.",
+        )
+
+
+def _compare(path, spec, num_bytes, expected, received, labels) -> Export:
+    answers, right = received.argmax(axis=1), expected.argmax(axis=1)
+    return Export(
+        path=path,
+        format=spec.name,
+        num_bytes=num_bytes,
+        num_images=len(labels),
+        num_other_labels=int((answers != right).sum()),
+        largest_difference=float(abs(received - expected).max()),
+        accuracy=float(np.mean(answers == labels)),
+        keras_accuracy=float(np.mean(right == labels)),
+    )
+
+
+def _check(export: Export, spec: ExportFormat, expected, received) -> None:
+    """Raises the error that names what an export gets wrong."""
+    lost = round((export.keras_accuracy - export.accuracy) * export.num_images)
+    found = ""
+    if not np.isfinite(received).all():
+        found = "some of its probabilities are not finite"
+    elif spec.tolerance is None and lost > _may_lose(export):
+        found = f"it labels {lost} fewer images right"
+    elif spec.tolerance is not None and export.largest_difference > spec.tolerance:
+        row = int(abs(received - expected).max(axis=1).argmax())
+        found = f"the probabilities of image {row} differ by {export.largest_difference:.1e}"
+    elif spec.precision == "float32" and export.num_other_labels:
+        row = int((received.argmax(axis=1) != expected.argmax(axis=1)).argmax())
+        found = (
+            f"image {row} has label {received[row].argmax()} rather than {expected[row].argmax()}"
+        )
+    if found:
+        raise InputError(
+            f"The export to {spec.name!r} does not answer as Keras does, and was removed: of {export.num_images:,} "
+            f"images {export.num_other_labels} have another label, and {found}. Accuracy {export.accuracy:.2%}, in "
+            f"Keras {export.keras_accuracy:.2%}."
+        )
+
+
+def _may_lose(export: Export) -> float:
+    """Returns how many fewer images an int8 export may label right.
+
+    Of few images, 0.1 points are less than chance: were each changed label for the better or for the worse at random,
+    the loss would have a standard deviation of the root of their number.
+    """
+    chance = 2 * export.num_other_labels**0.5 if export.num_images < COMPARED_INT8 else 0.0
+    return max(MOST_LOST * export.num_images, chance)
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _publish(source: Path, path: Path) -> None:
+    """Brings a finished file or directory to its place: it is there whole, or not at all."""
+    if source.is_file():
+        with replace_file(path) as temporary:
+            shutil.copyfile(source, temporary)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    try:
+        shutil.copytree(source, temporary)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,8 @@
+"""What `export_model` writes: one module for each family of formats, each with `write` and `run`.
+
+saved_model  TensorFlow's SavedModel, for TensorFlow Serving and programs in TensorFlow
+litert       LiteRT (TensorFlow Lite): float32, float16 weights, int8
+onnx         ONNX: float32, int8
+graph        a model as a TensorFlow graph of constants, which converters take
+plain        a model as a list of plain steps, batch normalization folded, for runtimes that know few layers
+"""

@@ -1,0 +1,255 @@
+"""`export_model`: proved in the runtime of each format, whole or not there, and clear about what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from errors import error_of
+
+import mnist_keras as mk
+from mnist_keras._validation import MissingExtraError
+from mnist_keras.inference import export
+from mnist_keras.inference.export import EXPORT_FORMATS, export_model
+from mnist_keras.inference.formats import litert, onnx, saved_model
+
+QUICK = ("cnn_tiny", "mlp_128")  # in `make test`; the others run in `make test-full`
+MODELS = [
+    pytest.param(name, marks=[] if name in QUICK else pytest.mark.full) for name in mk.list_models()
+]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Digits that MNIST's nets read: scikit-learn's, shrunk into the 20x20 pixels of MNIST's digits."""
+    data = mk.load_data("digits")
+    return shrunk(data.train_images), data.train_labels
+
+
+def shrunk(images):
+    """Returns the images at 20x20 pixels, in the middle of 28x28."""
+    from PIL import Image
+
+    small = [np.asarray(Image.fromarray(image).resize((20, 20))) for image in images]
+    return np.pad(np.stack(small), [(0, 0), (4, 4), (4, 4)])
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return mk.build_mlp((8,), name="small")
+
+
+def export_to(tmp_path, name, model, **options):
+    return export_model(
+        model, tmp_path / f"exported{EXPORT_FORMATS[name].suffix}", format=name, **options
+    )
+
+
+# Every model in every format
+
+
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
+@pytest.mark.parametrize("trained", MODELS)
+def test_every_model_goes_into_every_format(tmp_path, digits, trained, name):
+    done = export_to(tmp_path, name, mk.load_model(trained), data=digits)
+    spec = EXPORT_FORMATS[name]
+    assert done.path.exists() and done.num_bytes > 0
+    assert done.num_images == min(len(digits[0]), 10_000 if spec.tolerance is None else 1_000)
+    if spec.tolerance is None:
+        assert done.accuracy >= done.keras_accuracy - 0.005
+    else:
+        assert done.num_other_labels <= (spec.precision != "float32")
+        assert done.largest_difference <= spec.tolerance
+
+
+def test_cnn_tiny_fits_a_microcontroller(tmp_path, digits):
+    done = export_to(tmp_path, "litert_int8", mk.load_model("cnn_tiny"), data=digits)
+    assert done.num_bytes < 20_000
+
+
+# What the files hold
+
+
+def test_a_saved_model_takes_bytes_and_floats_and_does_not_need_this_package(tmp_path, model):
+    path = export_to(tmp_path, "saved_model", model, data="digits").path
+    code = f"""
+import sys, numpy as np, tensorflow as tf
+loaded = tf.saved_model.load({str(path)!r})
+pixels = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+answers = [
+    loaded.signatures["serving_default"](tf.constant(pixels, tf.float32)),
+    loaded.signatures["uint8"](tf.constant(pixels)),
+    loaded.predict(tf.constant(pixels)),
+    loaded.predict(tf.constant(pixels, tf.float32)),
+]
+assert all(np.array_equal(a["probabilities"], answers[0]["probabilities"]) for a in answers)
+assert np.array_equal(answers[0]["labels"], answers[0]["probabilities"].numpy().argmax(axis=1))
+assert open(loaded.class_names.asset_path.numpy()).read().split() == list("0123456789")
+print("mnist_keras" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+def test_a_litert_file_carries_the_names_of_the_classes(tmp_path, model):
+    names = [f"kind {i}" for i in range(10)]
+    path = export_to(tmp_path, "litert", model, data="digits", class_names=names).path
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("labels.txt").decode().splitlines() == names
+
+
+def test_an_onnx_file_carries_the_names_of_the_classes(tmp_path, model):
+    import onnxruntime
+
+    path = export_to(tmp_path, "onnx", model, data="digits").path
+    session = onnxruntime.InferenceSession(path)
+    assert json.loads(session.get_modelmeta().custom_metadata_map["class_names"]) == list(
+        "0123456789"
+    )
+    assert [(x.name, x.type, x.shape[1:]) for x in session.get_inputs()] == [
+        ("pixels", "tensor(float)", [28, 28])
+    ]
+
+
+@pytest.mark.parametrize("module", [saved_model, litert, onnx])
+def test_one_image_and_many_give_the_same(tmp_path, model, digits, module):
+    name = module.__name__.rpartition(".")[2]
+    path = export_to(tmp_path, name, model, data=digits).path
+    images = digits[0][:7]
+    singly = np.concatenate([module.run(path, image[None]) for image in images])
+    np.testing.assert_allclose(module.run(path, images), singly, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: mk.build_cnn((4,), include_rescaling=True),
+        lambda: mk.build_mlp((8,), classifier_activation=None),
+        lambda: keras.Sequential(
+            [keras.Input((784,)), keras.layers.Dense(8, "silu"), keras.layers.Dense(10, "softmax")]
+        ),
+        lambda: mk.build_ensemble([mk.build_mlp((8,)), mk.build_mlp((4,))]),
+    ],
+    ids=["rescaling", "logits", "flat input and silu", "ensemble"],
+)
+@pytest.mark.parametrize("name", ["saved_model", "litert", "onnx"])
+def test_other_inputs_outputs_and_layers(tmp_path, build, name):
+    keras.utils.set_random_seed(1)
+    assert export_to(tmp_path, name, build(), data="digits").num_other_labels == 0
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_model_of_mixed_precision_is_exported_in_float32(tmp_path, policy):
+    from mnist_keras.training.devices import precision_policy
+
+    with precision_policy(policy):
+        model = mk.build_cnn((4,))
+    assert export_to(tmp_path, "litert", model, data="digits").largest_difference < 1e-5
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(("name", "runtime"), [("litert", "LiteRT"), ("onnx", "ONNX")])
+def test_an_operation_that_a_format_does_not_know_is_named(tmp_path, name, runtime):
+    image = keras.Input((28, 28, 1))
+    x = keras.ops.erfinv(keras.layers.Flatten()(image) / 2)
+    model = keras.Model(image, keras.layers.Dense(10, "softmax")(x))
+    text = error_of(export_to, tmp_path, name, model, data="digits")
+    assert text.startswith(f"{runtime} does not know an operation of this model: Erfinv (")
+    assert "erfinv/Erfinv)" in text and not list(tmp_path.iterdir())
+
+
+def test_an_unknown_format_is_named_with_its_neighbor(tmp_path, model):
+    text = error_of(export_model, model, tmp_path / "x", format="lite_rt")
+    assert text.startswith("Unknown export format 'lite_rt'. Did you mean 'litert'?")
+
+
+def test_a_path_that_exists_is_left_alone(tmp_path, model):
+    path = tmp_path / "mine.onnx"
+    path.write_text("mine")
+    text = error_of(export_model, model, path, format="onnx")
+    assert (
+        text
+        == f"Invalid `path`. Expected a path where there is nothing. Received: {path}, which exists."
+    )
+    assert path.read_text() == "mine"
+
+
+def test_the_suffix_is_the_formats(tmp_path, model):
+    text = error_of(export_model, model, tmp_path / "x.bin", format="litert")
+    assert text.startswith("Invalid `path`. Expected a path that ends in .tflite. Received: ")
+
+
+def test_a_missing_extra_is_named_with_its_command(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install \"mnist-keras\[export\]\""):
+        export_model(model, tmp_path / "x.onnx", format="onnx")
+
+
+def test_what_is_no_classifier_is_refused(tmp_path):
+    features = mk.build_cnn((4,), include_top=False)
+    assert "Expected a keras.Model" in error_of(export_model, "cnn_tiny", tmp_path / "x")
+    images = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.ReLU()])
+    assert "one output of shape (n, num_classes)" in error_of(export_model, images, tmp_path / "x")
+    assert features.output_shape[1] != 10
+    assert "class_names" not in error_of(export_model, images, tmp_path / "x")
+
+
+def test_data_of_another_shape_are_refused(tmp_path, model):
+    data = (np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2)
+    text = error_of(export_model, model, tmp_path / "x", data=data)
+    assert "model's input shape (28, 28, 1). Received: images of shape (8, 8)" in text
+
+
+def test_int8_is_not_proved_on_images_that_the_model_cannot_read(tmp_path, model):
+    text = error_of(export_model, model, tmp_path / "x.onnx", format="onnx_int8", data="digits")
+    assert text.startswith("Invalid `data`. Expected images of the model's task")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda p: np.roll(p, 1, axis=1), " differ by "),
+        (lambda p: p + np.float32("nan"), "not finite"),
+    ],
+)
+def test_an_export_that_answers_otherwise_is_removed(tmp_path, model, monkeypatch, change, found):
+    run = litert.run
+    monkeypatch.setattr(litert, "run", lambda *arguments: change(run(*arguments)))
+    text = error_of(export_model, model, tmp_path / "x.tflite", format="litert", data="digits")
+    assert text.startswith("The export to 'litert' does not answer as Keras does, and was removed")
+    assert found in text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("num_images", "changed", "allowed"),
+    [(10_000, 100, 10), (5_000, 1, 5), (1_000, 9, 6), (360, 0, 0)],
+)
+def test_what_int8_may_lose(num_images, changed, allowed):
+    """0.1 points, and of few images what chance explains."""
+    done = export.Export("x", "onnx_int8", 1, num_images, changed, 0.1, 0.9, 0.9)
+    assert export._may_lose(done) == pytest.approx(allowed, abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["saved_model", "litert"])
+def test_a_killed_export_leaves_nothing(tmp_path, name):
+    """Killed while the proof runs, when everything is written."""
+    code = f"""
+import os, signal, mnist_keras as mk
+from mnist_keras.inference.formats import {EXPORT_FORMATS[name].module} as module
+module.run = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+mk.export_model(mk.build_mlp((8,)), {str(tmp_path / "x.tflite")!r}, format={name!r}, data="digits")
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path.parent)}
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=environment, stderr=-1)
+    assert done.returncode == -signal.SIGKILL
+    assert not list(tmp_path.iterdir())
