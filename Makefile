@@ -7,15 +7,16 @@ PYTEST_WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SOURCES := mnist_keras tests benchmarks examples setup.py
+SOURCES := mnist_keras tests benchmarks docs examples setup.py
 
-.PHONY: help demo test test-full lint notebooks clean
+.PHONY: help demo test test-full lint docs notebooks clean
 
 help:
 	@echo "make demo       trains mlp_128_64_dropout with the data at hand, evaluates it and draws the plots"
 	@echo "make test       runs the test suite at reduced counts (at most 10 minutes on two cores)"
 	@echo "make test-full  runs all of it, at full counts (hours)"
 	@echo "make lint       ruff and mypy"
+	@echo "make docs       builds the site into build/docs (half a minute); warnings are errors"
 	@echo "make notebooks  makes the notebooks from the examples and runs them on MNIST (five minutes)"
 	@echo "make clean      removes .venv, caches and built files; runs/ stays"
 
@@ -33,12 +34,16 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs
+	@echo "The site is in build/docs/index.html"
+
 # NOTEBOOKS=examples/01_mlp_128.py makes one of them.
 notebooks: $(VENV)/installed-dev
 	$(BIN)/python examples/make_notebooks.py $(NOTEBOOKS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/api docs/examples docs/api.md docs/gallery.md *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written last, so an interrupted or failed installation is done again. That of the environment holds the

@@ -1,4 +1,4 @@
-"""Writes the README's block on speed from the results of speed.py, choices.py and growth.py.
+"""Writes the block of docs/results/speed.md from the results of speed.py, choices.py and growth.py.
 
     python benchmarks/report.py
 
@@ -10,12 +10,13 @@ import math
 
 from command import run_command
 from goals import AUGMENTED, EPOCHS, GROWTH, SHARE, Measured, all_goals, percent, points
-from tabular import README, RESULTS, read_rows, with_block
+from tabular import RESULTS, ROOT, read_rows, with_block
 
 from mnist_keras._validation import InputError
 
 SOURCES = ("speed.csv", "choices.csv", "growth.csv")
 NAME = SOURCES[0]  # in the block's markers
+PAGE = ROOT / "docs" / "results" / "speed.md"
 CONTESTANTS = {  # of an epoch
     "ours": "ours",
     "ours_bfloat16": "ours, bfloat16",
@@ -34,13 +35,13 @@ def main() -> None:
     if not (RESULTS / NAME).exists():
         raise InputError(f"{RESULTS / NAME} is missing. Run benchmarks/speed.py first.")
     block = make_block(*(read_rows(RESULTS / name) for name in SOURCES))
-    README.write_text(with_block(README.read_text(encoding="utf-8"), NAME, block), encoding="utf-8")
+    PAGE.write_text(with_block(PAGE.read_text(encoding="utf-8"), NAME, block), encoding="utf-8")
 
 
 def make_block(
     speed: list[dict[str, str]], choices: list[dict[str, str]], growth: list[dict[str, str]]
 ) -> str:
-    """Returns the README's block: the headline, goals and what was measured, epochs, transforms, the machine."""
+    """Returns the page's block: the headline, goals and what was measured, epochs, transforms, the machine."""
     measured = Measured(speed)
     machines = {row["machine"] for row in (*choices, *growth)}
     machines.add(measured.text("machine", "", "summary"))
@@ -157,7 +158,7 @@ def _machine(measured):
         "on average in the minute before; where that is above 0.3, PyTorch's and scikit-learn's times are too long. "
         "`python benchmarks/speed.py "
         "--data-dir DIR`, likewise `choices.py` and `growth.py`, repeat it and write "
-        "[the results](benchmarks/results), of which `python benchmarks/report.py` makes this block."
+        "[the results](../../benchmarks/results/speed.csv), of which `python benchmarks/report.py` makes this block."
     )
 
 

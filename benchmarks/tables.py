@@ -1,4 +1,4 @@
-"""Makes the tables of docs/accuracy.md, and README's table of the nets, from the files of results.
+"""Makes the tables of docs/results/accuracy.md, and the README's table of models, from the files of results.
 
     python benchmarks/tables.py
 
@@ -17,7 +17,7 @@ from tabular import README, RESULTS, ROOT, markdown_table, read_rows, with_block
 from mnist_keras.models.recipes import Recipe
 from mnist_keras.models.registry import get_model_spec
 
-PAGE = ROOT / "docs" / "accuracy.md"
+PAGE = ROOT / "docs" / "results" / "accuracy.md"
 GOALS = {  # goal, and aim beyond the goal
     Entry("cnn_accurate", "cnn_accurate"): (0.9970, 0.9975),
     Entry("cnn_accurate_ensemble", "cnn_accurate"): (0.9978, 0.9982),
@@ -37,8 +37,8 @@ def main() -> None:
 
 
 def with_accuracy(readme: str, results: Path) -> str:
-    """Returns the README with the table of the nets made anew."""
-    return with_block(readme, "accuracy.csv", make_table(read_rows(results / "accuracy.csv")))
+    """Returns the README with the table of models made anew."""
+    return with_block(readme, "accuracy.csv", models_table(read_rows(results / "accuracy.csv")))
 
 
 def with_tables(page: str, results: Path) -> str:
@@ -46,6 +46,24 @@ def with_tables(page: str, results: Path) -> str:
     for name, (source, make) in TABLES.items():
         page = with_block(page, name, make(read_rows(results / source)))
     return page
+
+
+def models_table(rows: Rows) -> str:
+    """Returns the short table of models, from accuracy.csv."""
+    columns = {"model": "left"}
+    columns |= dict.fromkeys(("parameters", "test accuracy", "seconds to train"), "right")
+    found = {entry: entry.rows_in(rows) for entry in ENTRIES}
+    cells = [
+        (
+            entry.title,
+            f"{entry.spec.num_parameters:,}",
+            f"{100 * mean_accuracy(own):.2f}%",
+            f"{statistics.median(float(row['train_seconds']) for row in own):,.0f}",
+        )
+        for entry, own in found.items()
+        if own
+    ]
+    return markdown_table(columns, cells)
 
 
 def seeds_table(rows: Rows) -> str:
@@ -206,6 +224,7 @@ def percent(share: str) -> str:
 
 
 TABLES = {  # markers' name -> file of results, and what makes the table of its rows
+    "accuracy.csv": ("accuracy.csv", make_table),
     "goals": ("accuracy.csv", goals_table),
     "seeds": ("accuracy.csv", seeds_table),
     "packaged": ("packaged.csv", packaged_table),

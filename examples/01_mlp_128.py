@@ -1,11 +1,11 @@
 # %% [markdown]
 """
-# The 128-unit net: what it predicts, saved and reloaded
+# Train the 128-unit model, save it and load it again
 
 Trains `mlp_128` (784 - 128 ReLU - softmax 10, Adam) on MNIST, draws its predictions for the first test images and
-loads the saved model with Keras alone: other code can use it without this library.
+loads the saved model with Keras alone. Other code can use the model without this library.
 
-Reaches 97.74 % of the test images, where the source of the net says about 97 %. Takes about 10 seconds on two CPU
+Reaches 97.77% test accuracy, where the source of the model claims about 97%. Takes about 10 seconds on two CPU
 cores.
 """
 
@@ -19,12 +19,12 @@ import numpy as np
 from mnist_keras import get_model_spec, load_data, plot_predictions, predict_probabilities, train
 
 # Settings, to change here or in the environment.
-DATA = os.environ.get("EXAMPLE_DATA", "auto")  # MNIST where it can be had, else small digits
+DATA = os.environ.get("EXAMPLE_DATA", "auto")  # MNIST if it is found, else small digits
 EPOCHS = int(os.environ.get("EXAMPLE_EPOCHS", "10"))
 OUT = Path(os.environ.get("EXAMPLE_OUT", "runs/mlp_128"))
 
 # %% [markdown]
-# `train` takes the net by its name, prints a line for each epoch and evaluates on the test images at the end.
+# `train` takes the name of the model, prints a line for each epoch and evaluates on the test images at the end.
 
 # %%
 data = load_data(DATA)
@@ -33,7 +33,7 @@ run = train("mlp_128", data, recipe=recipe, run_dir=OUT, overwrite=True)
 print(f"test accuracy {run.evaluation.accuracy:.2%}")
 
 # %% [markdown]
-# Each test image with the predicted digit, its probability and the true digit; errors are in orange.
+# Each test image with the predicted digit, its probability and the true digit. Errors are orange.
 
 # %%
 probabilities = run.evaluation.probabilities
@@ -42,7 +42,7 @@ ax.figure.savefig(OUT / "grid.png")
 ax.figure
 
 # %% [markdown]
-# The run directory holds the model as an ordinary Keras file. Loaded again, it gives the same probabilities.
+# The run directory holds the model as an ordinary Keras file. The loaded model returns the same probabilities.
 
 # %%
 reloaded = keras.models.load_model(OUT / "model.keras")
@@ -50,7 +50,7 @@ same = np.array_equal(predict_probabilities(reloaded, data.test_images), probabi
 print(f"{OUT / 'model.keras'} predicts the same: {same}")
 
 # %% [markdown]
-# In plain Keras the pixels go in as floats in [0, 1], of shape `(n, 28, 28, 1)`.
+# In plain Keras, the model takes pixels as floats in [0, 1], of shape `(n, 28, 28, 1)`.
 
 # %%
 pixels = data.test_images[:5, :, :, np.newaxis].astype("float32") / 255

@@ -1,12 +1,11 @@
 # %% [markdown]
 """
-# The two-convolution net and its confusion matrix
+# Draw the confusion matrix of a convolutional model
 
-Trains `cnn_2conv` (two convolutions of 32 filters, ReLU, a max-pool, softmax 10) by plain stochastic gradient descent
-on MNIST and draws which digits it takes for which.
+Trains `cnn_2conv` (two convolutions with 32 filters, ReLU, a max-pool, softmax 10) with plain stochastic gradient
+descent on MNIST, and draws which digits it confuses.
 
-Reaches 98.30 % of the test images, where the source of the net says about 97 %. Takes about 40 seconds on two CPU
-cores.
+Reaches 98.30% test accuracy, where the source of the model claims about 97%. Takes about 40 seconds on two CPU cores.
 """
 
 # %%
@@ -16,7 +15,7 @@ from pathlib import Path
 from mnist_keras import get_model_spec, load_data, plot_confusion_matrix, train
 
 # Settings, to change here or in the environment.
-DATA = os.environ.get("EXAMPLE_DATA", "auto")  # MNIST where it can be had, else small digits
+DATA = os.environ.get("EXAMPLE_DATA", "auto")  # MNIST if it is found, else small digits
 EPOCHS = int(os.environ.get("EXAMPLE_EPOCHS", "5"))
 OUT = Path(os.environ.get("EXAMPLE_OUT", "runs/cnn_2conv"))
 
@@ -28,13 +27,13 @@ evaluation = run.evaluation
 print(f"test accuracy {evaluation.accuracy:.2%}, {evaluation.num_errors} errors")
 
 # %% [markdown]
-# Rows are true digits, columns predicted ones: what is off the diagonal is an error.
+# Rows are true digits and columns are predicted digits. Everything off the diagonal is an error.
 
 # %%
 plot_confusion_matrix(data.test_labels, evaluation.predictions).figure
 
 # %% [markdown]
-# The same as percentages of each true digit, so that digits with fewer images count as much as the others.
+# The same in percent of each true digit, so that digits with fewer images count as much as the others.
 
 # %%
 ax = plot_confusion_matrix(data.test_labels, evaluation.predictions, normalize=True)
@@ -42,7 +41,7 @@ ax.figure.savefig(OUT / "percentages.png")
 ax.figure
 
 # %% [markdown]
-# The matrix is there as numbers, too, and with it the pairs that are mixed up most.
+# The evaluation holds the matrix as numbers, and the pairs of digits that the model confuses most.
 
 # %%
 for pair in evaluation.most_confused[:5]:

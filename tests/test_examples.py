@@ -20,11 +20,11 @@ MAX_NOTEBOOK_BYTES = 300_000  # more loads slowly on a web page
 RESULTS = {  # script -> what it prints, what it writes to EXAMPLE_OUT
     "01_mlp_128": ("predicts the same: True", ["grid.png", "model.keras"]),
     "02_dropout": ("macro average", ["report.md", "metrics.json"]),
-    "03_deep_net": ("claimed by its source: 98.11%", ["surest_errors.png", "metrics.json"]),
+    "03_deep_mlp": ("claimed by its source: 98.11%", ["surest_errors.png", "metrics.json"]),
     "04_two_convolutions": (" taken for ", ["percentages.png", "plots/confusion_matrix.png"]),
-    "05_customised_net": (
+    "05_customized_mlp": (
         "McNemar",
-        ["documented/metrics.json", "customised/metrics.json"],
+        ["documented/metrics.json", "customized/metrics.json"],
     ),
     "06_two_replicas": ("2 replicas", ["none/metrics.json", "mirrored/metrics.json"]),
     "07_own_training_code": ("expected calibration error", ["model.keras"]),
@@ -138,8 +138,8 @@ def test_a_notebook_shows_what_its_cells_gave(script):
 def test_the_top_says_what_the_notebook_reached(script):
     top = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
     assert top.startswith("# ")
-    assert re.search(r"Takes about \d+ seconds on two CPU\scores\.", top)
-    reached = re.findall(r"(\d+\.\d+) %", top.partition("Reaches")[2].partition("where")[0])
+    assert re.search(r"Takes about \d+ seconds on\stwo\sCPU\scores\.", top)
+    reached = re.findall(r"(\d+\.\d+)%", top.partition("Reaches")[2].partition("where")[0])
     printed = printed_by(read_notebook(script))
     assert reached
     assert [f"{value}%" in printed for value in reached] == [True] * len(reached), reached
