@@ -39,7 +39,7 @@ LAYERS = {
     ],
     "evaluation": ["evaluate", "plotting", "metrics", "calibration sketch"],
     "inference": ["export", "formats", "prediction"],
-    "inference.formats": ["saved_model litert onnx", "graph", "plain"],
+    "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
     "models": ["loading", "registry", "recipes pretrained builders ensemble", "layers inspection"],
     "data": [
         "datasets array_records pipeline",
@@ -60,7 +60,7 @@ OWNERS = {  # heavy dependency -> the modules that may import it
     "onnx": {"inference.formats.onnx"},
     "tf2onnx": {"inference.formats.onnx"},
     "onnxruntime": {"inference.formats.onnx"},
-    "ai_edge_litert": {"inference.formats.litert"},
+    "ai_edge_litert": {"inference.formats.litert", "inference.formats.int8"},
 }
 
 

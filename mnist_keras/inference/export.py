@@ -72,6 +72,8 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         ),
         ExportFormat("onnx", "ONNX in float32", ".onnx", "onnx", needs=_ONNX),
         ExportFormat("onnx_int8", "ONNX in int8", ".onnx", "onnx", "int8", None, _ONNX),
+        ExportFormat("c", "one C99 file in float32", ".c", "c"),
+        ExportFormat("c_int8", "one C99 file in int8", ".c", "c", "int8", None, _LITERT),
     )
 }
 
@@ -130,8 +132,8 @@ def export_model(
     Args:
         model: A classifier of gray images. One of mixed precision is exported, and compared, in float32.
         path: File or directory to write; there must be none. Its suffix is the format's.
-        format: A name in `EXPORT_FORMATS`: "saved_model", "litert", "litert_float16", "litert_int8", "onnx" or
-            "onnx_int8".
+        format: A name in `EXPORT_FORMATS`: "saved_model", "litert", "litert_float16", "litert_int8", "onnx",
+            "onnx_int8", "c" or "c_int8".
         data: Images of the model's task: an `ImageData`, what `load_data` takes, or arrays `(images, labels)`. Test
             images are compared, training images tell int8 its ranges.
         class_names: Name of each class, for the file; None for the data's.

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mnist_keras.cli import main
+from mnist_keras.cli import export, main
+from mnist_keras.inference.export import EXPORT_FORMATS
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +44,7 @@ def test_a_run_is_proved_on_the_data_it_was_trained_on(tmp_path, capsys):
     assert main.main(train) == 0
     assert main.main(["export", "run", "--format", "onnx_int8", "--out", "x.onnx"]) == 0
     assert "On 1,797 images" in capsys.readouterr().out
+
+
+def test_the_help_names_the_formats_that_there_are():
+    assert tuple(EXPORT_FORMATS) == export.FORMATS

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import mnist_keras as mk
 from mnist_keras._validation import MissingExtraError
 from mnist_keras.inference import export
 from mnist_keras.inference.export import EXPORT_FORMATS, export_model
-from mnist_keras.inference.formats import litert, onnx, saved_model
+from mnist_keras.inference.formats import c, litert, onnx, saved_model
 
 QUICK = ("cnn_tiny", "mlp_128")  # in `make test`; the others run in `make test-full`
 MODELS = [
@@ -46,6 +47,8 @@ def model():
 
 
 def export_to(tmp_path, name, model, **options):
+    if EXPORT_FORMATS[name].module == "c" and not any(map(shutil.which, c.COMPILERS)):
+        pytest.skip("gcc is not installed")
     return export_model(
         model, tmp_path / f"exported{EXPORT_FORMATS[name].suffix}", format=name, **options
     )

@@ -127,6 +127,8 @@ def _steps(chain) -> Iterator[Step]:
 
 def _steps_of(layer: keras.Layer) -> Iterator[Step]:
     layers = keras.layers
+    if not isinstance(layer, layers.Layer) or isinstance(layer.input, list):
+        raise _unknown(layer)
     given, returned = tuple(layer.input.shape[1:]), tuple(layer.output.shape[1:])
     shapes: dict[str, Any] = {"input_shape": given, "output_shape": returned}
     # What a class derived from Keras's own does is unknown.

@@ -82,12 +82,12 @@ static void look_up(int8_t *x, int size, const int8_t table[256]) {
 }
 
 /* part: softmax */
-static void softmax(const int8_t *x, float *probabilities, int size, float scale) {
+static void add_softmax(const int8_t *x, float *probabilities, int size, float scale) {
   float sum = 0.0f;
   int highest = x[0];
   for (int i = 1; i < size; i++) {
     if (x[i] > highest) highest = x[i];
   }
-  for (int i = 0; i < size; i++) sum += probabilities[i] = expf((float)(x[i] - highest) * scale);
-  for (int i = 0; i < size; i++) probabilities[i] /= sum;
+  for (int i = 0; i < size; i++) sum += expf((float)(x[i] - highest) * scale);
+  for (int i = 0; i < size; i++) probabilities[i] += expf((float)(x[i] - highest) * scale) / sum;
 }
