@@ -46,7 +46,7 @@ copybutton_prompt_is_regexp = True
 # Docstrings: `name` in them is a link where the name is public, and code where it is not.
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
-napoleon_custom_sections = [("Reference", "notes")]
+napoleon_custom_sections = ["Reference"]
 default_role = "py:obj"
 add_module_names = False
 autodoc_member_order = "bysource"
@@ -67,7 +67,7 @@ html_theme_options = {
     "show_prev_next": True,
     "header_links_before_dropdown": 7,
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "results/*": []}  # the tables of results are wide
 
 AREAS = {  # package -> its title in the API reference
     "data": "Data",
