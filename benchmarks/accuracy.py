@@ -80,7 +80,7 @@ class Entry:
             "data": self.data,
             "net": self.net,
             "recipe": self.recipe_name,
-            "digest": net_digest(self.spec.member or self.net, self.recipe),
+            "digest": net_digest(self.spec.trained_as, self.recipe),
             "parameters": str(self.spec.num_parameters),
         }
 
@@ -182,7 +182,7 @@ def main() -> None:
         if entry.recipe_name not in args.recipes:
             continue
         data = load_published(entry.data, args.data_dir)
-        if entry.spec.member:
+        if entry.spec.trained_as != entry.net:
             add_vote(entry, data, ledger)
             continue
         for seed in range(args.seeds or entry.seeds):
@@ -222,7 +222,7 @@ def add_vote(entry: Entry, data, ledger: Ledger) -> None:
     """Writes the row of an ensemble, if it is missing and every member has its row and its run."""
     from mnist_keras import build_ensemble, load_model
 
-    member = dataclasses.replace(entry, net=entry.spec.member)
+    member = dataclasses.replace(entry, net=entry.spec.trained_as)
     seeds = range(entry.spec.num_members)
     name = f"0 to {seeds[-1]}"
     if ledger.find_row(entry, name):

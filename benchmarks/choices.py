@@ -100,10 +100,10 @@ def main() -> None:
 
 
 def xla_is_slow(net: str) -> bool:
-    from mnist_keras.models.registry import convolves, get_model_spec
+    from mnist_keras.models.registry import get_model_spec
 
     spec = get_model_spec(net)
-    return convolves(net) or bool(spec.arguments.get("dropout") or spec.recipe.augmentation)
+    return spec.convolutional or bool(spec.arguments.get("dropout") or spec.recipe.augmentation)
 
 
 def train_once(data, *, net: str, precision: str, jit: bool, slow: bool) -> Training:

@@ -8,7 +8,6 @@ from stopwatch import Stopwatch, Timed
 from mnist_keras import get_model_spec
 from mnist_keras.data.batches import make_batch_source
 from mnist_keras.inference.prediction import predict_probabilities
-from mnist_keras.models.registry import is_wide
 from mnist_keras.training.compile import compile_model
 from mnist_keras.training.devices import choose_jit, choose_precision, precision_policy
 from mnist_keras.training.loop import TrainingLoop
@@ -33,7 +32,7 @@ class Ours(Timed):
     def __init__(self, name, data, *, seed=0, **changes):
         spec = get_model_spec(name)
         recipe = spec.recipe.replace(**changes)
-        self.precision = choose_precision(recipe.precision, wide=is_wide(name))
+        self.precision = choose_precision(recipe.precision, wide=get_model_spec(name).is_wide)
         keras.utils.set_random_seed(seed)
         with precision_policy(self.precision):
             self.model = spec.build()

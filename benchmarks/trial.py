@@ -49,7 +49,7 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
 
     import mnist_keras as mk
     from mnist_keras.models.recipes import get_recipe
-    from mnist_keras.models.registry import get_trainable_spec, is_wide
+    from mnist_keras.models.registry import get_trainable_spec
     from mnist_keras.training.devices import choose_precision, precision_policy
 
     builders = [name for name in mk.__all__ if name.startswith("build_")]
@@ -60,7 +60,7 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     builder = spec.builder if spec else args.net
     arguments = {**(spec.arguments if spec else {}), **fields_of(args.arguments, "--arguments")}
     keras.utils.set_random_seed(check_seed(args.seed))
-    wide = is_wide(args.net) if spec else True
+    wide = spec.is_wide if spec else True
     with precision_policy(choose_precision(recipe.precision, wide=wide)):
         model = build(getattr(mk, builder), arguments)
     data = load_published(args.data, args.data_dir)

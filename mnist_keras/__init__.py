@@ -4,12 +4,64 @@ Names are imported on first use (PEP 562), so `import mnist_keras` costs nothing
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getattr__` imports
+    from mnist_keras.data.array_records import open_records as open_records
+    from mnist_keras.data.datasets import load_data as load_data
+    from mnist_keras.data.image_data import ImageData as ImageData
+    from mnist_keras.data.pipeline import make_dataset as make_dataset
+    from mnist_keras.data.records import Records as Records
+    from mnist_keras.evaluation.calibration import (
+        apply_temperature as apply_temperature,
+        fit_temperature as fit_temperature,
+    )
+    from mnist_keras.evaluation.evaluate import evaluate as evaluate
+    from mnist_keras.evaluation.image_plots import (
+        plot_errors as plot_errors,
+        plot_predictions as plot_predictions,
+    )
+    from mnist_keras.evaluation.metrics import (
+        Evaluation as Evaluation,
+        compare as compare,
+        evaluate_predictions as evaluate_predictions,
+    )
+    from mnist_keras.evaluation.plotting import (
+        plot_confusion_matrix as plot_confusion_matrix,
+        plot_history as plot_history,
+        plot_reliability as plot_reliability,
+    )
+    from mnist_keras.inference.prediction import predict_probabilities as predict_probabilities
+    from mnist_keras.models.builders import (
+        build_cnn as build_cnn,
+        build_deep_cnn as build_deep_cnn,
+        build_fast_cnn as build_fast_cnn,
+        build_lenet5 as build_lenet5,
+        build_mlp as build_mlp,
+        build_softmax_regression as build_softmax_regression,
+    )
+    from mnist_keras.models.ensemble import build_ensemble as build_ensemble
+    from mnist_keras.models.loading import (
+        create_model as create_model,
+        load_model as load_model,
+    )
+    from mnist_keras.models.recipes import Recipe as Recipe
+    from mnist_keras.models.registry import (
+        ModelSpec as ModelSpec,
+        get_model_spec as get_model_spec,
+        list_models as list_models,
+    )
+    from mnist_keras.training.devices import get_strategy as get_strategy
+    from mnist_keras.training.train import (
+        TrainingRun as TrainingRun,
+        train as train,
+    )
 
 __version__ = "0.1.0"
 
 _MODULES = {  # public name -> the module that owns it
     "Evaluation": "evaluation.metrics",
-    "ImageData": "data.datasets",
+    "ImageData": "data.image_data",
     "ModelSpec": "models.registry",
     "Recipe": "models.recipes",
     "Records": "data.records",
@@ -36,9 +88,9 @@ _MODULES = {  # public name -> the module that owns it
     "make_dataset": "data.pipeline",
     "open_records": "data.array_records",
     "plot_confusion_matrix": "evaluation.plotting",
-    "plot_errors": "evaluation.plotting",
+    "plot_errors": "evaluation.image_plots",
     "plot_history": "evaluation.plotting",
-    "plot_predictions": "evaluation.plotting",
+    "plot_predictions": "evaluation.image_plots",
     "plot_reliability": "evaluation.plotting",
     "predict_probabilities": "inference.prediction",
     "train": "training.train",
@@ -47,7 +99,7 @@ _MODULES = {  # public name -> the module that owns it
 __all__ = sorted(_MODULES)  # noqa: PLE0605  (the table is the one place that lists them)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
@@ -55,5 +107,5 @@ def __getattr__(name: str):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

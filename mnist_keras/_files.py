@@ -1,10 +1,13 @@
-"""Writing files so that readers never see a half-written one."""
+"""Writing files so that readers never see a half-written one, and what the file system refuses as a sentence."""
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+
+from mnist_keras._validation import InputError
 
 TEMPORARY = ".writing-"  # begins the names of unfinished files
 
@@ -25,3 +28,35 @@ def replace_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def input_errors(
+    place: object,
+    verb: str = "read",
+    advice: str = "",
+    *,
+    also: tuple[type[Exception], ...] = (),
+) -> Iterator[None]:
+    """Turns what the file system refuses into an `InputError`; a full disk is no fault of the input and passes.
+
+    Args:
+        place: What is used, for the sentence; the file that an error names goes before it, unless there is advice.
+        verb: What cannot be done with it: "read" or "written".
+        advice: What to do about it, as a sentence.
+        also: Further errors that mean that the content is not what it should be.
+
+    Raises:
+        InputError: "PLACE cannot be VERB: reason. advice".
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, *also) as error:  # type: ignore[misc]
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise
+        named = None if advice else getattr(error, "filename", None)
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        sentence = f"{named or place} cannot be {verb}: {reason.rstrip('.')}."
+        raise InputError(f"{sentence} {advice}" if advice else sentence) from error

@@ -103,13 +103,14 @@ def _as_array(name: str, values: object) -> np.ndarray:
         ) from error
 
 
-def check_images(images: object, *, name: str = "images") -> np.ndarray:
+def check_images(images: object, *, name: str = "images", may_be_empty: bool = False) -> np.ndarray:
     """Returns images as an array of shape `(n, height, width)` in `uint8` or in `float32`.
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: `uint8` in [0, 255], or a float
             type with finite values in [0, 1].
         name: The argument's name, for the error.
+        may_be_empty: Whether there may be no image.
 
     Raises:
         InputError: If the rank, the number of channels, the dtype or the range is another, or there is no image.
@@ -127,7 +128,7 @@ def check_images(images: object, *, name: str = "images") -> np.ndarray:
             if array.ndim == 2
             else "",
         )
-    if 0 in array.shape:
+    if 0 in array.shape[may_be_empty:]:
         raise invalid(name, expected="at least one image of at least one pixel", received=shape)
     if array.dtype == np.uint8:
         return array
@@ -138,6 +139,8 @@ def check_images(images: object, *, name: str = "images") -> np.ndarray:
             received=shape,
             hint="Convert with images.astype('uint8').",
         )
+    if not len(array):
+        return array.astype(np.float32)
     low, high = float(array.min()), float(array.max())  # NaN if any pixel is NaN
     if not (low >= 0.0 and high <= 1.0):
         raise invalid(

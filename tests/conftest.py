@@ -2,7 +2,11 @@
 
 import importlib
 import os
+import signal
 from pathlib import Path
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a script
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what the tests of Ctrl-C expect
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

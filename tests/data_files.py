@@ -1,4 +1,4 @@
-"""Small valid files of every format that data sets come in, for the tests of the readers."""
+"""Small valid files of every format that datasets come in, for the tests of the readers."""
 
 import csv
 import gzip
@@ -91,7 +91,7 @@ def write_records(
     file_format: str = "array_record",
     image_key: str = "image",
 ) -> Path:
-    """Writes a data set of TensorFlow Datasets; returns the directory of its files."""
+    """Writes a dataset of TensorFlow Datasets; returns the directory of its files."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 

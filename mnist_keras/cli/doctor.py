@@ -122,7 +122,7 @@ def _why_no_gpu(driver: list[str] | None) -> str:
 
 
 def _data(name: str) -> dict[str, Any]:
-    """Returns where a data set was found, as its format and place, and the places to put it."""
+    """Returns where a dataset was found, as its format and place, and the places to put it."""
     given = os.environ.get(DATA_DIR_VARIABLE)
     places = [expand_home(given)] if given else []
     found, problem = None, None
@@ -198,7 +198,7 @@ def _system_lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _paragraph(label: str, text: str) -> str:
-    """Returns a labelled paragraph; a no-break space in it becomes a space where no line is broken."""
+    """Returns a labeled paragraph; a no-break space in it becomes a space where no line is broken."""
     filled = textwrap.fill(
         text,
         width=80,

@@ -168,7 +168,7 @@ def _models(args: argparse.Namespace) -> None:
             "num_parameters": spec.num_parameters,
             "claimed_accuracy": spec.claimed_accuracy,
             "source": spec.source,
-            "member": spec.member,
+            "member": spec.trained_as if spec.trained_as != spec.name else None,
             "weights": [dataset for dataset, names in weights.items() if spec.name in names],
             "recipe": spec.recipe.to_dict(),
         }
@@ -270,7 +270,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         from mnist_keras.evaluation.plotting import save_plots
 
         with out.filling():
-            save_plots(out.plots, history=None, images=data.test_images, evaluation=evaluation)
+            save_plots(out.plots, history=None, examples=data.test, evaluation=evaluation)
             text = evaluation.to_markdown()
             (out.path / "report.md").write_text(text, encoding="utf-8", errors="replace")
             out.write_metrics(evaluation.to_dict())

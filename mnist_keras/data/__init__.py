@@ -1,6 +1,8 @@
 """From a source of labeled images to training batches.
 
-datasets       load_data and ImageData: finds a known dataset, or reads the user's own
+datasets       load_data: finds a known dataset, or reads the user's own
+image_data     ImageData: training and test images as one
+splits         Split: one type for labeled images, in memory or on disk
 catalog        the known datasets: classes, download addresses, published hashes
 downloads      fetches the known datasets, checksummed; the only user of TensorFlow Datasets
 records        labeled images in a source with random access, for data larger than memory

@@ -15,7 +15,7 @@ def open_records(
     split: str = "train",
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Records:
-    """Opens a data set that TensorFlow Datasets has prepared as ArrayRecord files, whatever its size.
+    """Opens a dataset that TensorFlow Datasets has prepared as ArrayRecord files, whatever its size.
 
     Nothing is downloaded. `tensorflow_datasets.builder(NAME, data_dir=DIR, file_format="array_record")
     .download_and_prepare()` prepares a published set; `tensorflow_datasets.dataset_builders.store_as_tfds_dataset`
@@ -33,7 +33,7 @@ def open_records(
         The records of the split.
 
     Raises:
-        InputError: If there is no such set or split, or it is in another format, or not of labelled grey images.
+        InputError: If there is no such set or split, or it is in another format, or not of labeled gray images.
         MissingExtraError: If array_record is not installed.
 
     Example:
@@ -42,7 +42,7 @@ def open_records(
         run = train("mlp_128", (train_records, test_records))
     """
     if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
-        expected = "the name of a data set or a path"
+        expected = "the name of a dataset or a path"
         raise invalid("name_or_path", expected=expected, received=repr(name_or_path))
     name = str(name_or_path)
     place = downloads.expand_home(name)
@@ -75,7 +75,7 @@ def _prepared(name: str, place: Path) -> Path:
     infos = [place / "dataset_info.json", *sorted(place.glob("*/dataset_info.json"))]
     directories = [path.parent for path in infos if path.is_file()]
     if not directories:
-        text = f"TensorFlow Datasets has prepared no data set in {place}."
+        text = f"TensorFlow Datasets has prepared no dataset in {place}."
         raise InputError(f"{text} {_how_to_prepare(name)}")
     if len(directories) > 1:
         versions = ", ".join(path.name for path in directories)

@@ -13,7 +13,7 @@ _EMNIST_URL = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What is known of a data set.
+    """What is known of a dataset.
 
     Attributes:
         title: Its name in a sentence.

@@ -1,4 +1,4 @@
-"""Published data sets: what is known of them, and how they are downloaded.
+"""Published datasets: what is known of them, and how they are downloaded.
 
 TensorFlow Datasets (TFDS) prepares them from files that are fetched here, because its own downloader has no
 time-out. A download is written to a `.part` file and takes its name only when its SHA-256 is the published one.
@@ -40,12 +40,12 @@ def expand_home(path: str | os.PathLike[str]) -> Path:
 
 
 def keras_cache() -> Path:
-    """Returns the directory where Keras keeps data sets."""
+    """Returns the directory where Keras keeps datasets."""
     return expand_home(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets"
 
 
 def tfds_cache() -> Path:
-    """Returns the directory where TFDS keeps prepared data sets."""
+    """Returns the directory where TFDS keeps prepared datasets."""
     return expand_home(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 

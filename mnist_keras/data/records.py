@@ -1,11 +1,9 @@
-"""Images on disk that are read by their number: data larger than memory.
+"""Images on disk that are read by row number, for data larger than memory.
 
-Random access is what the one rule of the batches needs: which images a batch holds is a function of (seed, step, row),
-wherever the images lie.
+Random access is all that training batches need: which images a batch holds is a function of (seed, step, row).
 """
 
 import hashlib
-import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,19 +13,17 @@ import numpy as np
 from mnist_keras._validation import (
     InputError,
     check_class_names,
-    check_images,
     check_integer,
-    check_labels,
     invalid,
 )
-from mnist_keras.data.catalog import idx_sha256
+from mnist_keras.data.splits import Split
 
 READ_AT_ONCE = 1024  # records; decoded one by one, they lie in memory as Python objects until then
 FINGERPRINTED = 1024  # records at most that the fingerprint reads
 
 
-class Records:
-    """Labelled grey images in a source with random access; they are read when they are asked for.
+class Records(Split):
+    """Labeled gray images in a source with random access; they are read when they are asked for.
 
     Args:
         source: An object with `len(source)`, and `source[row]`, or `source.__getitems__(rows)` for many rows at once.
@@ -77,20 +73,12 @@ class Records:
         first, _ = self._split(0, self._fetch([0])[0])
         self._stored_shape = first.shape
         height, width = first.shape[1::-1] if transposed else first.shape[:2]
-        self.input_shape = (height, width, 1)
-
-    def __len__(self) -> int:
-        return self._length
+        self._image_shape = (height, width)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape that all images would have in memory: `(n, height, width)`."""
-        return len(self), *self.input_shape[:2]
-
-    @property
-    def num_classes(self) -> int:
-        """The number of classes."""
-        return len(self.class_names)
+    def shape(self) -> tuple[int, int, int]:  # type: ignore[override]
+        """The shape of all images together: `(n, height, width)`."""
+        return (self._length, *self._image_shape)
 
     def read(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
         """Reads records.
@@ -108,7 +96,7 @@ class Records:
         for row in (min(numbers, default=0), max(numbers, default=0)):
             if not 0 <= row < len(self):
                 raise invalid("rows", expected=f"numbers in [0, {len(self) - 1}]", received=row)
-        images = np.empty((len(numbers), *self.input_shape[:2]), np.uint8)
+        images = np.empty((len(numbers), *self._image_shape), np.uint8)
         labels = np.empty(len(numbers), np.int64)
         for start in range(0, len(numbers), READ_AT_ONCE):
             part = numbers[start : start + READ_AT_ONCE]
@@ -129,25 +117,18 @@ class Records:
         vars(rest).update(vars(self), _length=len(self) - count)
         return rest
 
-    def sparse(self, rows: Sequence[int]) -> np.ndarray:
-        """Returns an array of all images, only some filled in: a file with holes, as zeros may be refused memory."""
-        with tempfile.TemporaryFile() as file:
-            images = np.memmap(file, np.uint8, "w+", shape=self.shape)
-        images[rows] = self.read(rows)[0]
-        return images
+    def sha256(self, part: str) -> dict[str, str]:
+        """Returns a fingerprint, by which a resumed run recognizes its data.
 
-    def fingerprint(self) -> str:
-        """Returns a SHA-256 by which a resumed run knows its data again.
-
-        It is that of the number and the shape of the images and of the pixels and labels of at most 1,024 of them,
-        spread evenly from the first to the last: a change elsewhere goes unnoticed, and reading all takes an epoch.
+        It covers the number and the shape of the images, and the pixels and labels of at most 1,024 of them, spread
+        evenly from the first to the last. Reading all of them would take as long as an epoch.
         """
         rows = np.linspace(0, len(self) - 1, min(len(self), FINGERPRINTED)).round()
         images, labels = self.read(rows)
         digest = hashlib.sha256(repr((len(self), images.shape)).encode())
         digest.update(images.tobytes())
         digest.update(labels.astype("<i8").tobytes())
-        return digest.hexdigest()
+        return {f"{part}_records": digest.hexdigest()}
 
     def _fetch(self, rows: list[int]) -> Sequence[Any]:
         """Returns the source's elements; what a source can raise is anything."""
@@ -181,9 +162,9 @@ class Records:
         except ValueError as error:  # nested lists of unequal lengths
             raise self._bad(row, "rows of equal length", str(error).rstrip(".")) from error
         if image.dtype != np.uint8 or image.shape[2:] not in ((), (1,)) or image.ndim < 2:
-            expected = "a grey image: uint8 of shape (height, width) or (height, width, 1)"
+            expected = "a gray image: uint8 of shape (height, width) or (height, width, 1)"
             received = f"shape={image.shape}, dtype={image.dtype}"
-            hint = "Convert colours to grey when you write the files."
+            hint = "Convert colors to gray when you write the files."
             raise self._bad(row, expected, received, hint if image.shape[2:] == (3,) else "")
         whole, low = label.ndim == 0 and label.dtype.kind in "iu", self._first_label
         number = int(label) - low if whole else -1
@@ -199,40 +180,3 @@ class Records:
     def _bad(self, row, expected, received, hint=""):
         text = f"Invalid record {row} of {self.name}. Expected {expected}. Received: {received}."
         return InputError(f"{text} {hint}" if hint else text)
-
-
-def describe_splits(
-    *splits: Any,
-) -> tuple[tuple[Any, Any, Any, Any], tuple[str, ...], dict[str, str]]:
-    """Describes training and test images, each of them `Records` or a pair `(images, labels)`.
-
-    Returns:
-        Images and labels of both, the labels of records being None; the class names; a SHA-256 of each array or of the
-        records' fingerprint, by name.
-
-    Raises:
-        InputError: If there are not two, or one is neither.
-    """
-    names, *others = (split.class_names for split in splits if isinstance(split, Records))
-    if any(other != names for other in others):
-        expected = f"records of the same classes ({', '.join(names)})"
-        raise invalid("data", expected=expected, received=", ".join(others[0]))
-    arrays: list[Any] = []
-    sha256 = {}
-    for part, split in zip(("train", "test"), splits, strict=False):
-        if isinstance(split, Records):
-            arrays += [split, None]
-            sha256[f"{part}_records"] = split.fingerprint()
-        elif isinstance(split, tuple | list) and len(split) == 2:
-            images = check_images(split[0], name=f"{part}_images")
-            count, name = len(images), f"{part}_labels"
-            labels = check_labels(split[1], num_examples=count, num_classes=len(names), name=name)
-            arrays += [images, labels]
-            sha256 |= {f"{part}_images": idx_sha256(images), name: idx_sha256(labels)}
-    if len(arrays) != 4 or len(splits) != 2:
-        raise invalid(
-            "data",
-            expected="(train, test), each of them Records or (images, labels)",
-            received=f"({', '.join(type(split).__name__ for split in splits)})",
-        )
-    return (arrays[0], arrays[1], arrays[2], arrays[3]), names, sha256

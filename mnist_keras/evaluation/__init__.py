@@ -3,6 +3,8 @@
 evaluate     evaluates a model on labeled images
 metrics      scores predictions; compares two classifiers; needs no TensorFlow
 calibration  calibration error and temperature scaling
-plotting     every plot; the only user of matplotlib and seaborn
+plotting     draws what an evaluation found in numbers
+image_plots  draws images with what a model says about them
+figures      size, colors and fonts of all plots
 sketch       images in characters, for a terminal
 """

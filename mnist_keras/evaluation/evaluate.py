@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from mnist_keras._validation import InputError, check_images, check_labels, invalid
-from mnist_keras.data.datasets import ImageData
-from mnist_keras.data.records import Records
+from mnist_keras._validation import InputError
+from mnist_keras.data.image_data import ImageData
+from mnist_keras.data.splits import Split, as_split
 from mnist_keras.evaluation.metrics import Evaluation, evaluate_predictions
-from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
+from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
 from mnist_keras.models.inspection import check_input_shape
 
 
@@ -23,15 +23,15 @@ def evaluate(
     split: str = "test",
     shift: int = 0,
 ) -> Evaluation:
-    """Evaluates a model on labelled images.
+    """Evaluates a model on labeled images.
 
     Args:
-        model: A classifier of grey images.
-        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or
-            `Records`, which are read batch by batch.
-        labels: Integer array of shape `(n,)`; None with records, which have theirs.
-        class_names: Name of each class; if None, those of the records, or their numbers.
-        dataset: Name of the data set, for the report; that of the records if it is empty.
+        model: A classifier of gray images.
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or a split,
+            such as `data.test` or `Records`, which is read batch by batch.
+        labels: Integer array of shape `(n,)`; None with a split, which has its labels.
+        class_names: Name of each class; if None, the names of the split, or numbers.
+        dataset: Name of the dataset, for the report; the name of the split if it is empty.
         split: Name of the split, for the report.
         shift: Pixels by which views are shifted, over which probabilities are averaged; 0 for the images alone, see
             `predict_probabilities`. The split of the evaluation then says so.
@@ -46,11 +46,34 @@ def evaluate(
         evaluation = evaluate(model, data.test_images, data.test_labels)
         print(evaluation.report())
     """
-    if isinstance(images, Records):
-        dataset = dataset or images.name
-        if class_names is None:
-            class_names = _names_for(model, images.class_names)
-    parts = list(_predict_labelled(model, images, labels, shift))
+    examples = as_split(images, labels)
+    check_input_shape(model, examples.shape[1:])
+    if class_names is None:
+        class_names = _names_for(model, examples.class_names)
+    return _evaluate(model, examples, class_names, dataset or examples.name, split, shift)
+
+
+def evaluate_test(model: keras.Model, data: ImageData, *, shift: int = 0) -> Evaluation:
+    """Evaluates a model on the test images of a dataset, which may have fewer classes than the model.
+
+    Raises:
+        InputError: If the images or the labels are not those of the model.
+    """
+    check_input_shape(model, data.test.shape[1:])
+    names = _names_for(model, data.class_names)
+    return _evaluate(model, data.test, names, data.name, "test", shift)
+
+
+def measure_accuracy(model: keras.Model, examples: Split) -> float:
+    """Returns the share of right answers, and keeps nothing in memory."""
+    num_correct = 0
+    for true, probabilities in _predict_labeled(model, examples):
+        num_correct += int((probabilities.argmax(axis=1) == true).sum())
+    return num_correct / len(examples)
+
+
+def _evaluate(model, examples, class_names, dataset, split, shift) -> Evaluation:
+    parts = list(_predict_labeled(model, examples, shift))
     return evaluate_predictions(
         np.concatenate([labels for labels, _ in parts]),
         np.concatenate([probabilities for _, probabilities in parts]),
@@ -60,60 +83,23 @@ def evaluate(
     )
 
 
-def measure_accuracy(model: keras.Model, images, labels=None) -> float:
-    """Returns the share of right answers; takes what `evaluate` takes and keeps nothing of it in memory."""
-    num_correct = num_images = 0
-    for true, probabilities in _predict_labelled(model, images, labels):
-        num_correct += int((probabilities.argmax(axis=1) == true).sum())
-        num_images += len(true)
-    return num_correct / num_images
-
-
-def _predict_labelled(model, images, labels, shift=0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields labels and class probabilities, batch by batch if the images are records."""
-    if not isinstance(images, Records):
-        images = check_images(images)
-    elif labels is not None:
-        received = type(labels).__name__
-        raise invalid("labels", expected="None with records, which have theirs", received=received)
-    check_input_shape(model, images.shape[1:])
+def _predict_labeled(
+    model: keras.Model, examples: Split, shift: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields labels and class probabilities, batch by batch."""
+    predict = Predictor(model, examples.shape[1:], shift=shift)
     num_classes = model.output_shape[-1]
-    if not isinstance(images, Records):
-        labels = check_labels(labels, num_examples=len(images), num_classes=num_classes)
-        yield labels, predict_probabilities(model, images, shift=shift)
-        return
-    for start in range(0, len(images), BATCH_SIZE):
-        part, labels = images.read(range(start, min(start + BATCH_SIZE, len(images))))
-        check_labels(labels, num_classes=num_classes)
-        yield labels, predict_probabilities(model, part, shift=shift)
-
-
-def evaluate_test(model: keras.Model, data: ImageData, *, shift: int = 0) -> Evaluation:
-    """Evaluates a model on the test images of a data set, which may have fewer classes than the model.
-
-    Raises:
-        InputError: If the images or the labels are not those of the model.
-    """
-    check_input_shape(model, data.test_images.shape[1:])
-    num_classes, names = model.output_shape[-1], _names_for(model, data.class_names)
-    labels = None  # those of records are checked as they are read
-    if not isinstance(data.test_images, Records):
-        labels = check_labels(data.test_labels, num_examples=len(data.test_images))
-    highest = 0 if labels is None else labels.max(initial=0)
-    if highest >= num_classes:
-        raise InputError(
-            f"The model {model.name!r} has {num_classes} classes, and {data.name} has a test image of class "
-            f"{highest} ({data.class_names[highest]}). Expected labels in [0, {num_classes - 1}]: choose data with the "
-            "classes that the model was trained on, or another model."
-        )
-    return evaluate(
-        model,
-        data.test_images,
-        labels,
-        class_names=names,
-        dataset=data.name,
-        shift=shift,
-    )
+    for start in range(0, len(examples), BATCH_SIZE):
+        images, labels = examples.read(range(start, min(start + BATCH_SIZE, len(examples))))
+        if (highest := labels.max()) >= num_classes:
+            name = examples.class_names[highest]
+            name = "" if name == str(highest) else f" ({name})"
+            raise InputError(
+                f"The model {model.name!r} has {num_classes} classes, and {examples.name or 'the data'} has an image "
+                f"of class {highest}{name}. Expected labels in [0, {num_classes - 1}]: choose data with the classes "
+                "that the model was trained on, or another model."
+            )
+        yield labels, predict(images)
 
 
 def _names_for(model, names):

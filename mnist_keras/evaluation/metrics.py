@@ -145,10 +145,10 @@ def evaluate_predictions(
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
         class_names: A name for each class, or None for "0", "1", ...
         dataset: What the images are called in reports, such as "mnist".
-        split: Which part of the data set they are.
+        split: Which part of the dataset they are.
 
     Returns:
-        Accuracy with its 95 % Wilson interval, negative log-likelihood in nats, Brier score in
+        Accuracy with its 95% Wilson interval, negative log-likelihood in nats, Brier score in
         [0, 2], calibration error, the scores of each class and the confusion matrix.
 
     Raises:
@@ -246,7 +246,7 @@ def compare(labels: ArrayLike, predictions_a: ArrayLike, predictions_b: ArrayLik
 
 
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
-    """Computes the 95 % confidence interval of a proportion by Wilson's score method.
+    """Computes the 95% confidence interval of a proportion by Wilson's score method.
 
     Raises:
         InputError: If `total` is below 1 or `successes` is not in `[0, total]`.

@@ -1,5 +1,6 @@
-"""Probabilities and evaluation of a trained model: one compiled function per model."""
+"""Probabilities of a trained model: one compiled function for each model."""
 
+import functools
 import weakref
 from collections.abc import Callable, Sequence
 
@@ -7,13 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import (
-    check_images,
-    check_integer,
-)
+from mnist_keras._validation import check_images, check_integer
 from mnist_keras.models.inspection import check_input_shape, input_scale, returns_logits
 
-BATCH_SIZE = 500  # images; larger ones leave the second-level cache and are no faster on CPU
+BATCH_SIZE = 500  # images; larger batches leave the second-level cache and are no faster on CPU
 
 
 def predict_probabilities(
@@ -22,11 +20,11 @@ def predict_probabilities(
     """Returns the class probabilities of images.
 
     Args:
-        model: A classifier of grey images; logits are passed through a softmax.
+        model: A classifier of gray images; logits are passed through a softmax.
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
         batch_size: Images at a time.
-        shift: Pixels by which an image is also shifted, to its eight neighbours, black where it came from; the
-            result is the mean over these nine views, which takes nine times as long. 0 for the image alone.
+        shift: Pixels by which an image is also shifted to its eight neighbors, black where it came from. The result
+            is the mean over these nine views, which takes nine times as long. 0 for the image alone.
 
     Returns:
         A float32 array of shape `(n, num_classes)`; rows sum to 1.
@@ -36,23 +34,38 @@ def predict_probabilities(
     """
     images = check_images(images)
     check_integer("batch_size", batch_size, minimum=1)
-    check_input_shape(model, images.shape[1:])
-    check_integer("shift", shift, minimum=0, maximum=min(images.shape[1:]) - 1)
-    if shift:
-        views = _shifted_views(images, shift)
-        return np.mean(
-            [predict_probabilities(model, view, batch_size=batch_size) for view in views], axis=0
-        )
-    predict = _compiled(model, images.shape[1:], images.dtype)
-    parts = [
-        predict(tf.constant(images[start : start + batch_size])).numpy()
-        for start in range(0, len(images), batch_size)
-    ]
-    return np.concatenate(parts)
+    predict = Predictor(model, images.shape[1:], shift=shift)
+    starts = range(0, len(images), batch_size)
+    return np.concatenate([predict(images[start : start + batch_size]) for start in starts])
+
+
+class Predictor:
+    """Returns the class probabilities of batches of images that were checked before.
+
+    Args:
+        model: A classifier of gray images.
+        image_shape: Height and width of the images.
+        shift: As `predict_probabilities` takes it.
+
+    Raises:
+        InputError: If the model takes other images, or the shift is not legal.
+    """
+
+    def __init__(self, model: keras.Model, image_shape: Sequence[int], *, shift: int = 0):
+        check_input_shape(model, image_shape)
+        check_integer("shift", shift, minimum=0, maximum=min(image_shape) - 1)
+        self._model, self._shift = model, shift
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        predict = _compiled(self._model, images.shape[1:], images.dtype)
+        if not self._shift:
+            return predict(tf.constant(images)).numpy()
+        views = _shifted_views(images, self._shift)
+        return np.mean([predict(tf.constant(view)).numpy() for view in views], axis=0)
 
 
 def _shifted_views(images, shift) -> list[np.ndarray]:
-    """Returns the images, and these shifted to each of their eight neighbours."""
+    """Returns the images, and the same images shifted to each of their eight neighbors."""
     height, width = images.shape[1:]
     padded = np.pad(images, [(0, 0), (shift, shift), (shift, shift)])
     starts = (shift, 0, 2 * shift)
@@ -71,14 +84,16 @@ def _compiled(model, image_shape, dtype):
 
 
 def _compile(model, image_shape, dtype):
-    model_reference = weakref.ref(model)  # the function must not keep its own key alive
     to_probabilities = probabilities_function(model, image_shape, 255 if dtype == np.uint8 else 1)
+    # A weak reference: the function must not keep its own key alive. A partial: TensorFlow counts the traces of
+    # functions by their code, and would warn of retracing when a process predicts with several models.
+    predict = functools.partial(_predict, weakref.ref(model), to_probabilities)
+    signature = [tf.TensorSpec((None, *image_shape), dtype)]
+    return tf.function(predict, input_signature=signature, autograph=False)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), dtype)], autograph=False)
-    def predict(images):
-        return to_probabilities(model_reference(), images)
 
-    return predict
+def _predict(model_reference, to_probabilities, images):
+    return to_probabilities(model_reference(), images)
 
 
 def probabilities_function(

@@ -188,7 +188,7 @@ def build_fast_cnn(
         InputError: If an argument is not legal, or the image is smaller than 12x12.
 
     Reference:
-        The net of the repository `train_mnist_fast` (PyTorch), 99.04 % after one epoch.
+        The net of the repository `train_mnist_fast` (PyTorch), 99.04% after one epoch.
     """
     filters = check_widths("filters", filters)
     if len(filters) != 2:
@@ -222,15 +222,15 @@ def build_deep_cnn(
     """Builds a deep convolutional net of stages: 3x3 convolutions, a 2x2 max-pool, ReLU, dropout; then a dense layer.
 
     The very first convolution is 5x5; all of them keep height and width, and each has a ReLU, the last of a stage after
-    its pool, where it costs a quarter. The default has 584,682 parameters. He's initialisation keeps the variance
-    through the ReLUs, with batch normalisation or without. `mnist_keras.train` normalises by TensorFlow's fused kernel,
+    its pool, where it costs a quarter. The default has 584,682 parameters. He's initialization keeps the variance
+    through the ReLUs, with batch normalization or without. `mnist_keras.train` normalizes by TensorFlow's fused kernel,
     at next to no cost; Keras's own `fit` spends much of its time on it, on CPU.
 
     Args:
         stages: Number of filters of each convolution, stage by stage.
         hidden_units: Width of the dense layer; 0 for none.
         dropout: Share of a stage's and of the dense layer's outputs that training sets to 0, in `[0, 1)`.
-        batch_norm: Whether batch normalisation comes before each ReLU.
+        batch_norm: Whether batch normalization comes before each ReLU.
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
@@ -246,7 +246,7 @@ def build_deep_cnn(
 
     Reference:
         Simonyan and Zisserman, 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (stages);
-        He et al., 2015, "Delving Deep into Rectifiers", eq. 10 (initialisation).
+        He et al., 2015, "Delving Deep into Rectifiers", eq. 10 (initialization).
     """
     check_number("dropout", dropout, minimum=0, maximum=0.999)
     check_integer("hidden_units", hidden_units, minimum=0)
@@ -289,7 +289,7 @@ def build_lenet5(
 ) -> keras.Model:
     """Builds LeNet-5: conv 5x5x6 - pool - conv 5x5x16 - pool - 120 - 84 - 10.
 
-    61,706 parameters. Differences from the paper: the first convolution pads the 28x28 image where the paper centres
+    61,706 parameters. Differences from the paper: the first convolution pads the 28x28 image where the paper centers
     it in 32x32; the pools average without trainable coefficients; the second convolution sees all six maps rather than
     the subsets of table I; a plain tanh rather than 1.7159 tanh(2x/3); a softmax rather than radial basis functions.
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnist_keras._files import input_errors
 from mnist_keras._validation import InputError, check_choice, invalid
 from mnist_keras.models import pretrained
 from mnist_keras.models.registry import get_model_spec
@@ -76,7 +77,7 @@ def create_model(
 def _find_weights(spec, weights):
     """Returns the path of packaged weights or of a file of the user's."""
     if isinstance(weights, str) and weights in pretrained.DATASETS:
-        return pretrained.find_weights(spec.name, weights, trainable=spec.member)
+        return pretrained.find_weights(spec.name, weights, trainable=spec.trained_as)
     try:
         if isinstance(weights, str | Path) and (path := Path(weights)).is_file():
             return path
@@ -97,7 +98,7 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
         dataset: What a registered net's packaged weights were trained on: "mnist" or "fashion_mnist".
 
     Raises:
-        InputError: If there is no such thing, it is not a model that Keras can read, or the data set is another.
+        InputError: If there is no such thing, it is not a model that Keras can read, or the dataset is another.
     """
     check_choice("dataset", dataset, pretrained.DATASETS)
     path = find_model(source)
@@ -120,10 +121,8 @@ def find_model(source: str | Path) -> Path | None:
         InputError: If there is neither.
     """
     path = Path(source)
-    try:
+    with input_errors(path, "read", _MODEL_SOURCES):
         return _find_model(path)
-    except OSError as error:  # a name too long, or a directory that is not ours to look into
-        raise InputError(f"{path} cannot be read: {error.strerror}. {_MODEL_SOURCES}") from error
 
 
 def _find_model(path: Path) -> Path | None:

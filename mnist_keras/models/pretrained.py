@@ -16,7 +16,7 @@ WEIGHTS_DIRECTORY = Path(__file__).with_name("weights")
 
 
 def list_weights(dataset: str = "mnist") -> list[str]:
-    """Returns the names of the nets that have packaged weights for a data set, sorted."""
+    """Returns the names of the nets that have packaged weights for a dataset, sorted."""
     cards = [load_card_file(path) for path in sorted(WEIGHTS_DIRECTORY.glob("*.json"))]
     return sorted(card["name"] for card in cards if card["dataset"] == dataset)
 
@@ -30,7 +30,7 @@ def load_card(name: str, dataset: str = "mnist", *, trainable: str | None = None
         trainable: The net to be trained where there are none: a member, if `name` is an ensemble's.
 
     Raises:
-        InputError: If there are none for this net and data set.
+        InputError: If there are none for this net and dataset.
     """
     path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.json"
     if not path.is_file():

@@ -1,25 +1,19 @@
-"""How a net is trained: the frozen `Recipe` and the table of the named recipes.
-
-Importing this room costs nothing: Keras is imported when a model is compiled.
-"""
+"""How a model is trained: the frozen `Recipe` and the table of the named recipes."""
 
 import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
+from mnist_keras._files import input_errors
 from mnist_keras._validation import (
-    InputError,
     check_choice,
     check_integer,
     check_number,
     invalid,
     unknown,
 )
-
-if TYPE_CHECKING:
-    pass
 
 OPTIMIZERS = (
     "adadelta",
@@ -37,6 +31,27 @@ OPTIMIZERS = (
 )
 SCHEDULES = ("constant", "cosine", "one_cycle")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+
+
+class FrozenDict(dict):
+    """A dictionary that refuses changes, so that the tables of recipes and models stay what they are."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            "The entries of a recipe or a registered model cannot be changed. Use recipe.replace(...)."
+        )
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self):  # copies and pickles are made anew, not item by item
+        return type(self), (dict(self),)
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return FrozenDict({key: _frozen(inner) for key, inner in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +131,8 @@ class Recipe:
         check_choice("precision", self.precision, PRECISIONS)
         if not (isinstance(self.jit, bool) or self.jit == "auto"):
             raise invalid("jit", expected="True, False or 'auto'", received=repr(self.jit))
-        for name, value in numbers.items():  # plain Python ones, where NumPy's came, for JSON
+        frozen = {name: _frozen(getattr(self, name)) for name in ("optimizer", "augmentation")}
+        for name, value in {**numbers, **frozen}.items():  # plain Python numbers, for JSON
             object.__setattr__(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,7 +176,7 @@ RECIPES: dict[str, Recipe] = {
     "mlp_128": Recipe(),  # Adam 1e-3, mini-batches
     "cnn_accurate": _ACCURATE,
     "cnn_accurate_fashion": _ACCURATE.replace(
-        augmentation={"shift": 1.0, "flip": 0.5}  # clothes are centred and hang upright
+        augmentation={"shift": 1.0, "flip": 0.5}  # clothes are centered and hang upright
     ),
     "cnn_tiny": Recipe(
         learning_rate=5e-3,
@@ -214,11 +230,7 @@ def load_recipe(source: str) -> Recipe:
     """
     if not source.endswith(".json"):
         return get_recipe(source)
-    try:
+    advice = f"Expected a JSON file of a recipe's fields, or one of: {', '.join(RECIPES)}."
+    with input_errors(f"The recipe {source}", "read", advice, also=(ValueError, RecursionError)):
         fields = json.loads(Path(source).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"The recipe {source} can't be read: {error}. Expected: a JSON file of a recipe's fields, or one of: "
-            f"{', '.join(RECIPES)}."
-        ) from error
     return Recipe.from_dict(fields)

@@ -1,6 +1,7 @@
 """From a model, data and a recipe to a trained model and its run directory.
 
 train          train() and TrainingRun
+plan           what a training does, decided before it starts
 compile        from a recipe to a compiled model
 loop           the one training loop
 devices        distribution strategy, precision policy, XLA

@@ -1,14 +1,12 @@
 """From a recipe to a compiled model: optimizer, learning-rate schedule and loss."""
 
 import inspect
-from typing import Any
 
 import keras
 
 from mnist_keras._validation import InputError, invalid
 from mnist_keras.models.inspection import returns_logits
-from mnist_keras.models.recipes import Recipe, get_recipe
-from mnist_keras.models.registry import get_trainable_spec
+from mnist_keras.models.recipes import Recipe
 
 WARM_UP = 0.25  # of the steps of "one_cycle"
 START_DIVISOR = 25  # of the highest learning rate, where "one_cycle" starts; Smith and Topin's code
@@ -73,31 +71,3 @@ def _make_schedule(recipe, num_steps):
             warmup_steps=warm_up,
         )
     return recipe.learning_rate
-
-
-def choose_recipe(
-    model: str | keras.Model,
-    recipe: Recipe | str | None,
-    precision: str | None,
-    validation_size: int | None,
-) -> Recipe:
-    """Returns how a net is trained: the recipe, or the net's own, with the precision and the size that are given.
-
-    Raises:
-        InputError: If there is no such net or recipe, or a model is given that was built in another precision.
-    """
-    own_recipe = get_trainable_spec(model).recipe if isinstance(model, str) else Recipe()
-    if recipe is None:
-        recipe = own_recipe
-    elif isinstance(recipe, str):
-        recipe = get_recipe(recipe)
-    elif not isinstance(recipe, Recipe):
-        raise invalid("recipe", expected="a Recipe, a name or None", received=repr(recipe))
-    if isinstance(model, keras.Model):
-        own = model.dtype_policy.name
-        if precision not in (None, "auto", own):
-            expected = f"None or {own!r}, in which the model was built"
-            raise invalid("precision", expected=expected, received=repr(precision))
-        precision = own
-    changes: dict[str, Any] = {"precision": precision, "validation_size": validation_size}
-    return recipe.replace(**{key: x for key, x in changes.items() if x is not None})

@@ -1,4 +1,4 @@
-"""Keras's Adam and batch normalisation in TensorFlow's fused kernels: the same results in one operation, not a dozen.
+"""Keras's Adam and batch normalization in TensorFlow's fused kernels: the same results in one operation, not a dozen.
 
 Both change how steps are traced and nothing else: models and optimizers stay Keras's own, and are saved as such.
 """
@@ -10,7 +10,16 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-HALF_CHANNELS = 16  # oneDNN normalises multiples of it fast in bfloat16, other numbers by far slower reference code
+from mnist_keras.models.inspection import flatten_layers
+
+ADAM_INTERNALS = (
+    "update_step",
+    "_get_variable_index",
+    "_momentums",
+    "_velocities",
+)  # of Keras 3.15, not public
+NORM_INTERNALS = ("moving_mean", "moving_variance", "gamma", "beta", "input_spec")
+HALF_CHANNELS = 16  # oneDNN normalizes multiples of it fast in bfloat16, other numbers by far slower reference code
 
 
 @contextlib.contextmanager
@@ -36,8 +45,9 @@ def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
         section 2.
     """
     adam = getattr(optimizer, "inner_optimizer", optimizer)
-    if type(adam) not in (keras.optimizers.Adam, keras.optimizers.AdamW) or adam.amsgrad:
-        yield
+    known = type(adam) in (keras.optimizers.Adam, keras.optimizers.AdamW) and not adam.amsgrad
+    if not (known and all(hasattr(adam, name) for name in ADAM_INTERNALS)):
+        yield  # Keras's own update; slower, and right whatever Keras renames
         return
     by_keras = adam.update_step
 
@@ -69,13 +79,13 @@ def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fused_batch_norm(model: keras.Model) -> Iterator[None]:
-    """Lets training steps that are traced inside normalise images by the fused kernel.
+    """Lets training steps that are traced inside normalize images by the fused kernel.
 
     Keras's layer computes in float32 by a dozen operations over the whole batch, on CPU in about the time of a 3x3
     convolution; the fused kernel takes little more than the ReLU after it. It computes in the layer's own precision, or
     in float32 where the number of channels makes it slow in half precision. Outputs, gradients and moving averages
     agree with Keras's to rounding. Left as they are: subclasses, layers of other shapes than `(n, height, width,
-    channels)`, synchronised ones, those with `renorm`, and weights that are not float32.
+    channels)`, synchronized ones, those with `renorm`, and weights that are not float32.
 
     Args:
         model: Built; its layers are their old selves after that.
@@ -83,7 +93,7 @@ def fused_batch_norm(model: keras.Model) -> Iterator[None]:
     Reference:
         Ioffe and Szegedy, 2015, "Batch Normalization", algorithm 1.
     """
-    layers = [layer for layer in model._flatten_layers() if _is_fusible(layer)]
+    layers = list(dict.fromkeys(filter(_is_fusible, flatten_layers(model))))  # each once
     for layer in layers:
         layer.call = functools.partial(_normalise, layer, layer.call)
     try:
@@ -99,6 +109,7 @@ def _is_fusible(layer):
         and layer.built
         and "call" not in vars(layer)  # fused by a training outside of this one, or somebody's own
         and layer.variable_dtype == "float32"
+        and all(hasattr(layer, name) for name in NORM_INTERNALS)
         and layer.compute_dtype in ("float32", "bfloat16", "float16")
         and layer.input_spec.ndim == 4
         and layer.axis in (-1, 3)

@@ -1,7 +1,8 @@
 """The one training loop, for every strategy: compiled steps, Keras's callbacks, and a state that can be saved anywhere.
 
 `Model.fit` cannot resume within an epoch, weights uneven last batches wrongly under `MirroredStrategy`, fails under
-several workers, and is several times slower on small models. The loop keeps its meaning: penalties, averaging, callbacks.
+several workers, and is several times slower on small models. The loop keeps its meaning in penalties, averaging and
+callbacks.
 """
 
 import contextlib
@@ -13,11 +14,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from mnist_keras._validation import InputError
 from mnist_keras.data.batches import BatchSource, get_batch, to_input
+from mnist_keras.data.splits import Split
 from mnist_keras.data.windows import Windows
 from mnist_keras.models.inspection import input_scale
 from mnist_keras.training.callbacks import CallbackStates, wants_every_step
@@ -59,7 +60,7 @@ class TrainingLoop:
         strategy: The replicas; the batch size must be a multiple of their number.
         source: The training images.
         seed: Of batches, augmentation and dropout.
-        validation: Images and labels as NumPy arrays, or None.
+        validation: The validation images, or None.
         class_weight: Weight of each class in the loss, or None.
         one_hot: Whether the loss wants one-hot rows.
         jit: Whether XLA compiles the steps.
@@ -72,7 +73,7 @@ class TrainingLoop:
         source: BatchSource,
         *,
         seed: int,
-        validation: tuple[np.ndarray, np.ndarray] | None = None,
+        validation: Split | None = None,
         class_weight: Mapping[int, float] | None = None,
         one_hot: bool = False,
         jit: bool = False,
@@ -222,7 +223,7 @@ class TrainingLoop:
             begun = time.perf_counter()
             hooks.on_train_batch_begin(first)
             loss_sum, num_correct = self._run_steps(
-                window.tensors,
+                window.rows,
                 tf.constant(progress.step, tf.int64),
                 tf.constant(num_steps, tf.int64),
                 tf.constant(progress.loss_sum, tf.float32),
@@ -250,11 +251,11 @@ class TrainingLoop:
         for key, value in values.items():
             history.setdefault(key, []).append(value)
 
-    def _steps(self, window, first_step, num_steps, loss_sum, num_correct):
+    def _steps(self, rows, first_step, num_steps, loss_sum, num_correct):
         end, total = first_step + num_steps, tf.distribute.ReduceOp.SUM
 
         def make_batch(step):
-            return self.strategy.run(self._replica_batch, args=(window, step))
+            return self.strategy.run(self._replica_batch, args=(rows, step))
 
         def add_step(step, batch, loss_sum, num_correct):
             # The next batch hangs on nothing that this step changes, so that both are worked on at a time.
@@ -268,15 +269,11 @@ class TrainingLoop:
         start = first_step, make_batch(first_step), loss_sum, num_correct
         return tf.while_loop(lambda step, *_: step < end, add_step, start)[2:]
 
-    def _replica_batch(self, window, step):
+    def _replica_batch(self, rows, step):
         """Returns a replica's share of the images, as the model takes them, and of the labels."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         num_rows = self.source.batch_size // self.strategy.num_replicas_in_sync
-        images, labels, order, start = window
-        source = dataclasses.replace(self.source, images=images, labels=labels)
-        x, y = get_batch(
-            source, self.seed, step, replica * num_rows, num_rows, order=order, order_start=start
-        )
+        x, y = get_batch(self.source, self.seed, step, replica * num_rows, num_rows, rows=rows)
         return self._as_model_input(x), y
 
     def _replica_step(self, batch, step):
@@ -299,15 +296,14 @@ class TrainingLoop:
     def _validate(self, hooks):
         if self.validation is None:
             return {}
-        images, labels = self.validation
         loss_sum, num_correct, logs = 0.0, 0, {}
         hooks.on_test_begin()
-        for batch, start in enumerate(range(0, len(images), VALIDATION_BATCH_SIZE)):
-            rows = slice(start, start + VALIDATION_BATCH_SIZE)
+        for batch, start in enumerate(range(0, len(self.validation), VALIDATION_BATCH_SIZE)):
+            rows = range(start, min(start + VALIDATION_BATCH_SIZE, len(self.validation)))
             hooks.on_test_batch_begin(batch)
-            loss, correct = self._validate_batch(images[rows], labels[rows])
+            loss, correct = self._validate_batch(*self.validation.read(rows))
             loss_sum, num_correct = loss_sum + float(loss), num_correct + int(correct)
-            done = start + len(labels[rows])
+            done = rows.stop
             logs = {"loss": loss_sum / done, "accuracy": num_correct / done}
             hooks.on_test_batch_end(batch, dict(logs))
         hooks.on_test_end(dict(logs))
@@ -339,7 +335,7 @@ def _check_finite(epoch, logs):
 
 
 def _count_correct(labels, outputs):
-    # Of the logits that Keras keeps behind a softmax: leaving the softmax out takes 10 % off a narrow net's step.
+    # Of the logits that Keras keeps behind a softmax: leaving the softmax out takes 10% off a narrow net's step.
     outputs = getattr(outputs, "_keras_logits", outputs)
     predictions = tf.argmax(outputs, axis=-1, output_type=tf.int64)
     return tf.reduce_sum(tf.cast(predictions == tf.cast(labels, tf.int64), tf.int64))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_keras import __version__
-from mnist_keras._files import TEMPORARY, replace_file
+from mnist_keras._files import TEMPORARY, input_errors, replace_file
 from mnist_keras._validation import InputError, invalid
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ class RunDirectory:
         """
         if resume and overwrite:
             raise InputError("Give `resume` or `overwrite`, not both.")
-        with self._unusable("read"):
+        with self._usable("read"):
             self._check_content(resume or overwrite)
             goes_on = self.has_run and (overwrite or not self.is_finished)
-        with self._unusable("written"):
+        with self._usable("written"):
             if goes_on and not os.access(self.path, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -79,7 +79,7 @@ class RunDirectory:
         Raises:
             InputError: If something is, or the directory is a file or cannot be read.
         """
-        with self._unusable("read"):
+        with self._usable("read"):
             if self._holds_something():
                 raise InputError(
                     f"The directory {self.path} is not empty. Choose another one, so that nothing of yours is "
@@ -94,7 +94,7 @@ class RunDirectory:
             InputError: If it cannot be written.
         """
         try:
-            with self._unusable("written"):
+            with self._usable("written"):
                 yield
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
@@ -128,7 +128,7 @@ class RunDirectory:
         Raises:
             InputError: If the directory cannot be written.
         """
-        with self._unusable("written"):
+        with self._usable("written"):
             for name in ("metrics.json", "history.csv", "model.keras"):
                 (self.path / name).unlink(missing_ok=True)
             for directory in (self.checkpoints, self.plots):
@@ -139,17 +139,8 @@ class RunDirectory:
             # Replaced, never missing: without it, what is left here would not be taken for a run.
             self._write_json("config.json", config)
 
-    @contextlib.contextmanager
-    def _unusable(self, verb: str) -> Iterator[None]:
-        """Turns what the file system says of the path into an `InputError`; a full disk is no fault of the input."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise
-            raise InputError(
-                f"The run directory {self.path} cannot be {verb}: {error.strerror}. Choose another one."
-            ) from error
+    def _usable(self, verb: str) -> contextlib.AbstractContextManager[None]:
+        return input_errors(f"The run directory {self.path}", verb, "Choose another one.")
 
     def check_same_run(self, config: Mapping[str, Any]) -> None:
         """Checks that the run here is the one that `config` describes.
@@ -212,19 +203,10 @@ class RunDirectory:
                 raise TypeError
             return content
 
-    @contextlib.contextmanager
-    def _readable(self, name: str) -> Iterator[None]:
-        """Turns what is wrong with a file of the run into an error that names the file."""
-        try:
-            yield
-        except InputError:
-            raise
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            foreign = isinstance(error, LookupError | TypeError)
-            reason = "it is not what a run writes" if foreign else error
-            raise InputError(
-                f"{self.path / name} cannot be read: {reason}. Start the run anew with --overwrite."
-            ) from error
+    def _readable(self, name: str) -> contextlib.AbstractContextManager[None]:
+        advice = "Start the run anew with --overwrite."
+        damage = (ValueError, LookupError, TypeError)
+        return input_errors(self.path / name, "read", advice, also=damage)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         with replace_file(self.path / name) as path:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training, and how many steps run between two looks at them."""
+"""Ctrl-C, SIGTERM and SIGHUP during training, and how many steps run between two looks at them."""
 
 import signal
 import threading
@@ -7,8 +7,13 @@ from typing import Any
 CHUNK_SECONDS = 0.25  # between updates of the progress bar; a read of records apart, the longest wait after Ctrl-C
 
 
+WATCHED = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
 class Interrupted(Exception):  # noqa: N818  (a request, not an error)
-    """SIGINT or SIGTERM came; the state was saved."""
+    """A signal asked the training to end; the state was saved."""
 
     def __init__(self, signal_number: int):
         super().__init__(signal.Signals(signal_number).name)
@@ -33,7 +38,11 @@ class Chunk:
 
 
 class Signals:
-    """Notes SIGINT and SIGTERM, so that the loop ends between two chunks; a second one ends it at once."""
+    """Notes SIGINT, SIGTERM and SIGHUP, so that the loop ends between two chunks; a second one ends it at once.
+
+    A signal that was ignored when the program started stays ignored: `nohup` ignores SIGHUP, and a shell script
+    ignores SIGINT for the commands that it starts in the background.
+    """
 
     def __init__(self):
         self.received = 0
@@ -41,10 +50,9 @@ class Signals:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if (
-                    signal.getsignal(number) is not None
-                ):  # else not set from Python: cannot be given back
+            for number in WATCHED:
+                # None: a handler from outside of Python, which could not be given back.
+                if signal.getsignal(number) not in (None, signal.SIG_IGN):
                     self._before[number] = signal.signal(number, self._note)
         return self
 

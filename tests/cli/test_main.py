@@ -108,7 +108,7 @@ WRONG = {
     "strategy": ([*TRAIN, "--strategy", "mirorred"], "invalid choice: 'mirorred'"),
     "both": ([*TRAIN, "--resume", "--overwrite"], "--overwrite: not allowed with argument"),
     "model": (["train", "mlp128"], "Unknown model 'mlp128'. Did you mean 'mlp_128'?"),
-    "data set": (["train", "mlp_128", "--data", "mnits"], "Did you mean 'mnist'?"),
+    "dataset": (["train", "mlp_128", "--data", "mnits"], "Did you mean 'mnist'?"),
     "epochs": (
         ["train", "mlp_128", "--epochs", "-3"],
         "Invalid `epochs`. Expected a whole number of at least 1. Received: -3.",
@@ -361,7 +361,7 @@ def test_demo_trains_reports_shows_and_draws(run, monkeypatch, empty_folder):
     assert "  runs/mlp_128_64_dropout-1/plots/confusion_matrix.png" in pictures
     assert all((empty_folder / picture.strip()).is_file() for picture in pictures)
     accuracy = RunDirectory("runs/mlp_128_64_dropout-1").read_metrics()["accuracy"]
-    assert accuracy > 0.93  # 97.5 % is usual
+    assert accuracy > 0.93  # 97.5% is usual
 
 
 def test_doctor(run):
@@ -458,7 +458,7 @@ def test_unlabelled_data_alone_is_refused(run, empty_folder):
     for arguments in (["train", "mlp_128"], ["evaluate", "mlp_128"]):
         status, out, err = run(*arguments, "--data", "test.csv")
         assert (status, out) == (2, "")
-        assert "test.csv holds 2 images without labels. Expected labelled ones, to train" in err
+        assert "test.csv holds 2 images without labels. Expected labeled ones, to train" in err
     assert not (empty_folder / "runs").exists()
 
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mnist_keras.data.batches import epoch_order, get_batch, make_batch_source
+from mnist_keras.data.splits import as_split
 
 N, BATCH = 50, 8  # six whole batches in an epoch, two images left over
 EVERYTHING = {"rotation": 10, "shift": 2, "zoom": 0.1, "elastic_alpha": 24, "erasing": 0.5}
@@ -18,7 +19,7 @@ def arrays():
 
 @pytest.mark.parametrize("augmentation", [None, EVERYTHING])
 def test_slices_equal_the_whole(arrays, augmentation):
-    source = make_batch_source(*arrays, batch_size=BATCH, augmentation=augmentation)
+    source = make_batch_source(as_split(*arrays), batch_size=BATCH, augmentation=augmentation)
     # A convolution, which the elastic distortion is smoothed by, rounds by the number of its rows.
     tolerance = 1e-6 if augmentation else 0
     for parts in (1, 2, 4):
@@ -32,7 +33,7 @@ def test_slices_equal_the_whole(arrays, augmentation):
 
 
 def test_the_step_may_be_a_tensor_in_a_compiled_function(arrays):
-    source = make_batch_source(*arrays, batch_size=BATCH, augmentation="affine")
+    source = make_batch_source(as_split(*arrays), batch_size=BATCH, augmentation="affine")
 
     @tf.function
     def batch(step, first_row):
@@ -48,7 +49,7 @@ def test_the_step_may_be_a_tensor_in_a_compiled_function(arrays):
 
 def test_the_order_of_an_epoch_is_a_permutation():
     images, labels = np.zeros((100, 9, 7), np.uint8), np.zeros(100, np.int64)
-    source = make_batch_source(images, labels, batch_size=25)
+    source = make_batch_source(as_split(images, labels), batch_size=25)
     orders = [epoch_order(source, 0, epoch).numpy() for epoch in range(3)]
     for order in orders:
         assert order.dtype == np.int64

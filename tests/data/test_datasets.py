@@ -21,14 +21,14 @@ from data_files import (
     write_idx_set,
     write_npz,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from mnist_keras._validation import InputError
 from mnist_keras.data import datasets, downloads
 from mnist_keras.data.catalog import DATASETS
-from mnist_keras.data.datasets import ImageData, NotFoundError, find_data, load_data
+from mnist_keras.data.datasets import NotFoundError, find_data, load_data
 from mnist_keras.data.downloads import DownloadError
+from mnist_keras.data.image_data import ImageData
 
 DATA_DIR = os.environ.get("MNIST_KERAS_DATA_DIR")
 ARRAYS = small_arrays()
@@ -121,7 +121,7 @@ def test_unlabelled_images_alone_are_none_to_train_on(tmp_path):
     path = write_csv(tmp_path / "test.csv", ARRAYS["test_images"])
     with pytest.raises(
         InputError,
-        match=r"test.csv holds 6 images without labels. Expected labelled ones, to train or to evaluate on;",
+        match=r"test.csv holds 6 images without labels. Expected labeled ones, to train or to evaluate on;",
     ):
         load_data(path).with_test_split()
 
@@ -138,7 +138,7 @@ def test_digits():
 
 def test_importing_loads_nothing_heavy():
     heavy = {"tensorflow", "tensorflow_datasets", "keras", "PIL", "sklearn"}
-    code = f"import sys, mnist_keras.datasets; print(set(sys.modules) & {heavy})"
+    code = f"import sys, mnist_keras.data.datasets; print(set(sys.modules) & {heavy})"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
 
@@ -249,7 +249,7 @@ def test_mnist_never_falls_back_and_says_where_to_put_what(tmp_path, monkeypatch
         load_data("mnist")
     assert str(caught.value) == (
         "MNIST was not found on this machine and could not be downloaded (no connection to anywhere). "
-        "Put its files into a directory and pass that as `data_dir` (--data-dir), or name it in the "
+        "Put its files into a directory and pass it as `data_dir` (--data-dir), or name it in the "
         "environment variable MNIST_KERAS_DATA_DIR. Expected train-images-idx3-ubyte, "
         "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each with or without "
         ".gz. Or mnist.npz."
@@ -329,7 +329,7 @@ def test_unknown_name():
     with pytest.raises(InputError) as caught:
         load_data("fashon_mnist")
     assert str(caught.value).startswith(
-        "Unknown data set 'fashon_mnist'. Did you mean 'fashion_mnist'? Expected one"
+        "Unknown dataset 'fashon_mnist'. Did you mean 'fashion_mnist'? Expected one"
     )
     assert f"there is none at {Path('fashon_mnist').absolute()}." in str(caught.value)
 
@@ -337,14 +337,14 @@ def test_unknown_name():
 def test_a_path_that_cannot_be():
     with pytest.raises(InputError, match=r"x cannot be read: File name too long\."):
         load_data("x" * 300)
-    with pytest.raises(InputError, match=r"Unknown data set '~no-such-user/data'\."):
+    with pytest.raises(InputError, match=r"Unknown dataset '~no-such-user/data'\."):
         load_data("~no-such-user/data")
 
 
 @pytest.mark.parametrize("name", [None, 5, ""])
 def test_no_name(name):
     with pytest.raises(
-        InputError, match=r"Invalid `name`. Expected the name of a data set or a path"
+        InputError, match=r"Invalid `name`. Expected the name of a dataset or a path"
     ):
         load_data(name)
 

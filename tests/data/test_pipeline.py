@@ -11,6 +11,7 @@ from mnist_keras._validation import InputError
 from mnist_keras.data.augmentation.transforms import AUGMENTATIONS
 from mnist_keras.data.batches import get_batch, make_batch_source
 from mnist_keras.data.pipeline import MEAN, STANDARD_DEVIATION, make_dataset
+from mnist_keras.data.splits import as_split
 
 N, BATCH = 50, 8  # six whole batches in an epoch, two images left over
 EVERYTHING = {"rotation": 10, "shift": 2, "zoom": 0.1, "elastic_alpha": 24, "erasing": 0.5}
@@ -38,7 +39,7 @@ def test_training_batches_are_those_of_get_batch(arrays, augmentation):
     dataset = make_dataset(
         *arrays, batch_size=BATCH, training=True, seed=5, augmentation=augmentation
     )
-    source = make_batch_source(*arrays, batch_size=BATCH, augmentation=augmentation)
+    source = make_batch_source(as_split(*arrays), batch_size=BATCH, augmentation=augmentation)
     expected = [get_batch(source, 5, step) for step in range(14)]
     assert_same(take(dataset, 14), [(x.numpy(), y.numpy()) for x, y in expected])
 
@@ -86,8 +87,13 @@ def test_images_keep_their_labels(arrays):
 
 def test_augmentation_none_is_no_augmentation(arrays):
     for nothing in (None, "none", {}):
-        assert make_batch_source(*arrays, batch_size=8, augmentation=nothing).augmentation is None
-    augmentation = make_batch_source(*arrays, batch_size=8, augmentation="affine").augmentation
+        assert (
+            make_batch_source(as_split(*arrays), batch_size=8, augmentation=nothing).augmentation
+            is None
+        )
+    augmentation = make_batch_source(
+        as_split(*arrays), batch_size=8, augmentation="affine"
+    ).augmentation
     assert augmentation == AUGMENTATIONS["affine"]
 
 

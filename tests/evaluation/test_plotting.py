@@ -8,12 +8,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mnist_keras._validation import InputError
+from mnist_keras.data.splits import as_split
+from mnist_keras.evaluation.image_plots import plot_errors, plot_predictions
 from mnist_keras.evaluation.metrics import evaluate_predictions
 from mnist_keras.evaluation.plotting import (
     plot_confusion_matrix,
-    plot_errors,
     plot_history,
-    plot_predictions,
     plot_reliability,
     save_plots,
 )
@@ -98,7 +98,7 @@ def test_confusion_matrix_is_readable_at_any_number_of_classes(
     ax = plot_confusion_matrix(labels, probabilities, class_names=names, normalize=normalize)
     assert len(ax.get_xticklabels()) == len(ax.get_yticklabels()) == num_classes
     assert bool(ax.texts) == annotated
-    assert (len(ax.figure.axes) == 2) != annotated  # a colour bar where there are no numbers
+    assert (len(ax.figure.axes) == 2) != annotated  # a color bar where there are no numbers
     assert_text_is_apart(ax)
 
 
@@ -236,7 +236,9 @@ def test_save_plots_writes_png_files(tmp_path):
     images, labels, probabilities = random_case(num_examples=50)
     evaluation = evaluate_predictions(labels, probabilities)
     folder = tmp_path / "run" / "plots"
-    paths = save_plots(folder, history=HISTORY, images=images, evaluation=evaluation)
+    paths = save_plots(
+        folder, history=HISTORY, examples=as_split(images, labels), evaluation=evaluation
+    )
     assert sorted(path.name for path in paths) == [
         "confusion_matrix.png",
         "confusion_matrix_normalized.png",
@@ -250,7 +252,14 @@ def test_save_plots_writes_png_files(tmp_path):
         header = path.read_bytes()[:24]
         assert header.startswith(b"\x89PNG")
         assert int.from_bytes(header[16:20], "big") == 800  # pixels wide, as a README shows it
-    assert len(save_plots(folder, history=None, images=images, evaluation=evaluation)) == 5
+    assert (
+        len(
+            save_plots(
+                folder, history=None, examples=as_split(images, labels), evaluation=evaluation
+            )
+        )
+        == 5
+    )
 
 
 def test_a_plot_that_cannot_be_written_is_not_left_half(tmp_path, monkeypatch):
@@ -263,7 +272,7 @@ def test_a_plot_that_cannot_be_written_is_not_left_half(tmp_path, monkeypatch):
 
     monkeypatch.setattr(FigureCanvasAgg, "print_figure", fail)
     with pytest.raises(OSError, match="No space left on device"):
-        save_plots(tmp_path, history=None, images=images, evaluation=evaluation)
+        save_plots(tmp_path, history=None, examples=as_split(images, labels), evaluation=evaluation)
     assert not list(tmp_path.iterdir())
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
-from mnist_keras.data.datasets import make_image_data
+from mnist_keras.data.image_data import from_arrays
 from mnist_keras.evaluation.evaluate import evaluate, evaluate_test
 from mnist_keras.inference import prediction
 from mnist_keras.inference.prediction import predict_probabilities
@@ -150,19 +150,17 @@ def test_evaluate_is_the_evaluation_of_the_probabilities(images):
 
 
 def image_data(images, labels):
-    return make_image_data(images, labels, images, labels, name="drawings", source="memory")
+    return from_arrays(images, labels, images, labels, name="drawings", source="memory")
 
 
 def test_names_of_classes_that_the_data_lack_are_their_numbers(images):
-    data = make_image_data(
+    data = from_arrays(
         *(images, np.arange(37) % 2) * 2, ("cat", "dog"), name="pets", source="memory"
     )
     evaluation = evaluate_test(net(num_classes=4), data)
     assert evaluation.class_names == ("cat", "dog", "2", "3")
     assert evaluation.dataset == "pets"
-    few = make_image_data(
-        *(images, np.zeros(37, int)) * 2, tuple("abcd"), name="few", source="memory"
-    )
+    few = from_arrays(*(images, np.zeros(37, int)) * 2, tuple("abcd"), name="few", source="memory")
     assert evaluate_test(net(num_classes=2), few).class_names == ("a", "b")
 
 
@@ -181,7 +179,7 @@ BAD = {
         lambda x, y: predict_probabilities(net(), x[0]),
         "Add an axis to a single image, image[None]; fold flat rows, images.reshape(-1, 28, 28).",
     ),
-    "colours": (
+    "colors": (
         lambda x, y: predict_probabilities(net(), np.stack([x] * 3, axis=-1)),
         "Invalid `images`. Expected shape (n, height, width) or (n, height, width, 1). "
         "Received: shape=(37, 28, 28, 3), dtype=uint8.",
@@ -206,7 +204,7 @@ BAD = {
     ),
     "label range": (
         lambda x, y: evaluate(net(num_classes=5), x, y),
-        "Invalid `labels`. Expected values in [0, 4]. Received: minimum=0, maximum=9.",
+        "The model 'mlp' has 5 classes, and the data has an image of class 9. Expected labels in [0, 4]",
     ),
     "one-hot": (
         lambda x, y: evaluate(net(), x, np.eye(10)[y]),
@@ -214,7 +212,7 @@ BAD = {
     ),
     "more classes in the data than in the net": (
         lambda x, y: evaluate_test(net(num_classes=5, name="narrow"), image_data(x, y)),
-        "The model 'narrow' has 5 classes, and drawings has a test image of class 9 (9). Expected labels in "
+        "The model 'narrow' has 5 classes, and drawings has an image of class 9. Expected labels in "
         "[0, 4]: choose data with the classes that the model was trained on, or another model.",
     ),
     "a name instead of a model": (

@@ -53,7 +53,8 @@ def test_every_registered_net_has_weights_for_mnist():
 def test_a_card_is_complete_and_true(name, dataset):
     card = pretrained.load_card(name, dataset)
     spec = mk.get_model_spec(name)
-    single = spec.member is None
+    single = spec.trained_as == spec.name
+    num_members = 1 if single else spec.num_members
     assert {key: type(value) for key, value in card.items()} == CARD | {
         "seed": int if single else list
     }
@@ -66,13 +67,13 @@ def test_a_card_is_complete_and_true(name, dataset):
         assert card["seed"] == 0, "not a seed that was picked"
     else:
         assert card["seed"] == list(range(spec.num_members))
-        recipe = spec.member
+        recipe = spec.trained_as
         options = f"--recipes {recipe} --seeds {spec.num_members} --out OUT"
         assert card["command"] == f"python benchmarks/accuracy.py --data-dir DIR {options}"
     assert card["recipe"] == RECIPES[recipe].to_dict()
     assert {"mnist_keras", "python", "tensorflow", "keras", "numpy"} == set(card["versions"])
     assert card["data_license"].startswith(LICENSED[dataset]) and card["hardware"]
-    assert 0 < card["train_seconds"] < 1800 * spec.num_members
+    assert 0 < card["train_seconds"] < 1800 * num_members
 
     model = mk.create_model(name, weights=dataset)
     assert card["num_parameters"] == spec.num_parameters == model.count_params()
@@ -138,7 +139,7 @@ def test_a_card_gives_the_accuracy_on_the_test_images(load, name, dataset):
 
 @pytest.fixture
 def directory(tmp_path, monkeypatch):
-    """Weights of one net for two data sets."""
+    """Weights of one net for two datasets."""
     monkeypatch.setattr(pretrained, "WEIGHTS_DIRECTORY", tmp_path)
     for seed, (stem, dataset) in enumerate(
         [("mlp_128", "mnist"), ("mlp_128-fashion_mnist", "fashion_mnist")]

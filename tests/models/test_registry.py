@@ -10,7 +10,7 @@ from errors import error_of
 
 import mnist_keras as mk
 from mnist_keras.models.recipes import RECIPES
-from mnist_keras.models.registry import MODELS, is_wide
+from mnist_keras.models.registry import MODELS
 from mnist_keras.training.devices import precision_policy
 
 NAMES = mk.list_models()
@@ -206,8 +206,7 @@ def test_claims_are_those_of_the_sources():
 
 
 def test_bfloat16_speeds_up_all_nets_but_the_smallest():
-    assert [name for name in NAMES if not is_wide(name)] == ["softmax_regression"]
-    assert not is_wide(mk.create_model("lenet5")), "a model was built in a precision already"
+    assert [name for name in NAMES if not MODELS[name].is_wide] == ["softmax_regression"]
 
 
 def test_list_models_takes_a_pattern():

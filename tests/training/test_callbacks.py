@@ -146,7 +146,7 @@ def test_a_chunk_that_the_epoch_cuts_short_makes_the_next_no_longer():
     assert chunk.num_steps == num_steps // 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_noted_and_the_handlers_come_back(number):
     before = signal.getsignal(number)
     with Signals() as signals:
@@ -156,6 +156,19 @@ def test_a_signal_is_noted_and_the_handlers_come_back(number):
         assert signal.getsignal(number) is before, "a second one ends the process at once"
     assert signal.getsignal(number) is before
     assert str(Interrupted(signals.received)) == signal.Signals(number).name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_is_ignored_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)  # as `nohup` and background jobs of scripts do
+    try:
+        with Signals() as signals:
+            os.kill(os.getpid(), number)
+            assert signal.getsignal(number) is signal.SIG_IGN
+        assert not signals.received
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_second_ctrl_c_is_not_held_back():

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import mnist_keras as mk
+from mnist_keras.training import fused_ops
 from mnist_keras.training.devices import precision_policy
 from mnist_keras.training.fused_ops import fused_adam, fused_batch_norm
 
@@ -80,6 +81,29 @@ def test_other_optimizers_are_left_as_they_are(name):
         np.testing.assert_array_equal(our, their)
 
 
+@pytest.fixture
+def renamed(monkeypatch, request):
+    """A Keras in which one of the attributes that the fused kernels use has another name."""
+    there = lambda thing, name: name != request.param and hasattr(thing, name)  # noqa: E731
+    monkeypatch.setattr(fused_ops, "hasattr", there, raising=False)
+
+
+@pytest.mark.parametrize("renamed", fused_ops.ADAM_INTERNALS, indirect=True)
+def test_without_an_internal_of_adam_keras_updates(renamed):
+    ours, operations = updated(OPTIMIZERS["plain"](), fused=True)
+    theirs, _ = updated(OPTIMIZERS["plain"](), fused=False)
+    assert "ResourceApplyAdam" not in operations
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(our, their)
+
+
+@pytest.mark.parametrize("renamed", fused_ops.NORM_INTERNALS, indirect=True)
+def test_without_an_internal_of_batch_normalization_keras_normalizes(renamed):
+    model = keras.Sequential([keras.Input((6, 6, 3)), keras.layers.BatchNormalization()])
+    with fused_batch_norm(model):
+        assert "call" not in vars(model.layers[0])
+
+
 def test_rows_of_an_embedding_are_updated_by_keras():
     results = []
     for fused in (True, False):
@@ -121,10 +145,10 @@ def test_replicas_are_updated_alike():
             np.testing.assert_allclose(replica.numpy(), np.array(theirs), atol=1e-6)
 
 
-# Batch normalisation.
+# Batch normalization.
 
 
-def normalised(arguments, *, policy="float32", shape=(6, 6, 3), training=True, jit=False):
+def normalized(arguments, *, policy="float32", shape=(6, 6, 3), training=True, jit=False):
     """Returns, by the fused kernel and by Keras, outputs, gradients and weights after two steps, and the operations."""
     rng = np.random.default_rng(2)
     images = tf.constant(3 * rng.normal(size=(16, *shape)).astype("float32") + 1)
@@ -161,7 +185,7 @@ def normalised(arguments, *, policy="float32", shape=(6, 6, 3), training=True, j
 )
 def test_images_are_normalised_as_by_keras(arguments, channels, policy, jit):
     shape = 6, 6, channels
-    (ours, fused), (theirs, plain) = normalised(arguments, shape=shape, policy=policy, jit=jit)
+    (ours, fused), (theirs, plain) = normalized(arguments, shape=shape, policy=policy, jit=jit)
     assert (fused, plain) == (True, False)
     tolerance = 1e-5 if policy == "float32" else 2e-2  # two steps of bfloat16, at values up to 4
     for our, their in zip(ours, theirs, strict=True):
@@ -184,7 +208,7 @@ def test_images_are_normalised_as_by_keras(arguments, channels, policy, jit):
     ],
 )
 def test_other_batch_norms_are_left_as_they_are(arguments, shape, training):
-    (ours, fused), (theirs, _) = normalised(arguments, shape=shape, training=training)
+    (ours, fused), (theirs, _) = normalized(arguments, shape=shape, training=training)
     assert not fused
     for our, their in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(our, their)

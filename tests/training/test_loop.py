@@ -12,8 +12,8 @@ import tensorflow as tf
 
 import mnist_keras as mk
 from mnist_keras.data.batches import make_batch_source
-from mnist_keras.training import loop
-from mnist_keras.training import train as train_module
+from mnist_keras.data.splits import as_split
+from mnist_keras.training import loop, train as train_module
 from mnist_keras.training.compile import compile_model
 from mnist_keras.training.train import train
 
@@ -176,9 +176,9 @@ def test_each_replica_has_the_images_on_its_device(data, two_cpus):
     with two_cpus.scope():
         model = net()
         compile_model(model, mk.Recipe(), 1)
-        source = make_batch_source(images, labels, batch_size=32)
+        source = make_batch_source(as_split(images, labels), batch_size=32)
     steps = loop.TrainingLoop(model, two_cpus, source, seed=0)
-    for values in steps._windows.at(0).tensors[:2]:
+    for values in steps._windows.at(0).rows[:2]:
         copies = two_cpus.experimental_local_results(values)
         assert [copy.device[-5:] for copy in copies] == ["CPU:0", "CPU:1"]
 

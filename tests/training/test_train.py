@@ -14,7 +14,8 @@ import tensorflow as tf
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
-from mnist_keras.data.datasets import load_data, make_image_data
+from mnist_keras.data.datasets import load_data
+from mnist_keras.data.image_data import from_arrays
 from mnist_keras.data.pipeline import make_dataset
 from mnist_keras.training.devices import precision_policy
 from mnist_keras.training.train import train
@@ -28,7 +29,7 @@ def digits():
 
 
 def small_data(digits, n=256):
-    return make_image_data(
+    return from_arrays(
         digits.train_images[:n],
         digits.train_labels[:n],
         digits.test_images,
@@ -569,7 +570,7 @@ def test_bad_data_has_a_clear_error(digits):
         ((x[:0], y[:0]), "at least one image"),
         (np.zeros(3), "Invalid `data`"),
         (((x, y, x), (x, y)), "Invalid `data`. Expected a name, a path, an ImageData, (images, "),
-        ("mnits", "Unknown data set 'mnits'. Did you mean 'mnist'?"),
+        ("mnits", "Unknown dataset 'mnits'. Did you mean 'mnist'?"),
     ]:
         with pytest.raises(InputError) as caught:
             train("mlp_128", data, verbose=0)

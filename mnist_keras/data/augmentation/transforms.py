@@ -209,19 +209,19 @@ def _source_of_affine(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns where each pixel comes from: x and y of shape `(b, height, width)`.
 
-    The picture is zoomed, slanted and turned about its centre, counter-clockwise as one sees it, and
+    The picture is zoomed, slanted and turned about its center, counter-clockwise as one sees it, and
     then shifted; each pixel looks back along that way.
     """
     radians = np.pi / 180
     angle = draws[0] * (augmentation.rotation * radians)
     slant = tf.tan(draws[1] * (augmentation.shear * radians))
     size = 1 + draws[2] * augmentation.zoom
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
-    x = tf.range(width, dtype=tf.float32) - centre_x - draws[3] * augmentation.shift
-    y = tf.range(height, dtype=tf.float32)[:, None] - centre_y - draws[4] * augmentation.shift
+    center_x, center_y = (width - 1) / 2, (height - 1) / 2
+    x = tf.range(width, dtype=tf.float32) - center_x - draws[3] * augmentation.shift
+    y = tf.range(height, dtype=tf.float32)[:, None] - center_y - draws[4] * augmentation.shift
     cosine, sine = tf.cos(angle), tf.sin(angle)
     x, y = cosine * x - sine * y, sine * x + cosine * y
-    return (x + slant * y) / size + centre_x, y / size + centre_y
+    return (x + slant * y) / size + center_x, y / size + center_y
 
 
 def _smooth(noise: tf.Tensor, sigma: float) -> tf.Tensor:
@@ -241,7 +241,7 @@ def _sample(images: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """Reads images at fractional positions, bilinearly; beyond the border they are 0."""
     rows, (height, width) = tf.shape(images)[0], images.shape[1:3]
     # A border of zeros stands for everything outside: one pixel before, two after, so that the
-    # right and lower neighbours of the farthest position exist as well.
+    # right and lower neighbors of the farthest position exist as well.
     x = tf.clip_by_value(x, -1.0, float(width))
     y = tf.clip_by_value(y, -1.0, float(height))
     left, top = tf.floor(x), tf.floor(y)

@@ -60,7 +60,7 @@ def _read_class_folders(
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """Reads a picture as a grey `uint8` array of shape `(28, 28)`.
+    """Reads a picture as a gray `uint8` array of shape `(28, 28)`.
 
     A larger, smaller or oblong one is resized to that. Its ground is not inverted. A transparent one
     is laid on black if its ink is light and on white if its ink is dark.
@@ -90,9 +90,9 @@ def read_picture(path: Path) -> np.ndarray:
 def _on_contrasting_ground(picture: Any) -> Any:
     from PIL import Image
 
-    grey, alpha = (np.asarray(band, np.float32) for band in picture.split())
-    ground = 0 if (grey * alpha).sum() > 127.5 * alpha.sum() else 255
-    return Image.fromarray((ground + (grey - ground) * alpha / 255).round().astype(np.uint8))
+    gray, alpha = (np.asarray(band, np.float32) for band in picture.split())
+    ground = 0 if (gray * alpha).sum() > 127.5 * alpha.sum() else 255
+    return Image.fromarray((ground + (gray - ground) * alpha / 255).round().astype(np.uint8))
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:

@@ -54,7 +54,7 @@ def transformed(image, *, rotation=0.0, shear=0.0, zoom=0.0, shift_x=0.0, shift_
 def test_parameters_of_nothing_return_the_image_to_the_bit(images):
     image = images[0, ..., 0].numpy()
     np.testing.assert_array_equal(transformed(image), image)
-    odd = image[:27, :21]  # other sizes have their centre on a pixel or beside it
+    odd = image[:27, :21]  # other sizes have their center on a pixel or beside it
     np.testing.assert_array_equal(transformed(odd), odd)
 
 

@@ -115,10 +115,10 @@ def test_jpeg(tmp_path):
     assert np.abs(image.astype(int) - smooth).max() <= 4
 
 
-def test_colour_becomes_grey(tmp_path):
-    colour = np.zeros((28, 28, 3))
-    colour[..., 1] = 200
-    image = read_picture(save(tmp_path / "a.png", colour))
+def test_color_becomes_grey(tmp_path):
+    color = np.zeros((28, 28, 3))
+    color[..., 1] = 200
+    image = read_picture(save(tmp_path / "a.png", color))
     assert image.dtype == np.uint8
     assert set(image.ravel()) == {117}  # ITU-R 601: 0.587 * 200
 
@@ -144,7 +144,7 @@ def test_transparency_is_laid_on_the_ground_that_shows_the_ink(tmp_path, ink, gr
     assert image[0, 0] == ground + round((ink - ground) / 5)
 
 
-def test_palette_with_a_transparent_colour(tmp_path):
+def test_palette_with_a_transparent_color(tmp_path):
     picture = Image.fromarray(np.full((28, 28), 1, np.uint8), "P")
     picture.putpalette([0, 0, 0, 255, 255, 255])
     picture.putpixel((0, 0), 0)

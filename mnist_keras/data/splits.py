@@ -1,0 +1,190 @@
+"""One type for labeled images, in memory or on disk.
+
+Whoever has a split asks for its length, its shape, its classes and for rows of it. Only what makes batches looks at
+`in_memory`, to gather whole epochs at once.
+"""
+
+import abc
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mnist_keras._validation import (
+    check_class_names,
+    check_images,
+    check_integer,
+    check_labels,
+    invalid,
+)
+from mnist_keras.data.catalog import idx_sha256
+
+MAX_LABEL = 65_535  # of any images; a higher number is no class, but a row number, say
+
+
+class Split(abc.ABC):
+    """Labeled gray images of one size.
+
+    Attributes:
+        name: What the images are called in reports and errors.
+        class_names: The name of each label.
+        shape: The shape of all images together: `(n, height, width)`.
+        in_memory: Whether `images` and `labels` are arrays already.
+    """
+
+    in_memory = False
+    name: str
+    class_names: tuple[str, ...]
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """The shape of one image as a model takes it: `(height, width, 1)`."""
+        return (*self.shape[1:], 1)
+
+    @property
+    def is_labeled(self) -> bool:
+        """Whether the images have labels."""
+        return True
+
+    @property
+    def images(self) -> np.ndarray:
+        """All images, of shape `(n, height, width)`; a split on disk reads them all."""
+        return self.read(range(len(self)))[0]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """All labels, int64 of shape `(n,)`; a split on disk reads all images for them."""
+        return self.read(range(len(self)))[1]
+
+    @abc.abstractmethod
+    def read(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Reads rows.
+
+        Args:
+            rows: Their numbers, in any order.
+
+        Returns:
+            Images of shape `(len(rows), height, width)`, uint8, or float32 in [0, 1]; and labels, int64 of shape
+            `(len(rows),)`.
+
+        Raises:
+            InputError: If a row does not exist or cannot be read.
+        """
+
+    @abc.abstractmethod
+    def without_last(self, count: int) -> "Split":
+        """Returns the same images without the last `count`."""
+
+    @abc.abstractmethod
+    def sha256(self, part: str) -> dict[str, str]:
+        """Returns hashes of the content by name; the names begin with `part`."""
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> "ArraySplit":
+        """Returns some rows, in memory."""
+        images, labels = self.read(rows)
+        return ArraySplit(images, labels, self.class_names, self.name)
+
+
+class ArraySplit(Split):
+    """Images in memory; `as_split` checks arrays and makes one.
+
+    Args:
+        images: Array of shape `(n, height, width)`: uint8, or float32 in [0, 1].
+        labels: int64 array of shape `(n,)`; None for unlabeled images.
+        class_names: The name of each label.
+        name: What the images are called.
+    """
+
+    in_memory = True
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        class_names: tuple[str, ...],
+        name: str = "",
+    ):
+        self._images, self._labels = images, labels
+        self.class_names, self.name = class_names, name
+
+    @property
+    def shape(self) -> tuple[int, int, int]:  # type: ignore[override]
+        n, height, width = self._images.shape
+        return n, height, width
+
+    @property
+    def is_labeled(self) -> bool:
+        return self._labels is not None
+
+    @property
+    def images(self) -> np.ndarray:
+        return self._images
+
+    @property
+    def labels(self) -> np.ndarray | None:  # type: ignore[override]
+        return self._labels
+
+    def read(self, rows: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+        if isinstance(rows, range) and rows.step == 1:  # a view, not a copy
+            index: Any = slice(rows.start, rows.stop)
+        else:
+            index = np.fromiter(rows, np.int64)
+        labels = self._labels if self._labels is None else self._labels[index]
+        return self._images[index], labels  # type: ignore[return-value]
+
+    def without_last(self, count: int) -> "ArraySplit":
+        check_integer("count", count, minimum=0, maximum=len(self) - 1)
+        return self.take(range(len(self) - count))
+
+    def sha256(self, part: str) -> dict[str, str]:
+        arrays = {f"{part}_images": self._images, f"{part}_labels": self._labels}
+        return {key: idx_sha256(x) for key, x in arrays.items() if x is not None and len(x)}
+
+
+def as_split(
+    images: Any,
+    labels: ArrayLike | None = None,
+    *,
+    name: str = "",
+    class_names: Sequence[str] | None = None,
+    part: str = "",
+) -> Split:
+    """Returns labeled images as a split; the one place where they are checked.
+
+    Args:
+        images: A split, which has its labels; or an array of shape `(n, height, width)` or `(n, height, width, 1)`,
+            uint8, or floats in [0, 1].
+        labels: Integer array of shape `(n,)`; None with a split.
+        name: What arrays are called in reports.
+        class_names: A name for each label of arrays; "0", "1", ... up to the highest label if None.
+        part: What the arguments are called in errors: "train" for `train_images` and `train_labels`.
+
+    Raises:
+        InputError: If the images or labels are not legal.
+    """
+    prefix = f"{part}_" if part else ""
+    if isinstance(images, Split):
+        if labels is not None:
+            raise invalid(
+                f"{prefix}labels",
+                expected="None with a split, which has its labels",
+                received=type(labels).__name__,
+            )
+        return images
+    images = check_images(images, name=f"{prefix}images")
+    limit = MAX_LABEL + 1 if class_names is None else len(class_names)
+    labels = check_labels(
+        labels, num_examples=len(images), num_classes=limit, name=f"{prefix}labels"
+    )
+    names = check_class_names(class_names, num_classes=int(labels.max(initial=-1)) + 1)
+    return ArraySplit(images, labels, names, name)

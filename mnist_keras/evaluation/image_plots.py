@@ -1,0 +1,124 @@
+"""Draws images with what a model says about them."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from mnist_keras._validation import (
+    check_class_names,
+    check_images,
+    check_integer,
+    check_labels,
+    check_probabilities,
+    invalid,
+)
+from mnist_keras.evaluation.figures import MAX_FONT, MIN_FONT, VERMILION, WIDTH, new_axes, shorten
+
+GRID_COLUMNS, GRID_IMAGES = 6, 24
+PITCH = 1.34  # height of an image with two lines of text, in image widths
+
+
+def plot_predictions(
+    images: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    class_names: Iterable[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws the first 24 images with predicted class, its probability and the true class.
+
+    Args:
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`, `uint8` or float.
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        labels: Integer array of shape `(n,)`, or None where the true classes are unknown.
+        class_names: A name for each class, or None for "0", "1", ...
+        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+    """
+    grid = _check_grid(images, probabilities, labels, class_names)
+    ax = _draw_grid(grid, range(min(GRID_IMAGES, len(grid.images))), ax)
+    ax.set_title("Predicted class and its probability" + ("" if labels is None else ", true class"))
+    return ax
+
+
+def plot_errors(
+    images: ArrayLike,
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    class_names: Iterable[str] | None = None,
+    max_errors: int = GRID_IMAGES,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws the `max_errors` wrong predictions of highest probability, of what `plot_predictions` takes."""
+    max_errors = check_integer("max_errors", max_errors, minimum=1)
+    labels = check_labels(labels)
+    grid = _check_grid(images, probabilities, labels, class_names)
+    errors = worst_errors(labels, grid.probabilities)
+    return draw_errors(grid.images[errors[:max_errors]], grid, errors, ax)
+
+
+def worst_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Returns the rows of the wrong predictions, that of highest probability first."""
+    errors = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return errors[np.argsort(-probabilities[errors].max(axis=1), kind="stable")]
+
+
+class _Grid(NamedTuple):
+    images: np.ndarray
+    probabilities: np.ndarray
+    labels: np.ndarray | None
+    class_names: tuple[str, ...]
+
+
+def draw_errors(images, scored, errors, ax) -> Axes:
+    """Draws the images of the first of `errors`, which are rows of what was scored."""
+    shown = errors[: len(images)]
+    labels, probabilities = scored.labels[shown], scored.probabilities[shown]
+    ax = _draw_grid(_Grid(images, probabilities, labels, scored.class_names), range(len(shown)), ax)
+    title = f"Most confident errors: {len(shown)} of {len(errors):,}"
+    ax.set_title(title if len(shown) else f"No errors in {len(scored.labels):,} images")
+    return ax
+
+
+def _draw_grid(grid: _Grid, shown: range, ax: Axes | None) -> Axes:
+    images, probabilities, labels, names = grid
+    columns = min(GRID_COLUMNS, len(shown))
+    rows = max(-(-len(shown) // GRID_COLUMNS), 0.5)  # without images there is only the title
+    ax = new_axes(ax, height=(WIDTH - 0.2) / GRID_COLUMNS * PITCH * rows + 0.3)
+    cell = ax.bbox.width / GRID_COLUMNS  # pixels
+    font = float(np.clip(72 * cell / ax.figure.dpi / 10, MIN_FONT, MAX_FONT))
+    high = 255 if images.dtype == np.uint8 else 1
+    for place, index in enumerate(shown):
+        row, column = divmod(place, GRID_COLUMNS)
+        height, width = np.array(images.shape[1:]) / max(images.shape[1:]) * 0.92 / 2
+        x, y = column + 0.5, row * PITCH + 0.46
+        extent = (x - width, x + width, y + height, y - height)
+        ax.imshow(images[index], extent=extent, cmap="gray", vmin=0, vmax=high)
+        predicted = probabilities[index].argmax()
+        caption = f"{shorten(names[predicted])} ({probabilities[index].max():.0%})"
+        wrong = labels is not None and labels[index] != predicted
+        if labels is not None:
+            caption += f"\ntrue: {shorten(names[labels[index]])}"
+        text = ax.text(x, y + 0.5, caption, fontsize=font, ha="center", va="top")
+        text.set(color=VERMILION if wrong else "black", weight="bold" if wrong else "normal")
+        text.set_fontsize(font * min(1, 0.94 * cell / text.get_window_extent().width))
+    left = (columns - GRID_COLUMNS) / 2  # fewer images than columns stay in the middle
+    ax.set(xlim=(left, left + GRID_COLUMNS), ylim=(rows * PITCH, 0))
+    ax.set_axis_off()
+    return ax
+
+
+def _check_grid(images, probabilities, labels, class_names) -> _Grid:
+    images = check_images(images)
+    probabilities = check_probabilities(probabilities)
+    n, k = probabilities.shape
+    if len(images) != n:
+        expected = f"{n} images, as many as predictions"
+        raise invalid("images", expected=expected, received=len(images))
+    if labels is not None:
+        labels = check_labels(labels, num_examples=n, num_classes=k)
+    return _Grid(images, probabilities, labels, check_class_names(class_names, num_classes=k))
