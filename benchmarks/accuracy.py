@@ -293,7 +293,7 @@ def _cells(entry, own):
         entry.title,
         spec.description,
         f"{spec.num_parameters:,}",
-        "one vote" if spec.member else len(own),
+        "one vote" if spec.trained_as != spec.name else len(own),
         f"{100 * mean:.2f}{spread}",
         f"{100 * low:.2f} to {100 * high:.2f}",
         f"{100 * trained:.2f}",

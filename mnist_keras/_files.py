@@ -57,6 +57,8 @@ def input_errors(
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
         named = None if advice else getattr(error, "filename", None)
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        other_content = isinstance(error, LookupError | TypeError)  # whose text is for programmers
+        reason = "its content is of another kind" if other_content else str(error)
+        reason = getattr(error, "strerror", None) or reason
         sentence = f"{named or place} cannot be {verb}: {reason.rstrip('.')}."
         raise InputError(f"{sentence} {advice}" if advice else sentence) from error

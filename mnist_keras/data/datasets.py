@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from mnist_keras._validation import InputError, check_choice, invalid, unknown
 from mnist_keras.data import downloads
 from mnist_keras.data.catalog import DATASETS, altered, published_as
 from mnist_keras.data.downloads import DownloadError
-from mnist_keras.data.image_data import ImageData, from_arrays, stratified_split
+from mnist_keras.data.image_data import ImageData, as_image_data, from_arrays, stratified_split
 from mnist_keras.data.readers import READERS, detect
 from mnist_keras.data.readers.arrays import read_npz
 from mnist_keras.data.readers.files import RawData
@@ -83,6 +84,22 @@ def load_data(
         _check_no_data_dir(data_dir, "for 'digits', which comes with scikit-learn")
         return _load_digits()
     return _load_known(str(name), source, data_dir)
+
+
+def resolve_data(data: Any, data_dir: str | os.PathLike[str] | None = None) -> ImageData:
+    """Returns what the caller of a public function passed as data, with labeled test images.
+
+    Args:
+        data: What `load_data` takes, or what `as_image_data` takes.
+        data_dir: As `load_data` takes it; None with data in memory.
+
+    Raises:
+        InputError: If it is something else, or cannot be loaded.
+    """
+    if isinstance(data, str | os.PathLike):
+        return load_data(data, data_dir=data_dir).with_test_split()
+    _check_no_data_dir(data_dir, "with data in memory")
+    return as_image_data(data)
 
 
 def find_data(
@@ -259,7 +276,7 @@ def _load_path(
     with input_errors(path):
         kind, place = detect(path, tuple(READERS) if source == "auto" else (source,))
         raw = RawData(*READERS[kind](place))
-    data = from_arrays(*raw, name=str(name), source=kind)
+    data = from_arrays(*raw, name=str(name), source=kind, may_be_empty=True)
     for known, spec in DATASETS.items():
         if data.sha256 == spec.sha256:
             raw = raw._replace(class_names=spec.class_names)

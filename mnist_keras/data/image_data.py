@@ -120,8 +120,19 @@ def from_arrays(
     *,
     name: str,
     source: str,
+    may_be_empty: bool = False,
 ) -> ImageData:
     """Checks arrays and returns them as data; without test images, the test split is empty.
+
+    Args:
+        train_images: As `as_split` takes them, and the other arrays likewise.
+        train_labels: Integer array of shape `(n,)`.
+        test_images: None for no test images.
+        test_labels: None for unlabeled test images.
+        class_names: A name for each label; "0", "1", ... up to the highest label if None.
+        name: What the data is called.
+        source: Where it is from.
+        may_be_empty: Whether there may be no training image, as in a file of unlabeled ones.
 
     Raises:
         InputError: If an array is not legal, or the arrays do not fit one another.
@@ -132,7 +143,7 @@ def from_arrays(
         pairs["test"] = test_images, test_labels
     checked: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
     for part, (images, labels) in pairs.items():
-        pixels = check_images(images, name=f"{part}_images", may_be_empty=True)
+        pixels = check_images(images, name=f"{part}_images", may_be_empty=may_be_empty)
         checked[part] = pixels, None
         if labels is not None or part == "train":
             checked[part] = (

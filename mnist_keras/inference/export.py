@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from mnist_keras._validation import (
     missing_extra,
     unknown,
 )
-from mnist_keras.data.datasets import ImageData, load_data, make_image_data
+from mnist_keras.data.datasets import resolve_data
+from mnist_keras.data.image_data import ImageData
 
 if TYPE_CHECKING:
     import keras
@@ -153,7 +154,7 @@ def export_model(
     from mnist_keras.models.inspection import check_classifier, check_input_shape
 
     check_classifier(model)
-    data = _choose_data(data)
+    data = resolve_data(data)
     check_input_shape(model, data.input_shape[:2])
     num_classes = model.output_shape[-1]
     if class_names is None and num_classes == data.num_classes:
@@ -204,15 +205,6 @@ def check_export(path: str | Path, format: str) -> ExportFormat:
     if not all(map(importlib.util.find_spec, spec.needs)):
         raise missing_extra(f"export_model(format={format!r})", "export")
     return spec
-
-
-def _choose_data(data: Any) -> ImageData:
-    if isinstance(data, ImageData):
-        return data.with_test_split()
-    if isinstance(data, tuple) and len(data) == 2:
-        images, labels = map(np.asarray, data)
-        return make_image_data(images, labels, name="arrays", source="memory").with_test_split()
-    return load_data(data).with_test_split()
 
 
 def _compared(data: ImageData, count: int) -> tuple[np.ndarray, np.ndarray]:

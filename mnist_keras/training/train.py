@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +12,8 @@ import tensorflow as tf
 
 from mnist_keras._validation import check_seed, invalid
 from mnist_keras.data.batches import make_batch_source
-from mnist_keras.data.datasets import load_data
-from mnist_keras.data.image_data import ImageData, as_image_data
+from mnist_keras.data.datasets import resolve_data
+from mnist_keras.data.image_data import ImageData
 from mnist_keras.data.splits import Split
 from mnist_keras.evaluation.evaluate import evaluate_test, measure_accuracy
 from mnist_keras.evaluation.metrics import Evaluation
@@ -143,7 +142,7 @@ def train(
     verbose = choose_verbosity(verbose)
     check_callbacks(callbacks)
     directory = _check_directory(run_dir, resume=resume, overwrite=overwrite)
-    data = _choose_data(data, data_dir)
+    data = resolve_data(data, data_dir)
     train_split, validation = hold_out(data, recipe, validation_data)
     with plan.strategy.scope():
         model = plan.build(model, data)
@@ -199,14 +198,6 @@ def _check_directory(run_dir, *, resume, overwrite) -> RunDirectory | None:
     if resume or overwrite:
         raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
     return None
-
-
-def _choose_data(data, data_dir) -> ImageData:
-    if isinstance(data, str | os.PathLike):
-        return load_data(data, data_dir=data_dir).with_test_split()
-    if data_dir is not None:
-        raise invalid("data_dir", expected="None with data in memory", received=repr(data_dir))
-    return as_image_data(data)
 
 
 def _run(loop: TrainingLoop, epochs: int, **options: Any) -> Progress:

@@ -508,7 +508,7 @@ def test_works_outside_the_main_thread(digits):
 
 BAD = {
     "model name": (("mlp128", {}), "Unknown model 'mlp128'. Did you mean 'mlp_128'?"),
-    "model type": ((5, {}), "Invalid `model`. Expected a registered name or a keras.Model"),
+    "model type": ((5, {}), "Invalid `model`. Expected a keras.Model, or a registered name"),
     "recipe name": (("mlp_128", {"recipe": "mlp128"}), "Unknown recipe 'mlp128'"),
     "recipe type": (("mlp_128", {"recipe": 5}), "Invalid `recipe`"),
     "strategy": (("mlp_128", {"strategy": "tpu"}), "Invalid `strategy`. Expected one of: auto"),
@@ -541,7 +541,7 @@ BAD = {
     ),
     "validation labels": (
         ("mlp_128", {"validation_data": (np.zeros((1, 28, 28)), [10])}),
-        "Expected values in [0, 9]. Received: minimum=10, maximum=10.",
+        "Expected images of at most 10 classes, as the model has. Received: 11 classes in validation data.",
     ),
     "validation image size": (
         ("mlp_128", {"validation_data": (np.zeros((1, 20, 20)), [1])}),
