@@ -92,7 +92,9 @@ def api_page() -> str:
     for package, group in groupby(names, packages.get):
         table = "\n".join(f"   {name}" for name in group)
         parts.append(f"## {AREAS[package]}\n")
-        parts.append(f"```{{eval-rst}}\n.. autosummary::\n   :toctree: api\n\n{table}\n```\n")
+        parts.append(
+            f"```{{eval-rst}}\n.. autosummary::\n   :toctree: api\n   :nosignatures:\n\n{table}\n```\n"
+        )
     return "\n".join(parts)
 
 
