@@ -26,19 +26,24 @@ PACKAGES = [
     {"inference"},
     {"models", "data"},
     {"_files"},
-    {"_validation"},
+    {"_validation", "_html"},
     {"__init__"},  # the lazy table of public names; holds the version
 ]
 
 # Inside a package, again from the top.
 LAYERS = {
-    "cli": ["main", "doctor export", "terminal"],
+    "cli": ["main", "doctor evaluate export", "terminal"],
     "training": [
         "train",
         "loop plan",
         "compile checkpoints callbacks signals devices fused_ops run_directory",
     ],
-    "evaluation": ["evaluate", "plotting", "metrics image_plots", "calibration sketch figures"],
+    "evaluation": [
+        "evaluate report",
+        "plotting thumbnails",
+        "metrics image_plots",
+        "calibration sketch figures",
+    ],
     "inference": ["export", "formats", "prediction"],
     "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
     "models": ["loading", "registry", "recipes pretrained builders ensemble", "layers inspection"],

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mnist_keras.cli import export
-from mnist_keras.cli.terminal import prepare_streams, quiet_startup
+from mnist_keras.cli import evaluate, export
+from mnist_keras.cli.terminal import PROGRAM, prepare_streams, quiet_startup
 
-PROGRAM = "mnist-keras"
 DEMO_MODEL = "mlp_128_64_dropout"
 STRATEGIES = ("auto", "none", "mirrored")  # distribution's; to ask it takes seconds
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")  # those of recipes
@@ -120,16 +119,14 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--overwrite", action="store_true", help="replace the run")
     option("--quiet", action="store_true", help="print errors only")
 
-    command = add("evaluate", _evaluate, "Score a trained net on the test images.")
+    command = add("evaluate", evaluate.run, "Score a trained net on the test images.")
     _add_model(command, "model")
     _add_data(command)
-    command.add_argument(
-        "--shift", type=int, default=0, metavar="N", help="average views shifted by N"
-    )
-    command.add_argument("--out", type=Path, metavar="DIR", help="write scores and plots there")
-    command.add_argument("--json", action="store_true", help="print the scores as JSON")
+    evaluate.add_arguments(command)
 
-    command = add("compare", _compare, "Tell whether one trained net is better than another.")
+    command = add(
+        "compare", evaluate.compare, "Tell whether one trained net is better than another."
+    )
     _add_model(command, "model_a")
     _add_model(command, "model_b")
     _add_data(command)
@@ -235,7 +232,7 @@ def _train(args: argparse.Namespace) -> None:
         low, high = run.evaluation.accuracy_ci95
         score = f"{run.evaluation.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"
         print(f"Accuracy on {run.evaluation.num_examples:,} test images of {data.name}: {score}")
-        print(f"Scores, model and plots are in {run_dir}")
+        print(f"Scores, model and plots are in {run_dir}; open {run_dir / 'report.html'}")
 
 
 def _call_train(model: str, data: Any, **options: Any) -> Any:
@@ -256,73 +253,6 @@ def _recipe(args: argparse.Namespace) -> Any:
     return recipe.replace(
         **{name: getattr(args, name) for name in changes if getattr(args, name) is not None}
     )
-
-
-def _evaluate(args: argparse.Namespace) -> None:
-    from mnist_keras._validation import check_integer
-    from mnist_keras.training.run_directory import RunDirectory
-
-    check_integer("shift", args.shift, minimum=0)
-    if out := args.out and RunDirectory(args.out):
-        out.check_empty()
-    data, (evaluation,) = _score(args, args.model, shift=args.shift)
-    if out:
-        from mnist_keras.evaluation.plotting import save_plots
-
-        with out.filling():
-            save_plots(out.plots, history=None, examples=data.test, evaluation=evaluation)
-            text = evaluation.to_markdown()
-            (out.path / "report.md").write_text(text, encoding="utf-8", errors="replace")
-            out.write_metrics(evaluation.to_dict())
-    print(json.dumps(evaluation.to_dict(), indent=2) if args.json else evaluation.report())
-
-
-def _compare(args: argparse.Namespace) -> None:
-    from mnist_keras.evaluation.metrics import compare
-
-    names = (args.model_a, args.model_b)
-    data, evaluations = _score(args, *names)
-    predictions = [evaluation.predictions for evaluation in evaluations]
-    print(compare(data.test_labels, *predictions).report(*names))
-
-
-def _score(args: argparse.Namespace, *names: str, shift: int = 0) -> tuple[Any, list[Any]]:
-    """Returns the test data and the evaluation of each model on it.
-
-    A registered net has its packaged weights for this data, or else those for MNIST, which is said.
-    """
-    from mnist_keras.models.loading import find_model, load_model
-    from mnist_keras.models.pretrained import DATASETS
-
-    registered = [name for name in names if find_model(name) is None]
-    data = _test_data(args, *names)
-    dataset = data.name
-    if dataset not in DATASETS:
-        dataset = "mnist"
-        for name in registered:
-            print(f"{name}: the packaged weights, trained on {dataset}", file=sys.stderr)
-    with quiet_startup():
-        from mnist_keras.evaluation.evaluate import evaluate_test
-
-        models = [load_model(name, dataset=dataset) for name in names]
-    return data, [evaluate_test(model, data, shift=shift) for model in models]
-
-
-def _test_data(args: argparse.Namespace, *models: str) -> Any:
-    """Returns the data that was asked for, or that the runs among `models` were trained on."""
-    from mnist_keras._validation import InputError
-    from mnist_keras.data.datasets import load_data
-    from mnist_keras.training.run_directory import RunDirectory
-
-    name = args.data
-    if name is None:
-        runs = [run for run in map(RunDirectory, models) if run.has_run]
-        trained_on = sorted({run.read_data_name() for run in runs}) or ["auto"]
-        if len(trained_on) > 1:
-            both = " and ".join(trained_on)
-            raise InputError(f"The runs were trained on {both}. Choose one of them with --data.")
-        name = trained_on[0]
-    return load_data(name, data_dir=args.data_dir).with_test_split()
 
 
 def _doctor(args: argparse.Namespace) -> None:

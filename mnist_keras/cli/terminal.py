@@ -7,6 +7,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+PROGRAM = "mnist-keras"
+
 
 def prepare_streams() -> None:
     """Makes printing safe where a stream is closed, or its encoding lacks a character of a class's name."""

@@ -6,5 +6,7 @@ calibration  calibration error and temperature scaling
 plotting     draws what an evaluation found in numbers
 image_plots  draws images with what a model says about them
 figures      size, colors and fonts of all plots
+report       the page of a run: report.html
+thumbnails   small images in HTML, for the page
 sketch       images in characters, for a terminal
 """

@@ -6,6 +6,7 @@ metrics.json   the evaluation; written last, so its presence means a finished ru
 model.keras    the trained model, in float32
 checkpoint/    state to resume from
 plots/         pictures of the evaluation
+report.html    all of it on one page
 """
 
 import contextlib
@@ -48,6 +49,7 @@ class RunDirectory:
         self.checkpoints = self.path / "checkpoint"
         self.plots = self.path / "plots"
         self.model = self.path / "model.keras"
+        self.report = self.path / "report.html"
 
     @property
     def has_run(self) -> bool:
@@ -129,7 +131,7 @@ class RunDirectory:
             InputError: If the directory cannot be written.
         """
         with self._usable("written"):
-            for name in ("metrics.json", "history.csv", "model.keras"):
+            for name in ("metrics.json", "history.csv", "model.keras", "report.html"):
                 (self.path / name).unlink(missing_ok=True)
             for directory in (self.checkpoints, self.plots):
                 if directory.exists():  # an old checkpoint left there would be resumed one day

@@ -18,6 +18,7 @@ from mnist_keras.data.splits import Split
 from mnist_keras.evaluation.evaluate import evaluate_test, measure_accuracy
 from mnist_keras.evaluation.metrics import Evaluation
 from mnist_keras.evaluation.plotting import save_plots
+from mnist_keras.evaluation.report import write_report
 from mnist_keras.models.loading import load_model
 from mnist_keras.models.recipes import Recipe
 from mnist_keras.training.callbacks import check_callbacks, choose_verbosity
@@ -228,6 +229,14 @@ def _finish(model, data, train_split, progress: Progress, directory) -> Training
         directory.save_model(model)
         save_plots(
             directory.plots, history=progress.history, examples=data.test, evaluation=evaluation
+        )
+        write_report(
+            directory.report,
+            evaluation,
+            data.test,
+            history=progress.history,
+            config=directory.read_config(),
+            metrics=metrics,
         )
         directory.write_metrics(metrics)
     return TrainingRun(

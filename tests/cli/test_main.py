@@ -216,13 +216,24 @@ def test_models_as_json(run):
 def test_train_writes_a_run_directory_and_says_what_it_reached(run, empty_folder):
     out = output_of(run(*TRAIN))
     path = empty_folder / "runs" / "mlp_128-1"
-    names = {"config.json", "history.csv", "metrics.json", "model.keras", "checkpoint", "plots"}
+    names = {
+        "config.json",
+        "history.csv",
+        "metrics.json",
+        "model.keras",
+        "checkpoint",
+        "plots",
+        "report.html",
+    }
     assert {entry.name for entry in path.iterdir()} == names
     metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
     assert out.splitlines()[-2].startswith(
         f"Accuracy on 360 test images of digits: {metrics['accuracy']:.2%} (95% interval "
     )
-    assert out.splitlines()[-1] == "Scores, model and plots are in runs/mlp_128-1"
+    assert (
+        out.splitlines()[-1]
+        == "Scores, model and plots are in runs/mlp_128-1; open runs/mlp_128-1/report.html"
+    )
     assert run(*TRAIN, "--quiet") == (0, "", "")
     assert (empty_folder / "runs" / "mlp_128-2" / "metrics.json").is_file()
 
@@ -310,9 +321,14 @@ def test_evaluate_on_the_users_own_data_and_write_the_scores(run, runs, empty_fo
     out = output_of(run("evaluate", runs[0], "--data", "own.npz", "--out", "scores"))
     assert "40 images" in out
     written = empty_folder / "scores"
-    assert {path.name for path in written.iterdir()} == {"metrics.json", "report.md", "plots"}
+    assert {path.name for path in written.iterdir()} == {
+        *("metrics.json", "plots", "report.html", "report.md")
+    }
     assert (written / "plots" / "confusion_matrix.png").stat().st_size > 5000
     assert "| precision |" in (written / "report.md").read_text(encoding="utf-8")
+    page = (written / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Training</h2>" in page  # the curves and the recipe of the run
+    assert "<code>mnist-keras " in page
     metrics = json.loads((written / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["num_examples"] == 40
 
@@ -504,4 +520,7 @@ def test_tensorflow_starts_without_chatter():
     done = python(f"import sys; from mnist_keras.cli.main import main; sys.exit(main({TRAIN}))")
     assert done.stderr == ""
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1] == "Scores, model and plots are in runs/mlp_128-1"
+    assert (
+        done.stdout.splitlines()[-1]
+        == "Scores, model and plots are in runs/mlp_128-1; open runs/mlp_128-1/report.html"
+    )

@@ -1,0 +1,110 @@
+"""`mnist-keras evaluate` and `compare`: what trained models are worth on test images."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_keras.cli.terminal import PROGRAM, quiet_startup
+
+if TYPE_CHECKING:
+    from mnist_keras.data.image_data import ImageData
+    from mnist_keras.evaluation.metrics import Evaluation
+    from mnist_keras.training.run_directory import RunDirectory
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Adds to `evaluate` what it takes beside the model and the data."""
+    option = command.add_argument
+    option("--shift", type=int, default=0, metavar="N", help="average views shifted by N")
+    option("--out", type=Path, metavar="DIR", help="write a page, scores and plots there")
+    option("--json", action="store_true", help="print the scores as JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints how good a model is, and writes it where it is asked to."""
+    from mnist_keras._validation import check_integer
+    from mnist_keras.training.run_directory import RunDirectory
+
+    check_integer("shift", args.shift, minimum=0)
+    if out := args.out and RunDirectory(args.out):
+        out.check_empty()
+    data, (evaluation,) = _score(args, args.model, shift=args.shift)
+    if out:
+        with out.filling():
+            _write(out, args.model, data, evaluation)
+    print(json.dumps(evaluation.to_dict(), indent=2) if args.json else evaluation.report())
+
+
+def _write(out: "RunDirectory", model: str, data: "ImageData", evaluation: "Evaluation") -> None:
+    from mnist_keras.evaluation.plotting import save_plots
+    from mnist_keras.evaluation.report import write_report
+
+    save_plots(out.plots, history=None, examples=data.test, evaluation=evaluation)
+    text = evaluation.to_markdown()
+    (out.path / "report.md").write_text(text, encoding="utf-8", errors="replace")
+    write_report(out.report, evaluation, data.test, **_origin(model, data))
+    out.write_metrics(evaluation.to_dict())
+
+
+def _origin(model: str, data: "ImageData") -> dict[str, Any]:
+    """Returns what the page of an evaluation says about the model: all of its run, if it is one."""
+    from mnist_keras.training.run_directory import RunDirectory, versions
+
+    config: dict[str, Any] = {"model": {"name": model}, "versions": versions()}
+    config["data"] = {"name": data.name, "source": data.source, "sha256": dict(data.sha256)}
+    history, trained = None, RunDirectory(model)
+    if trained.has_run:
+        history = trained.read_history()
+        config = trained.read_config() | config
+    return {"config": config | {"command": [PROGRAM, *sys.argv[1:]]}, "history": history}
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Prints whether one of two models is better."""
+    from mnist_keras.evaluation.metrics import compare
+
+    names = (args.model_a, args.model_b)
+    data, evaluations = _score(args, *names)
+    predictions = [evaluation.predictions for evaluation in evaluations]
+    print(compare(data.test_labels, *predictions).report(*names))
+
+
+def _score(args: argparse.Namespace, *names: str, shift: int = 0) -> tuple[Any, list[Any]]:
+    """Returns the test data and the evaluation of each model on it.
+
+    A registered model has its packaged weights for this data, or else its weights for MNIST, which is said.
+    """
+    from mnist_keras.models.loading import find_model, load_model
+    from mnist_keras.models.pretrained import DATASETS
+
+    registered = [name for name in names if find_model(name) is None]
+    data = _test_data(args, *names)
+    dataset = data.name
+    if dataset not in DATASETS:
+        dataset = "mnist"
+        for name in registered:
+            print(f"{name}: the packaged weights, trained on {dataset}", file=sys.stderr)
+    with quiet_startup():
+        from mnist_keras.evaluation.evaluate import evaluate_test
+
+        models = [load_model(name, dataset=dataset) for name in names]
+    return data, [evaluate_test(model, data, shift=shift) for model in models]
+
+
+def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":
+    """Returns the data that was asked for, or that the runs among `models` were trained on."""
+    from mnist_keras._validation import InputError
+    from mnist_keras.data.datasets import load_data
+    from mnist_keras.training.run_directory import RunDirectory
+
+    name = args.data
+    if name is None:
+        runs = [run for run in map(RunDirectory, models) if run.has_run]
+        trained_on = sorted({run.read_data_name() for run in runs}) or ["auto"]
+        if len(trained_on) > 1:
+            both = " and ".join(trained_on)
+            raise InputError(f"The runs were trained on {both}. Choose one of them with --data.")
+        name = trained_on[0]
+    return load_data(name, data_dir=args.data_dir).with_test_split()
