@@ -52,13 +52,16 @@ def _origin(model: str, data: "ImageData") -> dict[str, Any]:
     """Returns what the page of an evaluation says about the model: all of its run, if it is one."""
     from mnist_keras.training.run_directory import RunDirectory, versions
 
-    config: dict[str, Any] = {"model": {"name": model}, "versions": versions()}
-    config["data"] = {"name": data.name, "source": data.source, "sha256": dict(data.sha256)}
+    config: dict[str, Any] = {"model": {"name": model}}
     history, trained = None, RunDirectory(model)
     if trained.has_run:
-        history = trained.read_history()
-        config = trained.read_config() | config
-    return {"config": config | {"command": [PROGRAM, *sys.argv[1:]]}, "history": history}
+        config, history = trained.read_config(), trained.read_history()
+    here = {
+        "data": {"name": data.name, "source": data.source, "sha256": dict(data.sha256)},
+        "versions": versions(),
+        "command": [PROGRAM, *sys.argv[1:]],
+    }
+    return {"config": config | here, "history": history}
 
 
 def compare(args: argparse.Namespace) -> None:

@@ -81,7 +81,9 @@ def render_report(
     if len(evaluation.class_names) <= HALF_WIDTH_CLASSES and evaluation.num_errors:
         halves += ["Confusion matrix", "Most confused pairs"]
     subject = " ".join(filter(None, [evaluation.dataset, evaluation.split]))
-    title = " on ".join(filter(None, [config.get("model", {}).get("name", ""), subject]))
+    model = config.get("model")
+    name = str(model.get("name", "")) if isinstance(model, Mapping) else ""
+    title = " on ".join(filter(None, [name, subject]))
     page = importlib.resources.files("mnist_keras.evaluation").joinpath("report_page.html")
     return string.Template(page.read_text(encoding="utf-8")).substitute(
         title=escape(title or "Evaluation"),
@@ -242,8 +244,8 @@ def _details(config: Mapping[str, Any]) -> str:
     command = rest.pop("command", None)
     tables = {}
     for name in ("recipe", "data", "versions"):
-        if part := rest.pop(name, None):
-            tables[name.capitalize()] = _facts(part)
+        if isinstance(rest.get(name), Mapping):
+            tables[name.capitalize()] = _facts(rest.pop(name))
     if rest:
         tables["Run"] = _facts(rest)
     parts = [f"<div><h3>{title}</h3>\n{facts}</div>" for title, facts in tables.items()]

@@ -130,7 +130,7 @@ def test_the_size_is_bounded(num_classes):
     Page(page)
     assert len(page) < 2e6  # of noise, which no compression helps, in images that are reduced
     assert page.count("<img") <= MAX_CELLS * CELL_IMAGES + 24 + 10 * CELL_IMAGES + 1
-    assert ("true \\\\ predicted" in page) == (num_classes < 100)  # a table, or else a picture
+    assert ("true \\ predicted" in page) == (num_classes < 100)  # a table, or else a picture
 
 
 def test_only_the_images_on_the_page_are_read():
@@ -154,6 +154,13 @@ def test_a_page_without_errors_or_curves():
     assert "There are no errors." in page
     assert "<h2>Training</h2>" not in page
     assert "<h1>test</h1>" in page
+    Page(page)
+
+
+def test_a_configuration_of_another_kind_is_shown_as_it_is():
+    page = render_report(*case(2), config={"model": "x", "recipe": [1, "a"], "seed": None})
+    assert "<h1>noise test</h1>" in page
+    assert "<code>[1, &quot;a&quot;]</code>" in page
     Page(page)
 
 
