@@ -1,6 +1,7 @@
 """The public names, and what importing the package costs."""
 
 import importlib.metadata
+import inspect
 import json
 import subprocess
 import sys
@@ -65,6 +66,14 @@ def test_each_public_name_is_defined_in_its_module_and_documented(name):
     value = getattr(mnist_keras, name)
     assert value.__module__ == f"mnist_keras.{mnist_keras._MODULES[name]}"
     assert value.__doc__
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name[0].islower()])
+def test_a_signature_is_readable_in_help(name):
+    signature = str(inspect.signature(getattr(mnist_keras, name)))
+    assert len(signature) < 900
+    assert "numpy._typing" not in signature
+    assert "ArrayLike" in signature or name not in ("compare", "plot_errors")
 
 
 def test_dir_lists_the_public_names_before_they_are_used():

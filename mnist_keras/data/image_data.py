@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from mnist_keras._html import escape, table
 from mnist_keras._validation import InputError, check_images, check_labels, invalid
 from mnist_keras.data.splits import ArraySplit, Split, as_split
 
 HELD_OUT_SHARE = 0.2  # of the training images, where there are no labeled test images
+SHOWN_NAMES = 10  # of classes, where data is printed in a notebook
 MAX_CLASSES = 256  # of a dataset; a label is a byte in IDX files
 
 
@@ -67,6 +69,29 @@ class ImageData:
     def input_shape(self) -> tuple[int, int, int]:
         """The shape of one image as a model takes it: `(height, width, 1)`."""
         return self.train.input_shape
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        return (
+            f"ImageData({self.name}: {facts['training images']} training and {facts['test images']} test images of "
+            f"{facts['pixels']} pixels, {self.num_classes} classes, from {self.source})"
+        )
+
+    def _repr_html_(self) -> str:
+        return table([(name, escape(fact)) for name, fact in self._facts().items()])
+
+    def _facts(self) -> dict[str, str]:
+        height, width, _ = self.input_shape
+        names = ", ".join(self.class_names[:SHOWN_NAMES])
+        more = ", ..." if self.num_classes > SHOWN_NAMES else ""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "training images": f"{len(self.train):,}",
+            "test images": f"{len(self.test):,}",
+            "pixels": f"{height}x{width}",
+            "classes": f"{self.num_classes}: {names}{more}",
+        }
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         yield self.train_images, self.train_labels

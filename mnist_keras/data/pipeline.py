@@ -1,5 +1,7 @@
 """make_dataset: normalized, batched, prefetched `tf.data` from images in memory or on disk."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 import contextlib
 
 import numpy as np

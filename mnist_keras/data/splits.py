@@ -41,6 +41,12 @@ class Split(abc.ABC):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __repr__(self) -> str:
+        n, height, width = self.shape
+        name = f"{self.name}: " if self.name else ""
+        labels = f"{self.num_classes} classes" if self.is_labeled else "no labels"
+        return f"{type(self).__name__}({name}{n:,} images of {height}x{width} pixels, {labels})"
+
     @property
     def num_classes(self) -> int:
         """The number of classes."""

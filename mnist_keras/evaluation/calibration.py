@@ -1,5 +1,7 @@
 """Whether a classifier's probabilities mean what they say, and the temperature that makes them do so."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 import numpy as np
 from numpy.typing import ArrayLike
 

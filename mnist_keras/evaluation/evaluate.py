@@ -1,5 +1,7 @@
 """Evaluates a model on labeled images."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 from collections.abc import Iterator, Sequence
 
 import keras

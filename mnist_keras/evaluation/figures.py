@@ -31,17 +31,24 @@ def new_axes(ax: Axes | None, *, height: float, width: float = WIDTH) -> Axes:
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches to the edge
     figure = _Figure(figsize=(width, height), dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)  # measures text and writes PNG without pyplot's global state
-    ax = figure.add_subplot()
+    ax = figure.add_subplot(axes_class=_Axes)
     figure.draw_without_rendering()  # lays the axes out, so that its size can be asked
     return ax
 
 
 class _Figure(Figure):
-    """A figure that a notebook shows; IPython by itself knows only those of pyplot."""
+    """A figure that a notebook shows; IPython by itself knows only pyplot's figures."""
 
     def _repr_png_(self) -> bytes:
         self.savefig(png := BytesIO(), format="png")
         return png.getvalue()
+
+
+class _Axes(Axes):
+    """Axes that a notebook shows as their figure, so that a plot at the end of a cell is seen."""
+
+    def _repr_png_(self) -> bytes:
+        return self.figure._repr_png_()  # type: ignore[union-attr]
 
 
 def as_svg(ax: Axes) -> str:

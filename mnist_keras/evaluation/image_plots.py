@@ -1,5 +1,7 @@
 """Draws images with what a model says about them."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 from collections.abc import Iterable
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Honest scores of a classifier from its labels and probabilities; needs no TensorFlow."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mnist_keras._html import escape, table
 from mnist_keras._validation import (
     check_class_names,
     check_integer,
@@ -67,6 +70,19 @@ class Evaluation:
         scores["confusion_matrix"] = self.confusion_matrix.tolist()
         return scores
 
+    def __repr__(self) -> str:
+        low, high = self.accuracy_ci95
+        subject = " ".join(filter(None, [_shorten(self.dataset), self.split]))
+        return (
+            f"Evaluation({subject}: {_count(self.num_errors, 'error')} in {_count(self.num_examples, 'image')}, "
+            f"accuracy {self.accuracy:.2%}, 95% interval {low:.2%} to {high:.2%})"
+        )
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._tables()[0]
+        lines = [[escape(cell) for cell in row] for row in rows]
+        return f"<p>{escape(self._title())}</p>\n{table(lines, head=head, numbers={1})}"
+
     def report(self) -> str:
         """Returns the scores as text for a terminal of 80 columns."""
         return "\n\n".join([self._title(), *map(_text_table, self._tables())])
@@ -76,7 +92,7 @@ class Evaluation:
         return "\n\n".join([f"## {self._title()}", *map(_markdown_table, self._tables())]) + "\n"
 
     def _title(self) -> str:
-        images = f"{self.num_examples:,} image{'s' if self.num_examples > 1 else ''}"
+        images = _count(self.num_examples, "image")
         subject = " ".join(filter(None, [_shorten(self.dataset), self.split]))
         return f"Evaluation on {subject}: {images}" if subject else f"Evaluation on {images}"
 
@@ -273,6 +289,10 @@ def most_confused(confusion_matrix: np.ndarray) -> list[dict[str, int]]:
         for true, predicted in pairs
         if errors[true, predicted]
     ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _shorten(name: str) -> str:

@@ -1,8 +1,11 @@
 """Draws what an evaluation found in numbers: each plot is one matplotlib `Axes`."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import seaborn as sns
@@ -39,6 +42,12 @@ from mnist_keras.evaluation.metrics import Evaluation, wilson_interval
 
 COLOR_EXPONENT = 0.4  # below 1, so that a few errors show beside a thousand hits
 HISTORY_LINES = (("", "training", BLUE, "o-"), ("val_", "validation", VERMILION, "s--"))
+
+
+class HasHistory(Protocol):
+    """What Keras's `fit` returns, or `train`."""
+
+    history: Mapping[str, Sequence[float]]
 
 
 def plot_confusion_matrix(
@@ -102,23 +111,32 @@ def plot_confusion_matrix(
     return ax
 
 
-def plot_history(history: Mapping[str, Sequence[float]], *, ax: Axes | None = None) -> Axes:
+def plot_history(
+    history: Mapping[str, Sequence[float]] | HasHistory, *, ax: Axes | None = None
+) -> Axes:
     """Draws loss and accuracy, in training and validation, over the epochs.
 
     Args:
-        history: A list with a value for each epoch, by name: "loss", "accuracy", "val_loss" and
-            "val_accuracy", as in `keras.callbacks.History.history`. Others are left out.
+        history: What `fit` returns, what `train` returns, or the `history` of either: a list with a value for each
+            epoch, by name. "loss", "accuracy", "val_loss" and "val_accuracy" are drawn.
         ax: Where to draw; None makes a figure of its own, `ax.figure`.
 
     Returns:
         The frame of the plot; the panels of loss and accuracy are its `child_axes`.
     """
-    measures = [measure for measure in ("loss", "accuracy") if len(history.get(measure, ()))]
+    values_by_name = history if isinstance(history, Mapping) else getattr(history, "history", None)
+    if not isinstance(values_by_name, Mapping):
+        raise invalid(
+            "history",
+            expected="what fit or train returns, or lists of values by name",
+            received=type(history).__name__,
+        )
+    measures = [measure for measure in ("loss", "accuracy") if len(values_by_name.get(measure, ()))]
     if not measures:
         raise invalid(
             "history",
             expected='the values of "loss" or "accuracy", one for each epoch',
-            received=", ".join(history) or "nothing",
+            received=", ".join(values_by_name) or "nothing",
         )
     ax = new_axes(ax, height=3.6)
     ax.set_axis_off()
@@ -127,7 +145,7 @@ def plot_history(history: Mapping[str, Sequence[float]], *, ax: Axes | None = No
     for index, measure in enumerate(measures):
         panel = ax.inset_axes((index * (width + gap), 0, width, 1))
         for prefix, name, color, style in HISTORY_LINES:
-            values = history.get(prefix + measure, ())
+            values = values_by_name.get(prefix + measure, ())
             if len(values):
                 panel.plot(range(1, len(values) + 1), values, style, c=color, label=name, ms=4)
         panel.set_title(measure, fontsize=MAX_FONT)

@@ -1,5 +1,7 @@
 """Probabilities of a trained model: one compiled function for each model."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 import functools
 import weakref
 from collections.abc import Callable, Sequence

@@ -1,5 +1,7 @@
 """Several trained nets as one `keras.Model`: a vote by the mean of their probabilities."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 from collections.abc import Sequence
 
 import keras

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mnist_keras._files import input_errors
+from mnist_keras._html import escape, table
 from mnist_keras._validation import (
     check_choice,
     check_integer,
@@ -30,6 +31,7 @@ OPTIMIZERS = (
     "sgd",
 )
 SCHEDULES = ("constant", "cosine", "one_cycle")
+ALWAYS_SHOWN = ("optimizer", "learning_rate", "batch_size", "epochs")  # other fields if changed
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -134,6 +136,18 @@ class Recipe:
         frozen = {name: _frozen(getattr(self, name)) for name in ("optimizer", "augmentation")}
         for name, value in {**numbers, **frozen}.items():  # plain Python numbers, for JSON
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        fields = dataclasses.fields(self)
+        shown = {
+            field.name: value
+            for field in fields
+            if (value := getattr(self, field.name)) != field.default or field.name in ALWAYS_SHOWN
+        }
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def _repr_html_(self) -> str:
+        return table([(name, escape(value)) for name, value in self.to_dict().items()])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as a dictionary that JSON can hold."""

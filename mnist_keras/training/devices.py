@@ -1,5 +1,7 @@
 """Devices: the distribution strategy, the precision policy, and what XLA compiles."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 import contextlib
 import functools
 import json

@@ -1,5 +1,7 @@
 """`train()`: from a model, data and a recipe to a trained, evaluated model and its run directory."""
 
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
 import dataclasses
 import functools
 import signal
@@ -10,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mnist_keras._html import escape, table
 from mnist_keras._validation import check_seed, invalid
 from mnist_keras.data.batches import make_batch_source
 from mnist_keras.data.datasets import resolve_data
@@ -55,6 +58,25 @@ class TrainingRun:
     metrics: dict[str, Any]
     evaluation: Evaluation
     run_dir: Path | None
+
+    def __repr__(self) -> str:
+        facts = [f"{name} {fact}" for name, fact in self._facts().items() if name != "model"]
+        return f"TrainingRun({self.model.name}: {', '.join(facts)})"
+
+    def _repr_html_(self) -> str:
+        return table([(name, escape(fact)) for name, fact in self._facts().items()])
+
+    def _facts(self) -> dict[str, str]:
+        evaluation = self.evaluation
+        low, high = evaluation.accuracy_ci95
+        subject = " ".join(filter(None, [evaluation.dataset, evaluation.split]))
+        facts = {
+            "model": self.model.name,
+            "epochs": str(len(self.history.get("epoch", ()))),
+            "seconds": f"{self.metrics['train_seconds']:,.1f}",
+            f"accuracy on {subject}": f"{evaluation.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
+        }
+        return facts if self.run_dir is None else facts | {"run_dir": str(self.run_dir)}
 
 
 def train(

@@ -327,3 +327,17 @@ def test_import_loads_no_heavy_package():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+def test_an_evaluation_is_a_line_at_a_prompt_and_a_table_in_a_notebook():
+    evaluation = evaluate_predictions(
+        [0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], class_names=["<b>", "c"], dataset="<i>"
+    )
+    line = (
+        "Evaluation(<i> test: 1 error in 3 images, accuracy 66.67%, 95% interval 20.77% to 93.85%)"
+    )
+    assert repr(evaluation) == line
+    shown = evaluation._repr_html_()
+    assert shown.startswith("<p>Evaluation on &lt;i&gt; test: 3 images</p>\n<table>")
+    assert ">accuracy</td>" in shown and ">66.67%</td>" in shown
+    assert len(shown) < 1500

@@ -1,9 +1,11 @@
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from errors import error_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -291,8 +293,24 @@ print(plt.get_fignums())
     assert result.stdout.strip() == "[]"
 
 
-def test_a_notebook_shows_the_figure():
+def test_a_notebook_shows_a_plot_once():
     from IPython.core.formatters import DisplayFormatter
 
-    shown, _ = DisplayFormatter().format(plot_history(HISTORY).figure)
-    assert shown["image/png"].startswith(b"\x89PNG")
+    ax = plot_history(HISTORY)
+    for value in (ax, ax.figure):
+        shown, _ = DisplayFormatter().format(value)
+        assert shown["image/png"].startswith(b"\x89PNG")
+    drawn_elsewhere = plot_history(HISTORY, ax=Figure().subplots())  # pyplot shows its own figures
+    assert list(DisplayFormatter().format(drawn_elsewhere)[0]) == ["text/plain"]
+
+
+def test_history_of_what_fit_and_train_return():
+    returned = SimpleNamespace(history=HISTORY)  # keras.callbacks.History, TrainingRun
+    texts = [
+        [line.get_ydata().tolist() for panel in ax.child_axes for line in panel.lines]
+        for ax in (plot_history(HISTORY), plot_history(returned))
+    ]
+    assert texts[0] == texts[1]
+    assert error_of(plot_history, [0.5, 0.25]) == (
+        "Invalid `history`. Expected what fit or train returns, or lists of values by name. Received: list."
+    )

@@ -275,3 +275,17 @@ def test_the_loss_takes_what_the_net_returns():
         smooth = compiled(model, label_smoothing=0.3).loss(keras.ops.one_hot(labels, 3), outputs)
         expected = -(0.1 * math.log(0.2) + 0.1 * math.log(0.3) + 0.8 * math.log(0.5))
         assert float(smooth) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_recipe_prints_what_it_changes():
+    assert repr(Recipe()) == (
+        "Recipe(optimizer='adam', learning_rate=0.001, batch_size=128, epochs=10)"
+    )
+    recipe = Recipe(schedule="cosine", augmentation={"shift": 1.0}, epochs=3)
+    assert repr(recipe) == (
+        "Recipe(optimizer='adam', learning_rate=0.001, schedule='cosine', batch_size=128, epochs=3, "
+        "augmentation={'shift': 1.0})"
+    )
+    assert eval(repr(recipe)) == recipe
+    assert recipe._repr_html_().count("<tr>") == len(dataclasses.fields(Recipe))
+    assert "{&#x27;shift&#x27;: 1.0}" in recipe._repr_html_()

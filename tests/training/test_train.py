@@ -1,6 +1,7 @@
 """The training loop: equal to `fit`, resumable to the bit, the same on any number of replicas."""
 
 import csv
+import dataclasses
 import functools
 import json
 import os
@@ -587,3 +588,15 @@ def test_progress_bar_shows_loss_and_accuracy(digits, capsys):
     shown = capsys.readouterr().out
     assert "Epoch 2/2" in shown and "8/8" in shown
     assert "accuracy" in shown and "loss" in shown
+
+
+def test_a_run_is_a_line_at_a_prompt_and_a_table_in_a_notebook(digits, tmp_path):
+    data, model = small_data(digits), dense_net()
+    run = train(model, data, epochs=1, verbose=0, run_dir=tmp_path / "run")
+    line = repr(run)
+    assert line.startswith(f"TrainingRun({model.name}: epochs 1, seconds ")
+    assert f"accuracy on digits test {run.evaluation.accuracy:.2%} (95% interval " in line
+    assert line.endswith(f", run_dir {tmp_path / 'run'})")
+    assert len(line) < 200 + len(str(tmp_path))
+    assert f">{run.evaluation.accuracy:.2%} (95%" in run._repr_html_()
+    assert "run_dir" not in repr(dataclasses.replace(run, run_dir=None))
