@@ -46,7 +46,13 @@ LAYERS = {
     ],
     "inference": ["export", "formats", "prediction"],
     "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
-    "models": ["loading", "registry", "recipes pretrained builders ensemble", "layers inspection"],
+    "models": [
+        "loading",
+        "registry",
+        "recipes pretrained builders ensemble",
+        "inspection",
+        "layers ways",
+    ],
     "data": [
         "datasets array_records pipeline",
         "windows downloads image_data",
@@ -55,7 +61,7 @@ LAYERS = {
         "readers",
         "catalog",
     ],
-    "data.augmentation": ["transforms"],
+    "data.augmentation": ["transforms strokes"],
     "data.readers": ["__init__", "idx arrays tables pictures", "files"],
 }
 

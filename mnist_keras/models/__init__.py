@@ -2,6 +2,7 @@
 
 builders    the architectures as plain keras.Models
 layers      the first and the last layer of every registered model
+ways        the hidden classes of models that tell ways of writing apart
 ensemble    several trained models as one
 inspection  what a model is made of, takes and returns
 recipes     how a model is trained: Recipe and the table of named recipes

@@ -212,6 +212,7 @@ def build_deep_cnn(
     hidden_units: int = 256,
     dropout: float = 0.3,
     batch_norm: bool = False,
+    hidden_classes: Sequence[int] | None = None,
     input_shape: Sequence[int] = INPUT_SHAPE,
     num_classes: int = 10,
     classifier_activation: str | None = "softmax",
@@ -231,6 +232,8 @@ def build_deep_cnn(
         hidden_units: Width of the dense layer; 0 for none.
         dropout: Share of a stage's and of the dense layer's outputs that training sets to 0, in `[0, 1)`.
         batch_norm: Whether batch normalization comes before each ReLU.
+        hidden_classes: For each hidden class the class that it counts toward, or -1 for none of them: a softmax over
+            the hidden classes comes first, and their probabilities add up to the classes'. None for no hidden ones.
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
@@ -273,8 +276,9 @@ def build_deep_cnn(
     if hidden_units:
         x = activate(layers.Dense(hidden_units, name="dense", **drawn)(x), "dense")
         x = layers.Dropout(dropout, name="dropout_dense")(x) if dropout else x
-    outputs = classify(x, num_classes, classifier_activation) if include_top else x
-    return keras.Model(inputs, outputs, name=name or "deep_cnn")
+    if include_top:
+        x = classify(x, num_classes, classifier_activation, hidden_classes)
+    return keras.Model(inputs, x, name=name or "deep_cnn")
 
 
 def build_lenet5(

@@ -8,18 +8,27 @@ from typing import Any
 import keras
 
 from mnist_keras._validation import invalid
+from mnist_keras.models.layers import HIDDEN_LAYER
 
 
 def returns_logits(model: keras.Model) -> bool:
     """Returns whether the model ends neither in a softmax nor in a mean of models that do."""
-    last = model
+    last = owner = model
     while isinstance(last, keras.Model):  # a model may end in a model
+        owner = last
         inner = [layer for layer in last.layers if isinstance(layer, keras.Model)]
         last = getattr(last, "operations", last.layers)[-1]
         if inner and isinstance(last, keras.layers.Average):
             return any(map(returns_logits, inner))
+    if isinstance(last, keras.layers.Dense) and (hidden := find_hidden_layer(owner)):
+        last = hidden  # the layer behind it adds its probabilities up
     is_softmax = type(last).__name__ == "Softmax"  # the layer, or the operation of `keras.ops`
     return not (is_softmax or getattr(last, "activation", None) is keras.activations.softmax)
+
+
+def find_hidden_layer(model: keras.Model) -> keras.layers.Layer | None:
+    """Returns the softmax over hidden classes, or None where the model has none."""
+    return next((layer for layer in model.layers if layer.name == HIDDEN_LAYER), None)
 
 
 def input_scale(model: keras.Model) -> float:

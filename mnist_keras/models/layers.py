@@ -6,6 +6,10 @@ import keras
 
 from mnist_keras._validation import check_integer, invalid
 
+HIDDEN_LAYER = (
+    "hidden_classes"  # name of the softmax over hidden classes, whose sums are the probabilities
+)
+
 
 def start(
     input_shape: Sequence[int], include_rescaling: bool, *, least: int = 1
@@ -45,11 +49,20 @@ def check_widths(name: str, widths: Sequence[int]) -> list[int]:
     return [check_integer(name, width, minimum=1) for width in widths]
 
 
-def classify(x: keras.KerasTensor, num_classes: int, activation: str | None) -> keras.KerasTensor:
-    """Returns the output of a net's classifying layer.
+def classify(
+    x: keras.KerasTensor,
+    num_classes: int,
+    activation: str | None,
+    hidden_classes: Sequence[int] | None = None,
+) -> keras.KerasTensor:
+    """Returns the output of a model's classifying layer.
+
+    With hidden classes a softmax over these comes first, and a fixed layer adds their probabilities up to those of the
+    classes. A hidden class of -1 belongs to none: its probability is shared equally.
 
     Raises:
-        InputError: If there are fewer than two classes, or the activation is another than "softmax" or None.
+        InputError: If there are fewer than two classes, the activation is another than "softmax" or None, or a hidden
+            class counts toward none of the classes.
     """
     check_integer("num_classes", num_classes, minimum=2)
     if activation not in ("softmax", None):
@@ -57,6 +70,29 @@ def classify(x: keras.KerasTensor, num_classes: int, activation: str | None) -> 
             "classifier_activation", expected="'softmax' or None", received=repr(activation)
         )
     # float32 under any policy: a softmax in bfloat16 has three significant digits.
-    return keras.layers.Dense(
-        num_classes, activation=activation, dtype="float32", name="predictions"
+    if hidden_classes is None:
+        return keras.layers.Dense(
+            num_classes, activation=activation, dtype="float32", name="predictions"
+        )(x)
+    if set(hidden_classes) - {-1} != set(range(num_classes)):
+        raise invalid(
+            "hidden_classes",
+            expected=f"for each hidden class a number from 0 to {num_classes - 1} or -1, each number at least once",
+            received=repr(hidden_classes),
+        )
+    hidden = keras.layers.Dense(
+        len(hidden_classes), activation="softmax", dtype="float32", name=HIDDEN_LAYER
     )(x)
+    shares = [
+        [1 / num_classes if owner < 0 else float(owner == label) for label in range(num_classes)]
+        for owner in hidden_classes
+    ]
+    probabilities = keras.layers.Dense(
+        num_classes,
+        use_bias=False,
+        trainable=False,
+        kernel_initializer=keras.initializers.Constant(shares),
+        dtype="float32",
+        name="predictions",
+    )(hidden)
+    return probabilities if activation else keras.ops.log(probabilities)

@@ -71,7 +71,10 @@ def create_model(
         return model
     import keras
 
-    return keras.Model(model.input, model.layers[-1].input, name=name)
+    from mnist_keras.models.inspection import find_hidden_layer
+
+    top = find_hidden_layer(model) or model.layers[-1]
+    return keras.Model(model.input, top.input, name=name)
 
 
 def _find_weights(spec, weights):

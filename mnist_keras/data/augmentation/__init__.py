@@ -1,4 +1,5 @@
 """Random changes to training images that keep their labels.
 
 transforms  affine maps, elastic distortion, flips and erasing, as pure functions of (seed, step, row)
+strokes     digits drawn with a pen, in the ways that people of several schools write them
 """

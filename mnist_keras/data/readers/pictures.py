@@ -9,6 +9,8 @@ import numpy as np
 from mnist_keras._validation import InputError
 
 IMAGE_SIZE = 28  # pixels; MNIST's
+DIGIT_BOX = 20  # pixels; LeCun et al. 1998, section III-A
+INK_LEVEL = 40  # of 255; what is fainter does not widen the box
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 _MAX_PIXELS = 50_000_000  # of one picture; the largest photos of telephones
@@ -104,3 +106,37 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
     small = (images.reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)  # 16 is full ink there
     size, smooth = (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC
     return np.stack([np.asarray(Image.fromarray(x).resize(size, smooth)) for x in small]), labels
+
+
+def frame(ink: np.ndarray) -> np.ndarray:
+    """Puts ink into MNIST's frame: fitted to 20x20 pixels, its center of mass in the middle of 28x28.
+
+    Args:
+        ink: uint8 array of shape `(height, width)`, light ink on dark ground, of any size.
+
+    Returns:
+        uint8 array of shape `(28, 28)`; all 0 where there is no ink. Ink whose center of mass lies so far from its
+        middle that it would leave the picture is moved no farther than the border.
+
+    Reference:
+        LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition", section III-A.
+    """
+    from PIL import Image
+
+    framed = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    is_ink = ink > INK_LEVEL
+    rows, columns = np.flatnonzero(is_ink.any(axis=1)), np.flatnonzero(is_ink.any(axis=0))
+    if not len(rows):
+        return framed
+    box = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    scale = DIGIT_BOX / max(box.size)
+    width, height = (max(1, round(side * scale)) for side in box.size)
+    smooth = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    digit = np.asarray(box.resize((width, height), smooth))
+    total = max(int(digit.sum()), 1)
+    x = digit.sum(axis=0) @ (np.arange(width) + 0.5) / total
+    y = digit.sum(axis=1) @ (np.arange(height) + 0.5) / total
+    left = min(max(round(IMAGE_SIZE / 2 - x), 0), IMAGE_SIZE - width)
+    top = min(max(round(IMAGE_SIZE / 2 - y), 0), IMAGE_SIZE - height)
+    framed[top : top + height, left : left + width] = digit
+    return framed

@@ -9,6 +9,7 @@ from data_files import small_arrays, write_folder
 from PIL import Image
 
 from mnist_keras._validation import InputError
+from mnist_keras.data.readers import pictures
 from mnist_keras.data.readers.pictures import read_digits, read_folder, read_picture
 
 ARRAYS = small_arrays(side=28)
@@ -174,3 +175,24 @@ def test_digits():
     assert (images.min(), images.max()) == (0, 255)
     assert (images.reshape(1797, -1).max(axis=1) >= 200).all()
     assert np.bincount(labels).min() > 170
+
+
+def test_frame_fits_ink_to_the_box_with_its_center_of_mass_in_the_middle():
+    ink = np.zeros((90, 70), np.uint8)
+    ink[10:70, 20:40] = 255  # 60 high, 20 wide
+    framed = pictures.frame(ink)
+    rows, columns = np.nonzero(framed)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 23, 10, 16)
+    ink[10:40, 30:60] = 255  # heavier at the upper right
+    framed = pictures.frame(ink)
+    center = [framed.sum(axis) @ np.arange(28) / framed.sum() for axis in (0, 1)]
+    assert np.abs(np.array(center) - 13.5).max() <= 0.5
+
+
+def test_frame_of_no_ink_is_black_and_ink_stays_inside():
+    assert not pictures.frame(np.full((9, 9), pictures.INK_LEVEL, np.uint8)).any()
+    ink = np.zeros((100, 100), np.uint8)
+    ink[:3], ink[:, 50] = 255, 60  # nearly all the mass at the upper edge
+    rows, _ = np.nonzero(pictures.frame(ink))
+    assert (rows.min(), rows.max()) == (8, 27)
+    assert pictures.frame(np.full((1, 1), 255, np.uint8)).sum() == 20 * 20 * 255
