@@ -26,6 +26,10 @@ if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getatt
         compare as compare,
         evaluate_predictions as evaluate_predictions,
     )
+    from mnist_keras.evaluation.model_plots import (
+        plot_embedding as plot_embedding,
+        plot_saliency as plot_saliency,
+    )
     from mnist_keras.evaluation.plotting import (
         plot_confusion_matrix as plot_confusion_matrix,
         plot_history as plot_history,
@@ -88,10 +92,12 @@ _MODULES = {  # public name -> the module that owns it
     "make_dataset": "data.pipeline",
     "open_records": "data.array_records",
     "plot_confusion_matrix": "evaluation.plotting",
+    "plot_embedding": "evaluation.model_plots",
     "plot_errors": "evaluation.image_plots",
     "plot_history": "evaluation.plotting",
     "plot_predictions": "evaluation.image_plots",
     "plot_reliability": "evaluation.plotting",
+    "plot_saliency": "evaluation.model_plots",
     "predict_probabilities": "inference.prediction",
     "train": "training.train",
 }

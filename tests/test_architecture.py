@@ -39,12 +39,12 @@ LAYERS = {
         "compile checkpoints callbacks signals devices fused_ops run_directory",
     ],
     "evaluation": [
-        "evaluate report",
+        "evaluate report model_plots",
         "plotting thumbnails",
         "metrics image_plots",
         "calibration sketch figures",
     ],
-    "inference": ["export", "formats", "prediction"],
+    "inference": ["export", "formats saliency", "prediction"],
     "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
     "models": [
         "loading",
@@ -67,7 +67,10 @@ LAYERS = {
 
 OWNERS = {  # heavy dependency -> the modules that may import it
     "tensorflow_datasets": {"data.downloads"},
-    "matplotlib": {"evaluation.plotting", "evaluation.image_plots", "evaluation.figures"},
+    "matplotlib": {
+        *("evaluation.plotting", "evaluation.image_plots", "evaluation.model_plots"),
+        "evaluation.figures",
+    },
     "seaborn": {"evaluation.plotting"},
     "gradio": {"inference.app"},
     "onnx": {"inference.formats.onnx"},

@@ -39,10 +39,12 @@ PUBLIC = [
     "make_dataset",
     "open_records",
     "plot_confusion_matrix",
+    "plot_embedding",
     "plot_errors",
     "plot_history",
     "plot_predictions",
     "plot_reliability",
+    "plot_saliency",
     "predict_probabilities",
     "train",
 ]

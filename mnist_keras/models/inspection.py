@@ -95,6 +95,42 @@ def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[i
     return expected
 
 
+def feature_model(model: keras.Model) -> keras.Model:
+    """Returns the part of a classifier before its last layer with weights: what it makes of an image.
+
+    Raises:
+        InputError: If it has no such layer, as an ensemble, whose members have one each.
+    """
+    layer = next((x for x in reversed(model.layers) if x.weights or _merges(x)), None)
+    if layer is None or _merges(layer):
+        raise invalid(
+            "model",
+            expected="a model with one last hidden layer",
+            received=f"{model.name!r}, which has several or none",
+            hint="Take one member of an ensemble.",
+        )
+    if not isinstance(layer, keras.Model):
+        return keras.Model(model.inputs[0], layer.input)
+    if isinstance(model, keras.Sequential):
+        before = model.layers[: model.layers.index(layer)]
+        inputs = keras.Input(batch_shape=model.input_shape)
+        return keras.Sequential([inputs, *before, feature_model(layer)])
+    given: list[
+        keras.KerasTensor
+    ] = []  # what the inner model is called with; its `input` is its own
+
+    def call(called, *args, **kwargs):
+        given.extend(args if called is layer else ())
+        return called(*args, **kwargs)
+
+    outer = keras.models.clone_model(model, clone_function=lambda x: x, call_function=call)
+    return keras.Model(outer.inputs[0], feature_model(layer)(given[0]))
+
+
+def _merges(layer: keras.Layer) -> bool:
+    return isinstance(layer.input, list) and len(layer.input) > 1
+
+
 def architecture(model: keras.Model) -> str:
     """Returns a digest of what makes two models the same net: their layers' classes and options."""
     layers = [[type(layer).__name__, _without_names(layer.get_config())] for layer in model.layers]

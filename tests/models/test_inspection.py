@@ -1,10 +1,18 @@
 """What a net takes and returns is told for other people's nets as well."""
 
 import keras
+import numpy as np
 import pytest
+from errors import error_of
 
 from mnist_keras._validation import InputError
-from mnist_keras.models.inspection import check_input_shape, input_scale, returns_logits
+from mnist_keras.models.builders import build_mlp
+from mnist_keras.models.inspection import (
+    check_input_shape,
+    feature_model,
+    input_scale,
+    returns_logits,
+)
 
 
 def net(shape, *layers):
@@ -57,3 +65,18 @@ def test_a_net_without_an_input_shape_is_an_error():
         "Invalid `model`. Expected a model that knows its input shape. Received: 'mine', which does not. "
         "Begin it with keras.Input((28, 28, 1))."
     )
+
+
+def test_features_are_what_the_last_layer_with_weights_takes():
+    images = np.random.default_rng(0).uniform(size=(3, 28, 28, 1)).astype(np.float32)
+    model = build_mlp((6,), dropout=0.5)
+    features = feature_model(model)(images).numpy()
+    kernel, bias = model.layers[-1].get_weights()
+    logits = features @ kernel + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model(images).numpy(), expected, rtol=1e-4)
+
+
+def test_a_model_without_weights_has_no_features():
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten()])
+    assert "Expected a model with one last hidden layer" in error_of(feature_model, model)
