@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getatt
         plot_reliability as plot_reliability,
     )
     from mnist_keras.inference.prediction import predict_probabilities as predict_probabilities
+    from mnist_keras.inference.preprocessing import to_mnist_image as to_mnist_image
     from mnist_keras.models.builders import (
         build_cnn as build_cnn,
         build_deep_cnn as build_deep_cnn,
@@ -99,6 +100,7 @@ _MODULES = {  # public name -> the module that owns it
     "plot_reliability": "evaluation.plotting",
     "plot_saliency": "evaluation.model_plots",
     "predict_probabilities": "inference.prediction",
+    "to_mnist_image": "inference.preprocessing",
     "train": "training.train",
 }
 

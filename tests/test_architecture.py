@@ -44,7 +44,7 @@ LAYERS = {
         "metrics image_plots",
         "calibration sketch figures",
     ],
-    "inference": ["export", "formats saliency", "prediction"],
+    "inference": ["export", "formats saliency preprocessing", "prediction pictures"],
     "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
     "models": [
         "loading",

@@ -46,6 +46,7 @@ PUBLIC = [
     "plot_reliability",
     "plot_saliency",
     "predict_probabilities",
+    "to_mnist_image",
     "train",
 ]
 

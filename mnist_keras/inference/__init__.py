@@ -1,7 +1,9 @@
-"""From a trained model to answers.
+"""From a trained model or a picture to answers.
 
-export      export_model: a trained model as a file for another runtime, proved there
-formats/    what it writes: a module for each family of formats
-saliency    where a model looked: gradients by the pixels, and occlusion
-prediction  predict_probabilities: one compiled function for each model
+export         export_model: a trained model as a file for another runtime, proved there
+formats/       what it writes: a module for each family of formats
+saliency       where a model looked: gradients by the pixels, and occlusion
+prediction     predict_probabilities: one compiled function for each model
+preprocessing  to_mnist_image: a photo, scan or drawing in the form that MNIST has
+pictures       reads a picture from a path, bytes, a file object, a PIL image or an array
 """

@@ -1,0 +1,143 @@
+"""Reads a picture from wherever it comes: a path, bytes, a file object, a PIL image, an array."""
+
+import io
+import os
+import stat
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from mnist_keras._files import input_errors
+from mnist_keras._validation import InputError, invalid
+
+MAX_PIXELS = 50_000_000  # of one picture; more than the largest photos of phones
+MAX_BYTES = 200_000_000  # of one file
+DRAFT_SIDE = (
+    1280  # pixels; a JPEG is decoded at an eighth, a quarter or half of its size down to this
+)
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+
+def load_picture(source: Any) -> np.ndarray:
+    """Returns a picture upright, over its ground, as a uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        InputError: If it is not a picture that can be read, or too large.
+    """
+    if isinstance(source, np.ndarray) or (hasattr(source, "__array__") and not _is_pil(source)):
+        return _load_array(np.asarray(source))
+    if _is_pil(source):
+        return _flatten(source, "the picture")
+    if isinstance(source, str | os.PathLike):
+        return _load_file(Path(os.path.expanduser(source)))  # noqa: PTH111  (the method of Path can raise)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _decode(io.BytesIO(source), "the bytes")
+    if hasattr(source, "read"):
+        content = source.read(MAX_BYTES + 1)
+        if not isinstance(content, bytes):
+            raise invalid("source", expected="a file opened in binary mode", received="a text file")
+        return _decode(io.BytesIO(content), "the file object")
+    raise invalid(
+        "source",
+        expected="a path, bytes, a file object, a PIL image or an array",
+        received=type(source).__name__,
+    )
+
+
+def _is_pil(source: Any) -> bool:
+    return isinstance(source, Image.Image)
+
+
+def _load_file(path: Path) -> np.ndarray:
+    with input_errors(path):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would never end
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
+            raise InputError(f"{path} is {kind}. Expected a picture file.")
+        if status.st_size > MAX_BYTES:
+            raise InputError(
+                f"{path} has {status.st_size:,} bytes. Expected a picture of at most {MAX_BYTES:,}."
+            )
+        with path.open("rb") as file:
+            return _decode(file, str(path))
+
+
+def _decode(file: IO[bytes], name: str) -> np.ndarray:
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            return _flatten(image, name)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many types on damaged files
+        raise InputError(
+            f"{name} is not a readable picture ({error}). Expected one of {', '.join(FORMATS)}."
+        ) from error
+
+
+def _flatten(image: Image.Image, name: str) -> np.ndarray:
+    """Returns the first frame, turned as its camera was held, as RGB over its ground."""
+    if image.width * image.height > MAX_PIXELS:
+        raise InputError(
+            f"{name} has {image.width} x {image.height} pixels. Expected at most {MAX_PIXELS:,}; make it smaller."
+        )
+    if image.mode in ("L", "RGB"):  # for a large JPEG, decode an eighth, a quarter or half of it
+        image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        return _load_array(np.asarray(image))
+    if image.has_transparency_data:
+        return _over_contrasting_ground(np.asarray(image.convert("RGBA")))
+    return np.asarray(image.convert("RGB"))
+
+
+def _over_contrasting_ground(rgba: np.ndarray) -> np.ndarray:
+    """Lays a transparent picture on white, or on black where its ink is light."""
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    color = rgba[..., :3].astype(np.float32)
+    ground = 0 if (color * alpha).sum() > 3 * 127.5 * alpha.sum() else 255
+    return (ground + (color - ground) * alpha).round().astype(np.uint8)
+
+
+def _load_array(array: np.ndarray) -> np.ndarray:
+    shape = f"shape={array.shape}, dtype={array.dtype}"
+    if array.ndim == 3 and array.shape[-1] not in (1, 3, 4) and array.shape[0] in (1, 3, 4):
+        array = np.moveaxis(array, 0, -1)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:
+        raise invalid(
+            "source",
+            expected="one image of shape (height, width), (height, width, channels) or (channels, height, width)",
+            received=shape,
+            hint="For several images, pass a list of them." if array.ndim == 4 else "",
+        )
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise invalid("source", expected=f"at most {MAX_PIXELS:,} pixels", received=shape)
+    array = _to_bytes(array, shape)
+    if array.shape[-1] == 4:
+        return _over_contrasting_ground(array)
+    return np.broadcast_to(array, (*array.shape[:2], 3))
+
+
+def _to_bytes(array: np.ndarray, shape: str) -> np.ndarray:
+    """Returns pixels from 0 to 255, scaled by what the values show their range to be."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind not in "buif":
+        raise invalid("source", expected="numbers", received=shape)
+    low, high = float(array.min()), float(array.max())  # NaN if any pixel is NaN
+    if not (low >= 0 and np.isfinite(high)):
+        raise invalid(
+            "source",
+            expected="finite pixels of 0 and above",
+            received=f"{shape}, minimum={low:g}, maximum={high:g}",
+        )
+    whites = (1.0, 255.0, 65_535.0) if array.dtype.kind in "bf" else (255.0, 65_535.0)
+    white = next((value for value in whites if high <= value), whites[-1])
+    if high > white:
+        raise invalid(
+            "source", expected="pixels of at most 65,535", received=f"{shape}, maximum={high:g}"
+        )
+    return (array.astype(np.float32) * (255 / white)).round().astype(np.uint8)
