@@ -82,10 +82,7 @@ def is_mnist_image(picture: np.ndarray) -> bool:
     gray = picture[..., 0]
     if gray.shape != (IMAGE_SIZE, IMAGE_SIZE) or not (gray[..., None] == picture).all():
         return False
-    border = np.concatenate(
-        [gray[:2].ravel(), gray[-2:].ravel(), gray[:, :2].ravel(), gray[:, -2:].ravel()]
-    )
-    if border.max(initial=0) > 64 or gray.max() < 128:
+    if _border(gray).max() > 64 or gray.max() < 128:
         return False
     weights = gray / gray.sum(dtype=np.float64)
     middle = (IMAGE_SIZE - 1) / 2
@@ -199,8 +196,7 @@ def find_ink(picture: np.ndarray, *, flip: bool = False, like: Ink | None = None
 def ink_balance(gray: np.ndarray) -> float:
     """Returns above 0 if ink is brighter than its ground, below 0 if it is darker, in [-1, 1]; near 0 if unclear.
 
-    Ink covers less of its neighborhood than the ground does, wherever shadows fall, so that the median of the
-    neighborhood is the ground. Ink that fills its picture is told by the border instead.
+    Where ink covers less than half of a neighborhood, the median is the ground. Otherwise the border tells.
     """
     small = _reduce(gray, BALANCE_SIDE)
     difference = small - ndimage.median_filter(
