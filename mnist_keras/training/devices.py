@@ -72,7 +72,10 @@ def choose_strategy(
 
 @functools.cache  # the collectives of a process's second MirroredStrategy collide with the first one's
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    return tf.distribute.MirroredStrategy(devices)
+    # TensorFlow's collectives on CPU refuse groups of two sizes in one process; one device can add the gradients up.
+    on_cpu = all("CPU" in device for device in devices)
+    reduce = tf.distribute.ReductionToOneDevice() if on_cpu else None
+    return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduce)
 
 
 def _num_workers() -> int:

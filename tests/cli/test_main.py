@@ -121,8 +121,8 @@ WRONG = {
     "seed": (["train", "mlp_128", "--seed", "-1"], "Invalid `seed`."),
     "recipe": ([*TRAIN, "--recipe", "lenet"], "Unknown recipe 'lenet'. Did you mean 'lenet5'?"),
     "empty recipe": ([*TRAIN, "--recipe", ""], "Unknown recipe ''. Expected one of: "),
-    "no recipe file": ([*TRAIN, "--recipe", "none.json"], "recipe none.json can't be read: "),
-    "not JSON": ([*TRAIN, "--recipe", "broken.json"], "recipe broken.json can't be read: "),
+    "no recipe file": ([*TRAIN, "--recipe", "none.json"], "recipe none.json cannot be read: "),
+    "not JSON": ([*TRAIN, "--recipe", "broken.json"], "recipe broken.json cannot be read: "),
     "recipe field": (
         [*TRAIN, "--recipe", "field.json"],
         "Unknown recipe field 'epoch'. Did you mean 'epochs'?",
@@ -459,7 +459,7 @@ def test_a_damaged_run_is_told(run, empty_folder):
     status, _, err = run("evaluate", "other")
     assert status == 2
     assert err == (
-        "mnist-keras evaluate: other/config.json cannot be read: it is not what a run writes. "
+        "mnist-keras evaluate: other/config.json cannot be read: its content is of another kind. "
         "Start the run anew with --overwrite.\n"
     )
 
