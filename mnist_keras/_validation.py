@@ -12,7 +12,13 @@ import numpy as np
 
 
 class InputError(ValueError):
-    """Something that the caller gave is not usable; the text says what to give instead."""
+    """Something that the caller gave is not usable; the text says what to give instead.
+
+    Attributes:
+        fault_of_input: False where the input was right, and a network or a server failed.
+    """
+
+    fault_of_input = True
 
 
 class MissingExtraError(ImportError):
@@ -178,6 +184,8 @@ def check_labels(
             received=shape,
             hint=f"Convert one-hot rows with {name}.argmax(axis=-1)." if one_hot else "",
         )
+    if not len(array):  # an empty list has NumPy's default dtype
+        array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         hint = f"Convert whole numbers with {name}.astype(int)." if array.dtype.kind == "f" else ""
         raise invalid(name, expected="integer class labels", received=shape, hint=hint)

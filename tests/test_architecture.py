@@ -32,7 +32,7 @@ PACKAGES = [
 
 # Inside a package, again from the top.
 LAYERS = {
-    "cli": ["main", "doctor evaluate export", "terminal"],
+    "cli": ["main", "doctor evaluate export models", "terminal"],
     "training": [
         "train",
         "loop plan",

@@ -3,6 +3,7 @@
 main      the subcommands: each is one library call
 doctor    what this machine offers
 evaluate  what trained models are worth on test images
-export    a trained net as a file for another runtime
+export    a trained model as a file for another runtime
+models    the table of the registered models
 terminal  what the command does to its terminal
 """

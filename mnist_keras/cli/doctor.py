@@ -31,7 +31,7 @@ def examine() -> dict[str, Any]:
 
     Returns:
         `versions`, `tensorflow_error` (None if it imports), `system`, `cpu`, `memory_bytes`,
-        `devices`, `gpu`, `data` and `extras`. A fact that this system doesn't tell is None.
+        `devices`, `backend`, `gpu`, `data` and `extras`. A fact that this system doesn't tell is None.
     """
     error, devices = None, []
     try:
@@ -43,6 +43,7 @@ def examine() -> dict[str, Any]:
     return {
         "versions": {"python": platform.python_version(), **_versions()},
         "tensorflow_error": error,
+        "backend": _backend(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": _cpu(),
         "memory_bytes": _memory_bytes(),
@@ -61,6 +62,17 @@ def _versions() -> dict[str, str | None]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
     return versions
+
+
+def _backend() -> str:
+    """Returns Keras's backend, and what does not work on it."""
+    try:
+        import keras
+
+        backend = keras.backend.backend()
+    except Exception as failure:  # whatever it is, to report it is what this command is for
+        return f"Keras can't be imported. {type(failure).__name__}: {failure}"
+    return backend if backend == "tensorflow" else f"{backend}; train and evaluate need tensorflow"
 
 
 def _cpu() -> dict[str, Any]:
@@ -182,6 +194,7 @@ def _system_lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "versions", ", ".join(versions)
     if facts["tensorflow_error"]:
         yield "", f"TensorFlow can't be imported. {facts['tensorflow_error']}"
+    yield "Keras backend", facts["backend"]
     yield "system", facts["system"]
     cpu = facts["cpu"]
     yield "CPU", f"{cpu['model']}, {cpu['cores']} cores"

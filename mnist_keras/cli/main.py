@@ -6,7 +6,6 @@ TensorFlow is checked before the seconds that its import takes.
 
 import argparse
 import errno
-import json
 import os
 import shlex
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mnist_keras.cli import evaluate, export
+from mnist_keras.cli import evaluate, export, models
 from mnist_keras.cli.terminal import PROGRAM, prepare_streams, quiet_startup
 
 DEMO_MODEL = "mlp_128_64_dropout"
@@ -51,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.run(args)
         sys.stdout.flush()  # a closed pipe shows here, not at the interpreter's exit
     except (InputError, MissingExtraError) as error:
-        return _fail(args, error, EXIT_BAD_INPUT)
+        right = isinstance(error, InputError) and not error.fault_of_input
+        return _fail(args, error, EXIT_FAILED if right else EXIT_BAD_INPUT)
     except BrokenPipeError:  # the reader, `head` say, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
@@ -95,8 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    command = add("models", _models, "List the documented nets.")
-    command.add_argument("--json", action="store_true", help="print JSON")
+    models.add_arguments(add("models", models.run, "List the documented models."))
 
     add("demo", _demo, f"Train, evaluate and plot {DEMO_MODEL} with the data at hand.")
 
@@ -150,38 +149,6 @@ def _add_data(command: argparse.ArgumentParser, default: str | None = None) -> N
     described = f"a set's name, auto, or your own IDX, NPZ, CSV or picture folder; default: {shown}"
     command.add_argument("--data", default=default, metavar="NAME|PATH", help=described)
     command.add_argument("--data-dir", metavar="DIR", help="where the files of a known set are")
-
-
-def _models(args: argparse.Namespace) -> None:
-    from mnist_keras.models.pretrained import DATASETS, list_weights
-    from mnist_keras.models.recipes import RECIPES
-    from mnist_keras.models.registry import MODELS
-
-    weights = {dataset: list_weights(dataset) for dataset in DATASETS}
-    nets: list[dict[str, Any]] = [
-        {
-            "name": spec.name,
-            "description": spec.description,
-            "num_parameters": spec.num_parameters,
-            "claimed_accuracy": spec.claimed_accuracy,
-            "source": spec.source,
-            "member": spec.trained_as if spec.trained_as != spec.name else None,
-            "weights": [dataset for dataset, names in weights.items() if spec.name in names],
-            "recipe": spec.recipe.to_dict(),
-        }
-        for spec in MODELS.values()
-    ]
-    if args.json:
-        print(json.dumps(nets, indent=2))
-        return
-    print(f"{'net':<22} {'parameters':>10} {'claimed accuracy':>17}  weights for")
-    for net in nets:
-        claim = f"{net['claimed_accuracy']:.2%}" if net["claimed_accuracy"] else "none"
-        packaged = ", ".join(net["weights"]) or "none"
-        print(f"{net['name']:<22} {net['num_parameters']:>10,} {claim:>17}  {packaged}")
-        print(f"  {net['description']}")
-    others = ", ".join(sorted(RECIPES.keys() - MODELS.keys()))
-    print(f"other recipes, for `train --recipe`: {others}")
 
 
 def _demo(args: argparse.Namespace) -> None:

@@ -19,17 +19,19 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+ERRORS_ONLY = "2"  # TensorFlow's log level
+
+
 @contextlib.contextmanager
 def quiet_startup() -> Iterator[None]:
     """Keeps TensorFlow's chatter off the terminal while it starts; shows it if the start fails.
 
-    TensorFlow writes to the file descriptor itself, before its log level counts. Whoever sets
-    TF_CPP_MIN_LOG_LEVEL wants to read it.
+    TensorFlow writes to the file descriptor itself, before its log level counts. Whoever sets TF_CPP_MIN_LOG_LEVEL to 0
+    or 1 wants to read it.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY) in ("0", "1"):
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # errors only, from here on
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as chatter:

@@ -30,9 +30,9 @@ DIGITS_TEST_SIZE = 360  # of scikit-learn's 1,797 digits
 class NotFoundError(InputError):
     """A known dataset was not found here and could not be downloaded; the text says where to put which files."""
 
-    def __init__(self, what: str, advice: str):
+    def __init__(self, what: str, advice: str, *, download_failed: bool = False):
         super().__init__(f"{what}. {advice}")
-        self.what = what
+        self.what, self.fault_of_input = what, not download_failed
 
 
 def load_data(
@@ -232,6 +232,7 @@ def _not_found(request: _Request, reasons: list[str]) -> NotFoundError:
         f"{title} was not found {where}{failed if reasons else ''}",
         f"Put its files into a directory and pass it as `data_dir` (--data-dir), or name it in "
         f"the environment variable {DATA_DIR_VARIABLE}. {expected}",
+        download_failed=bool(reasons),
     )
 
 

@@ -33,6 +33,8 @@ KERAS_SIZE = 11_490_434  # bytes
 class DownloadError(InputError):
     """A file could not be downloaded; the text says why."""
 
+    fault_of_input = False
+
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
     """Returns a path with a leading `~` expanded; left as it is where there is no such home."""

@@ -12,7 +12,7 @@ from mnist_keras.data.image_data import ImageData
 from mnist_keras.data.splits import Split, as_split
 from mnist_keras.evaluation.metrics import Evaluation, evaluate_predictions
 from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
-from mnist_keras.models.inspection import check_input_shape
+from mnist_keras.models.inspection import check_backend, check_input_shape
 
 
 def evaluate(
@@ -48,6 +48,7 @@ def evaluate(
         evaluation = evaluate(model, data.test_images, data.test_labels)
         print(evaluation.report())
     """
+    check_backend("evaluate")
     examples = as_split(images, labels)
     check_input_shape(model, examples.shape[1:])
     if class_names is None:

@@ -11,7 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_keras._validation import check_images, check_integer
-from mnist_keras.models.inspection import check_input_shape, input_scale, returns_logits
+from mnist_keras.models.inspection import (
+    check_backend,
+    check_input_shape,
+    input_scale,
+    returns_logits,
+)
 
 BATCH_SIZE = 500  # images; larger batches leave the second-level cache and are no faster on CPU
 
@@ -54,6 +59,7 @@ class Predictor:
     """
 
     def __init__(self, model: keras.Model, image_shape: Sequence[int], *, shift: int = 0):
+        check_backend("predict_probabilities")
         check_input_shape(model, image_shape)
         check_integer("shift", shift, minimum=0, maximum=min(image_shape) - 1)
         self._model, self._shift = model, shift

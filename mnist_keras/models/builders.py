@@ -253,9 +253,12 @@ def build_deep_cnn(
     """
     check_number("dropout", dropout, minimum=0, maximum=0.999)
     check_integer("hidden_units", hidden_units, minimum=0)
-    if not isinstance(stages, Sequence) or isinstance(stages, str) or not (stages and all(stages)):
+    if not isinstance(stages, Sequence) or not all(
+        isinstance(s, Sequence) and s for s in stages or [()]
+    ):
         expected = "a sequence of stages, each with the filters of at least one convolution"
-        raise invalid("stages", expected=expected, received=repr(stages))
+        hint = "One convolution a stage: ((32,), (64,))."
+        raise invalid("stages", expected=expected, received=repr(stages), hint=hint)
     inputs, x = start(input_shape, include_rescaling, least=2 ** len(stages))
     layers, drawn = keras.layers, {"kernel_initializer": "he_normal", "use_bias": not batch_norm}
 

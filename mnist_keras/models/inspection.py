@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from mnist_keras._validation import invalid
+from mnist_keras._validation import InputError, invalid
 from mnist_keras.models.layers import HIDDEN_LAYER
 
 
@@ -40,6 +40,22 @@ def input_scale(model: keras.Model) -> float:
     # 1/255 to [0, 1] and 1/127.5 to [-1, 1] are for pixels to 255; a 2 to [-1, 1] is not.
     scales_down = isinstance(first, keras.layers.Rescaling) and first.scale < 0.1
     return 255.0 if scales_down else 1.0
+
+
+def check_backend(what: str) -> None:
+    """Checks that Keras runs on TensorFlow.
+
+    Args:
+        what: The public function that needs it.
+
+    Raises:
+        InputError: If it runs on another backend.
+    """
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise InputError(
+            f"{what} needs Keras's TensorFlow backend. Received: KERAS_BACKEND={backend}. Unset it, or use the models, "
+            "their weights and make_dataset, which work on any backend, with Keras's own fit and evaluate."
+        )
 
 
 def check_classifier(model: keras.Model) -> None:

@@ -3,15 +3,17 @@
 Importing this room does not import Keras, so that a command line can check a name at once.
 """
 
+import functools
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnist_keras._files import input_errors
 from mnist_keras._validation import InputError, check_choice, invalid
 from mnist_keras.models import pretrained
-from mnist_keras.models.registry import get_model_spec
+from mnist_keras.models.registry import MODELS, get_model_spec
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +23,7 @@ _UNREADABLE = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError),
     zipfile.BadZipFile,
 )
+NUM_PACKAGED_CLASSES = 10
 _MODEL_SOURCES = "Expected a run directory, a .keras file, or a registered name (`mnist-keras models` lists them)."
 
 
@@ -31,22 +34,28 @@ def create_model(
     num_classes: int = 10,
     include_top: bool = True,
     input_shape: Sequence[int] = (28, 28, 1),
+    include_rescaling: bool = False,
+    classifier_activation: str | None = "softmax",
 ) -> "keras.Model":
-    """Returns a registered net as a new `keras.Model`.
+    """Returns a registered model as a new `keras.Model`.
 
     Args:
         name: Name in the registry, see `list_models`.
         weights: None for new weights; "mnist" or "fashion_mnist" for the packaged ones; or the path of a
             `.weights.h5` or `.keras` file.
-        num_classes: Number of classes; packaged weights have 10.
-        include_top: Whether the classifying layer is there; without it the model returns features.
+        num_classes: Number of classes. Packaged weights have 10: with another number, the classification layer is new
+            and must be trained, as a line on stderr says.
+        include_top: Whether the model has its classification layer; without it, it returns features, and `num_classes`
+            does not matter.
         input_shape: Shape of one image, `(height, width, channels)`.
+        include_rescaling: Whether the model begins with `Rescaling(1/255)`, for pixels from 0 to 255.
+        classifier_activation: "softmax" for probabilities, None for logits.
 
     Returns:
         A model with input `(n, *input_shape)`, float32 in [0, 1], and output `(n, num_classes)`, probabilities.
 
     Raises:
-        InputError: If a name is unknown, or the weights are not for this net.
+        InputError: If a name is unknown, or the weights are not for this model.
 
     Example:
         >>> create_model("mlp_128").count_params()
@@ -54,27 +63,67 @@ def create_model(
     """
     spec = get_model_spec(name)
     spec.check_top(include_top)
+    packaged = isinstance(weights, str) and weights in pretrained.DATASETS
+    options: dict[str, Any] = {"input_shape": input_shape, "include_rescaling": include_rescaling}
+    options["classifier_activation"] = classifier_activation
     if weights is None:
-        return spec.build(num_classes=num_classes, include_top=include_top, input_shape=input_shape)
+        return spec.build(num_classes=num_classes, include_top=include_top, **options)
     path = _find_weights(spec, weights)
-    model = spec.build(num_classes=num_classes, input_shape=input_shape)
+    own_classes = NUM_PACKAGED_CLASSES if packaged else num_classes
+    model = spec.build(num_classes=own_classes, **options)
     try:
         model.load_weights(path)
     except _UNREADABLE as error:
         # Keras goes on with all objects that do not fit, over hundreds of lines.
         reason, *_ = str(error).partition("\n\nList of objects")
         raise InputError(
-            f"The weights in {path} cannot be loaded or do not fit {name!r} with num_classes={num_classes} and "
+            f"The weights in {path} cannot be loaded or do not fit {name!r} with num_classes={own_classes} and "
             f"input_shape={tuple(input_shape)}. Packaged weights have 10 classes and (28, 28, 1). Keras says: {reason}"
         ) from error
-    if include_top:
+    if not include_top:
+        return _without_top(model, name)
+    if num_classes == own_classes:
         return model
+    if spec.trained_as != name:
+        raise invalid(
+            "num_classes",
+            expected=f"{own_classes} for an ensemble with packaged weights",
+            received=num_classes,
+            hint=f"Use create_model({spec.trained_as!r}, num_classes={num_classes}, weights={weights!r}).",
+        )
+    _say_new_head(name, num_classes)
+    return _with_new_head(model, spec.build(num_classes=num_classes, **options))
+
+
+def _without_top(model, name):
     import keras
 
     from mnist_keras.models.inspection import find_hidden_layer
 
     top = find_hidden_layer(model) or model.layers[-1]
     return keras.Model(model.input, top.input, name=name)
+
+
+def _with_new_head(trained, fresh):
+    """Returns the fresh model with all weights of the trained one but those of the classification layers."""
+    from mnist_keras.models.inspection import find_hidden_layer
+
+    top = find_hidden_layer(trained) or trained.layers[-1]
+    for layer in trained.layers[: trained.layers.index(top)]:
+        fresh.get_layer(layer.name).set_weights(layer.get_weights())
+    return fresh
+
+
+@functools.cache  # once for each model and number
+def _say_new_head(name: str, num_classes: int) -> None:
+    _say(
+        f"the packaged weights of {name!r} have {NUM_PACKAGED_CLASSES} classes. The classification layer for "
+        f"{num_classes} classes has new weights; train it before use."
+    )
+
+
+def _say(text: str) -> None:
+    print(f"mnist_keras: {text}", file=sys.stderr)
 
 
 def _find_weights(spec, weights):
@@ -94,11 +143,12 @@ def _find_weights(spec, weights):
 
 
 def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
-    """Returns the model of a run directory, of a `.keras` file, or a registered net with its packaged weights.
+    """Returns the model of a run directory, of a `.keras` file, or a registered model with its packaged weights.
 
     Args:
-        source: A run directory, the path of a `.keras` file, or a name from `list_models`.
-        dataset: What a registered net's packaged weights were trained on: "mnist" or "fashion_mnist".
+        source: A run directory, the path of a `.keras` file, or a name from `list_models`. A name is a name, even where
+            a folder is called so; `./NAME` or a `Path` is the folder.
+        dataset: What a registered model's packaged weights were trained on: "mnist" or "fashion_mnist".
 
     Raises:
         InputError: If there is no such thing, it is not a model that Keras can read, or the dataset is another.
@@ -118,12 +168,20 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
 
 
 def find_model(source: str | Path) -> Path | None:
-    """Returns the file that `load_model` reads, or None for a registered net; imports no Keras.
+    """Returns the file that `load_model` reads, or None for a registered model; imports no Keras.
+
+    A registered name is the model, even where a file or folder has that name. For the folder, write `./NAME`.
 
     Raises:
         InputError: If there is neither.
     """
     path = Path(source)
+    if isinstance(source, str) and source in MODELS:
+        if path.exists():
+            _say(
+                f"{source!r} is the registered model, not the path; for the path, write ./{source}"
+            )
+        return None
     with input_errors(path, "read", _MODEL_SOURCES):
         return _find_model(path)
 

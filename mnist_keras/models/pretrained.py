@@ -63,7 +63,7 @@ def find_weights(name: str, dataset: str = "mnist", *, trainable: str | None = N
         InputError: If there are none, or the file is damaged.
     """
     card = load_card(name, dataset, trainable=trainable)
-    path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.weights.h5"
+    path = weights_path(name, dataset)
     received = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if received != card["sha256"]:
         raise InputError(
@@ -71,6 +71,11 @@ def find_weights(name: str, dataset: str = "mnist", *, trainable: str | None = N
             "Install mnist-keras again."
         )
     return path
+
+
+def weights_path(name: str, dataset: str) -> Path:
+    """Returns where a model's packaged weights are."""
+    return WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.weights.h5"
 
 
 def stem(name: str, dataset: str) -> str:

@@ -255,7 +255,11 @@ def get_model_spec(name: str) -> ModelSpec:
     Raises:
         InputError: If no model has that name; the text names the nearest.
     """
-    if not isinstance(name, str) or name not in MODELS:
+    if not isinstance(name, str):
+        raise invalid(
+            "name", expected=f"a registered name: {', '.join(sorted(MODELS))}", received=repr(name)
+        )
+    if name not in MODELS:
         raise unknown("model", name, MODELS)
     return MODELS[name]
 

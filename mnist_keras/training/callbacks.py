@@ -11,14 +11,15 @@ import numpy as np
 from mnist_keras._validation import invalid
 
 NOT_STATE = {"min_delta"}  # the first epoch after `on_train_begin` turns its sign round, each time
+RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
-def check_callbacks(callbacks: object) -> None:
-    """Checks that these are callbacks.
+def check_callbacks(callbacks: object, schedule: str = "constant") -> None:
+    """Checks that these are callbacks, and that none sets a learning rate that the recipe's schedule sets.
 
     Raises:
-        InputError: If it is no list, or something else is in it.
+        InputError: If it is no list, something else is in it, or two set the learning rate.
     """
     legal = keras.callbacks.Callback
     if not isinstance(callbacks, Sequence) or not all(isinstance(x, legal) for x in callbacks):
@@ -26,6 +27,15 @@ def check_callbacks(callbacks: object) -> None:
             "callbacks",
             expected="a list of keras.callbacks.Callback objects",
             received=repr(callbacks),
+        )
+    setters = [x for x in callbacks if isinstance(x, RATE_SETTERS)]
+    if setters and schedule != "constant":
+        name = type(setters[0]).__name__
+        raise invalid(
+            "callbacks",
+            expected=f"no {name} with the recipe's schedule {schedule!r}, which sets the learning rate itself",
+            received=name,
+            hint='Pass recipe=recipe.replace(schedule="constant").',
         )
 
 

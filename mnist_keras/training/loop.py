@@ -97,8 +97,11 @@ class TrainingLoop:
         ]
         # Without AutoGraph, which Keras does not use either: it would read and rewrite every function called here.
         compiled = functools.partial(tf.function, autograph=False)
-        self._run_steps = compiled(self._steps, jit_compile=jit)
-        self._validate_batch = compiled(self._validation_sums, reduce_retracing=True)
+        # Partials: TensorFlow counts the traces of methods by their code, and would warn when a process trains often.
+        self._run_steps = compiled(functools.partial(self._steps), jit_compile=jit)
+        self._validate_batch = compiled(
+            functools.partial(self._validation_sums), reduce_retracing=True
+        )
         with strategy.scope():
             model.optimizer.build(model.trainable_variables)
             self._build_metrics()

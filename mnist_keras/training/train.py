@@ -22,6 +22,7 @@ from mnist_keras.evaluation.evaluate import evaluate_test, measure_accuracy
 from mnist_keras.evaluation.metrics import Evaluation
 from mnist_keras.evaluation.plotting import save_plots
 from mnist_keras.evaluation.report import write_report
+from mnist_keras.models.inspection import check_backend
 from mnist_keras.models.loading import load_model
 from mnist_keras.models.recipes import Recipe
 from mnist_keras.training.callbacks import check_callbacks, choose_verbosity
@@ -152,6 +153,7 @@ def train(
         run = train("mlp_128", "mnist", run_dir="runs/first")
         print(run.evaluation.report())
     """
+    check_backend("train")
     recipe = choose_recipe(
         model,
         recipe,
@@ -163,7 +165,7 @@ def train(
     )
     plan = make_plan(model, recipe, strategy=strategy, seed=check_seed(seed))
     verbose = choose_verbosity(verbose)
-    check_callbacks(callbacks)
+    check_callbacks(callbacks, recipe.schedule)
     directory = _check_directory(run_dir, resume=resume, overwrite=overwrite)
     data = resolve_data(data, data_dir)
     train_split, validation = hold_out(data, recipe, validation_data)

@@ -24,7 +24,7 @@ def facts():
 
 def test_examine_tells_every_fact_as_plain_values(facts):
     assert list(facts) == [
-        *("versions", "tensorflow_error", "system", "cpu", "memory_bytes"),
+        *("versions", "tensorflow_error", "backend", "system", "cpu", "memory_bytes"),
         *("devices", "gpu", "data", "extras"),
     ]
     assert json.loads(json.dumps(facts)) == facts

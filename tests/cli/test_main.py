@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -199,13 +200,17 @@ def test_models_lists_every_net_in_80_columns(run):
         assert f"\n{name} " in out
     assert "109,386" in out
     others = "cnn_accurate_fashion, mlp_deep_elastic"
-    assert out.endswith(f"\nother recipes, for `train --recipe`: {others}\n")
+    assert out.endswith(f"\nOther recipes, for `train --recipe`: {others}\n")
+    assert re.search(r"\nlenet5 +99\.19% +73 s +61,706 +155 kB\n", out), "measured first"
+    assert "its source claims 99.05%" in out
 
 
 def test_models_as_json(run):
     out = output_of(run("models", "--json"))
     nets = {net["name"]: net for net in json.loads(out)}
-    assert list(nets) == mnist_keras.list_models()
+    assert sorted(nets) == mnist_keras.list_models()
+    accuracies = [net["test_accuracy"] or 0 for net in nets.values()]
+    assert accuracies == sorted(accuracies)
     assert nets["mlp_128_64_dropout"]["num_parameters"] == 109_386
     assert nets["mlp_128_64_dropout"]["recipe"]["batch_size"] == 64
     assert nets["lenet5"]["claimed_accuracy"] == 0.9905

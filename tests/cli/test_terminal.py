@@ -36,3 +36,10 @@ def test_whoever_sets_the_log_level_sees_everything(monkeypatch, capfd):
     with quiet_startup():
         write_to_terminal()
     assert capfd.readouterr().err == "chatter\n"
+
+
+def test_a_level_that_asks_for_less_gets_less(monkeypatch, capfd):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_startup():
+        write_to_terminal()
+    assert capfd.readouterr().err == ""

@@ -341,3 +341,10 @@ def test_an_evaluation_is_a_line_at_a_prompt_and_a_table_in_a_notebook():
     assert shown.startswith("<p>Evaluation on &lt;i&gt; test: 3 images</p>\n<table>")
     assert ">accuracy</td>" in shown and ">66.67%</td>" in shown
     assert len(shown) < 1500
+
+
+def test_a_comparison_of_nothing_is_refused():
+    with pytest.raises(
+        InputError, match=r"Invalid `labels`\. Expected at least one label\. Received: none\."
+    ):
+        compare([], [], [])

@@ -265,3 +265,22 @@ def test_a_shift_leaves_something_of_the_image(images, shift):
     with pytest.raises(InputError) as caught:
         predict_probabilities(net(), images, shift=shift)
     assert str(caught.value) == f"{expected}{shift!r}."
+
+
+def test_many_models_are_each_traced_once_and_nothing_is_said_of_retracing(images, caplog):
+    traces = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, x):
+            traces.append(self.name)
+            return x
+
+    for _ in range(8):
+        inputs = keras.Input((28, 28, 1))
+        outputs = keras.layers.Dense(3, "softmax")(keras.layers.Flatten()(Counting()(inputs)))
+        model = keras.Model(inputs, outputs)
+        built = len(traces)
+        for _ in range(3):
+            predict_probabilities(model, images)
+        assert len(traces) == built + 1
+    assert "retracing" not in caplog.text

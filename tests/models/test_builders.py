@@ -183,7 +183,7 @@ BAD = {
     ),
     "stage": (
         lambda: mk.build_deep_cnn((32, 64)),
-        "Invalid `stages`. Expected a sequence of whole numbers. Received: 32.",
+        "Received: (32, 64). One convolution a stage: ((32,), (64,)).",
     ),
     "kernel": (
         lambda: mk.build_cnn(kernel_size=0),

@@ -7,7 +7,7 @@ from errors import error_of
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
-from mnist_keras.models import pretrained
+from mnist_keras.models import loading, pretrained
 
 # Keras 3.15 says so before the error, where a file's layers are others than the net's.
 ignore_other_layers = pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
@@ -174,3 +174,71 @@ def test_the_layers_that_do_not_fit_are_not_all_listed():
     text = error_of(mk.create_model, "cnn_tiny", weights=path)
     assert "Layer 'conv_1_1' expected 1 variables, but received 2" in text
     assert "List of objects" not in text
+
+
+# The head, the rescaling, and names that are paths too
+
+
+def test_packaged_weights_take_pixels_to_255_with_rescaling():
+    plain = mk.create_model("mlp_128", weights="mnist")
+    scaling = mk.create_model("mlp_128", weights="mnist", include_rescaling=True)
+    bytes_ = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1)).astype("float32")
+    np.testing.assert_allclose(
+        scaling.predict_on_batch(bytes_), plain.predict_on_batch(bytes_ / 255), atol=1e-6
+    )
+
+
+def test_another_number_of_classes_gets_a_new_head_and_says_so_once(capsys):
+    loading._say_new_head.cache_clear()
+    trained = mk.create_model("lenet5", weights="mnist")
+    model = mk.create_model("lenet5", weights="mnist", num_classes=5)
+    mk.create_model("lenet5", weights="mnist", num_classes=5)
+    assert model.output_shape == (None, 5)
+    for ours, theirs in zip(model.layers[:-1], trained.layers[:-1], strict=True):
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert capsys.readouterr().err == (
+        "mnist_keras: the packaged weights of 'lenet5' have 10 classes. The classification layer for 5 classes has new "
+        "weights; train it before use.\n"
+    )
+
+
+def test_features_do_not_depend_on_the_number_of_classes():
+    few, many = (
+        mk.create_model("mlp_128", weights="mnist", include_top=False, num_classes=n)
+        for n in (3, 40)
+    )
+    for a, b in zip(few.get_weights(), many.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_ensemble_has_no_new_head():
+    text = error_of(mk.create_model, "cnn_accurate_ensemble", weights="mnist", num_classes=3)
+    assert (
+        "Expected 10 for an ensemble with packaged weights. Received: 3. Use create_model('cnn_accurate',"
+        in text
+    )
+
+
+def test_logits_of_packaged_weights():
+    model = mk.create_model("mlp_128", weights="mnist", classifier_activation=None)
+    assert model.layers[-1].activation is keras.activations.linear
+
+
+def test_a_name_is_a_name_even_where_a_folder_is_called_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lenet5").mkdir()
+    assert loading.find_model("lenet5") is None
+    assert capsys.readouterr().err == (
+        "mnist_keras: 'lenet5' is the registered model, not the path; for the path, write ./lenet5\n"
+    )
+    for path in ("./lenet5", tmp_path / "lenet5"):
+        assert "The directory" in error_of(loading.find_model, path)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [["x"], None, 5])
+def test_a_name_of_another_type(name):
+    assert error_of(mk.create_model, name).startswith(
+        "Invalid `name`. Expected a registered name: cnn_2conv, "
+    )

@@ -73,7 +73,7 @@ def test_two_steps_lower_the_loss(name):
     assert float(loss(labels, model(images))) < before
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if MODELS[name].member is None])
+@pytest.mark.parametrize("name", [name for name in NAMES if MODELS[name].trained_as == name])
 def test_variants(name):
     spec = mk.get_model_spec(name)
     images = random_images(32, 20, 3)
@@ -146,7 +146,7 @@ def test_an_entry_is_complete(name):
     spec = mk.get_model_spec(name)
     assert spec.name == name
     assert spec.description and spec.source
-    assert spec.recipe is RECIPES[spec.member or name]
+    assert spec.recipe is RECIPES[spec.trained_as]
     assert spec.claimed_accuracy is None or 0.9 < spec.claimed_accuracy < 1
 
 
@@ -154,7 +154,7 @@ def test_registry_and_public_builders_are_the_same():
     public = {name for name in mk.__all__ if name.startswith("build_")}
     assert {spec.builder for spec in MODELS.values()} == public
     others = {"mlp_deep_elastic", "cnn_accurate_fashion"}  # asked for by `--recipe`
-    plain = {name: spec for name, spec in MODELS.items() if spec.member is None}
+    plain = {name: spec for name, spec in MODELS.items() if spec.trained_as == name}
     assert set(RECIPES) == set(plain) | others
     for name, spec in plain.items():
         built = getattr(mk, spec.builder)(**spec.arguments, name=name)

@@ -8,9 +8,10 @@ import threading
 import keras
 import numpy as np
 import pytest
+from errors import error_of
 
 import mnist_keras as mk
-from mnist_keras.training.callbacks import CallbackStates, wants_every_step
+from mnist_keras.training.callbacks import CallbackStates, check_callbacks, wants_every_step
 from mnist_keras.training.signals import CHUNK_SECONDS, Chunk, Interrupted, Signals
 
 callbacks = keras.callbacks
@@ -197,3 +198,14 @@ def test_other_threads_leave_the_handlers_alone():
     thread.start()
     thread.join()
     assert seen == [(0, before)]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_a_callback_and_a_schedule_do_not_both_set_the_learning_rate(schedule):
+    both = [callbacks.EarlyStopping(), callbacks.LearningRateScheduler(lambda epoch: 1e-3)]
+    text = error_of(check_callbacks, both, schedule)
+    assert text.startswith(
+        f"Invalid `callbacks`. Expected no LearningRateScheduler with the recipe's schedule '{schedule}'"
+    )
+    assert text.endswith('Pass recipe=recipe.replace(schedule="constant").')
+    check_callbacks(both, "constant")

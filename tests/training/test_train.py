@@ -579,7 +579,9 @@ def test_bad_data_has_a_clear_error(digits):
     with pytest.raises(InputError, match="input shape"):
         train(dense_net(), (x[:, :20, :20], y), verbose=0)
     narrow = mk.build_mlp((8,), num_classes=5)
-    with pytest.raises(InputError, match=r"at most 5 classes, as the model has\. Received: 10 classes in digits"):
+    with pytest.raises(
+        InputError, match=r"at most 5 classes, as the model has\. Received: 10 classes in digits"
+    ):
         train(narrow, digits, verbose=0)
 
 

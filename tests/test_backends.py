@@ -1,0 +1,40 @@
+"""Models, weights and batches work on another Keras backend; what needs TensorFlow says so in one line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import numpy as np
+import mnist_keras as mk
+
+data = mk.load_data("digits")
+model = mk.create_model("lenet5", weights="mnist")
+images, labels = next(iter(mk.make_dataset(data.train, batch_size=8)))
+print(model(images.numpy()).shape, labels.shape)
+for call in (
+    lambda: mk.train("mlp_128", data),
+    lambda: mk.evaluate(model, data.test),
+    lambda: mk.predict_probabilities(model, data.test_images),
+):
+    try:
+        call()
+    except mk._validation.InputError as error:
+        print(str(error).partition(" Unset")[0])
+"""
+
+
+@pytest.mark.slow
+def test_on_jax():
+    pytest.importorskip("jax")
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, check=False
+    )
+    needs = "needs Keras's TensorFlow backend. Received: KERAS_BACKEND=jax."
+    assert done.stdout.splitlines() == [
+        "(8, 10) (8,)",
+        *(f"{name} {needs}" for name in ("train", "evaluate", "predict_probabilities")),
+    ], done.stderr
