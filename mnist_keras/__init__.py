@@ -28,12 +28,17 @@ if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getatt
     )
     from mnist_keras.evaluation.model_plots import (
         plot_embedding as plot_embedding,
+        plot_robustness as plot_robustness,
         plot_saliency as plot_saliency,
     )
     from mnist_keras.evaluation.plotting import (
         plot_confusion_matrix as plot_confusion_matrix,
         plot_history as plot_history,
         plot_reliability as plot_reliability,
+    )
+    from mnist_keras.evaluation.robustness import (
+        Robustness as Robustness,
+        evaluate_robustness as evaluate_robustness,
     )
     from mnist_keras.inference.prediction import predict_probabilities as predict_probabilities
     from mnist_keras.inference.preprocessing import to_mnist_image as to_mnist_image
@@ -70,6 +75,7 @@ _MODULES = {  # public name -> the module that owns it
     "ModelSpec": "models.registry",
     "Recipe": "models.recipes",
     "Records": "data.records",
+    "Robustness": "evaluation.robustness",
     "TrainingRun": "training.train",
     "apply_temperature": "evaluation.calibration",
     "build_cnn": "models.builders",
@@ -83,6 +89,7 @@ _MODULES = {  # public name -> the module that owns it
     "create_model": "models.loading",
     "evaluate": "evaluation.evaluate",
     "evaluate_predictions": "evaluation.metrics",
+    "evaluate_robustness": "evaluation.robustness",
     "export_model": "inference.export",
     "fit_temperature": "evaluation.calibration",
     "get_model_spec": "models.registry",
@@ -98,6 +105,7 @@ _MODULES = {  # public name -> the module that owns it
     "plot_history": "evaluation.plotting",
     "plot_predictions": "evaluation.image_plots",
     "plot_reliability": "evaluation.plotting",
+    "plot_robustness": "evaluation.model_plots",
     "plot_saliency": "evaluation.model_plots",
     "predict_probabilities": "inference.prediction",
     "to_mnist_image": "inference.preprocessing",

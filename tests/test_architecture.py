@@ -39,7 +39,9 @@ LAYERS = {
         "compile checkpoints callbacks signals devices fused_ops run_directory",
     ],
     "evaluation": [
-        "evaluate report model_plots",
+        "report",
+        "evaluate model_plots",
+        "robustness",
         "plotting thumbnails",
         "metrics image_plots",
         "calibration sketch figures",
@@ -61,7 +63,7 @@ LAYERS = {
         "readers",
         "catalog",
     ],
-    "data.augmentation": ["transforms strokes"],
+    "data.augmentation": ["transforms strokes corruptions"],
     "data.readers": ["__init__", "idx arrays tables pictures", "files"],
 }
 

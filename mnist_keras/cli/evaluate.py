@@ -11,6 +11,7 @@ from mnist_keras.cli.terminal import PROGRAM, quiet_startup
 if TYPE_CHECKING:
     from mnist_keras.data.image_data import ImageData
     from mnist_keras.evaluation.metrics import Evaluation
+    from mnist_keras.evaluation.robustness import Robustness
     from mnist_keras.training.run_directory import RunDirectory
 
 
@@ -18,6 +19,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds to `evaluate` what it takes beside the model and the data."""
     option = command.add_argument
     option("--shift", type=int, default=0, metavar="N", help="average views shifted by N")
+    option("--robustness", action="store_true", help="attack, shift, rotate and corrupt images too")
     option("--out", type=Path, metavar="DIR", help="write a page, scores and plots there")
     option("--json", action="store_true", help="print the scores as JSON")
 
@@ -30,22 +32,42 @@ def run(args: argparse.Namespace) -> None:
     check_integer("shift", args.shift, minimum=0)
     if out := args.out and RunDirectory(args.out):
         out.check_empty()
-    data, (evaluation,) = _score(args, args.model, shift=args.shift)
+    data, models = _load(args, args.model)
+    from mnist_keras.evaluation.evaluate import evaluate_test
+    from mnist_keras.evaluation.robustness import evaluate_robustness
+
+    evaluation = evaluate_test(models[0], data, shift=args.shift)
+    robustness = evaluate_robustness(models[0], data.test) if args.robustness else None
+    scores = evaluation.to_dict()
+    if robustness:
+        scores["robustness"] = robustness.to_dict()
     if out:
         with out.filling():
-            _write(out, args.model, data, evaluation)
-    print(json.dumps(evaluation.to_dict(), indent=2) if args.json else evaluation.report())
+            _write(out, args.model, data, evaluation, robustness)
+            out.write_metrics(scores)
+    reports = [x.report() for x in (evaluation, robustness) if x]
+    print(json.dumps(scores, indent=2) if args.json else "\n\n".join(reports))
 
 
-def _write(out: "RunDirectory", model: str, data: "ImageData", evaluation: "Evaluation") -> None:
+def _write(
+    out: "RunDirectory",
+    model: str,
+    data: "ImageData",
+    evaluation: "Evaluation",
+    robustness: "Robustness | None",
+) -> None:
     from mnist_keras.evaluation.plotting import save_plots
     from mnist_keras.evaluation.report import write_report
 
     save_plots(out.plots, history=None, examples=data.test, evaluation=evaluation)
     text = evaluation.to_markdown()
     (out.path / "report.md").write_text(text, encoding="utf-8", errors="replace")
-    write_report(out.report, evaluation, data.test, **_origin(model, data))
-    out.write_metrics(evaluation.to_dict())
+    if robustness:
+        from mnist_keras.evaluation.model_plots import plot_robustness
+
+        plot_robustness(robustness).figure.canvas.print_figure(out.plots / "robustness.png")
+    origin = _origin(model, data)
+    write_report(out.report, evaluation, data.test, **origin, robustness=robustness)
 
 
 def _origin(model: str, data: "ImageData") -> dict[str, Any]:
@@ -69,13 +91,15 @@ def compare(args: argparse.Namespace) -> None:
     from mnist_keras.evaluation.metrics import compare
 
     names = (args.model_a, args.model_b)
-    data, evaluations = _score(args, *names)
-    predictions = [evaluation.predictions for evaluation in evaluations]
+    data, models = _load(args, *names)
+    from mnist_keras.evaluation.evaluate import evaluate_test
+
+    predictions = [evaluate_test(model, data).predictions for model in models]
     print(compare(data.test_labels, *predictions).report(*names))
 
 
-def _score(args: argparse.Namespace, *names: str, shift: int = 0) -> tuple[Any, list[Any]]:
-    """Returns the test data and the evaluation of each model on it.
+def _load(args: argparse.Namespace, *names: str) -> tuple[Any, list[Any]]:
+    """Returns the test data and the models.
 
     A registered model has its packaged weights for this data, or else its weights for MNIST, which is said.
     """
@@ -90,10 +114,7 @@ def _score(args: argparse.Namespace, *names: str, shift: int = 0) -> tuple[Any, 
         for name in registered:
             print(f"{name}: the packaged weights, trained on {dataset}", file=sys.stderr)
     with quiet_startup():
-        from mnist_keras.evaluation.evaluate import evaluate_test
-
-        models = [load_model(name, dataset=dataset) for name in names]
-    return data, [evaluate_test(model, data, shift=shift) for model in models]
+        return data, [load_model(name, dataset=dataset) for name in names]
 
 
 def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 BLUE, VERMILION = "#0072B2", "#D55E00"  # Okabe and Ito, 2008, "Color Universal Design"
+COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 WIDTH, DPI = 8.0, 100  # inches, dots an inch: 800 pixels wide, what a README shows
 MIN_FONT, MAX_FONT = 5.5, 10.0  # points; smaller is not legible at 100 dots an inch
 _PAGE_COLORS = {

@@ -85,7 +85,7 @@ class Evaluation:
 
     def report(self) -> str:
         """Returns the scores as text for a terminal of 80 columns."""
-        return "\n\n".join([self._title(), *map(_text_table, self._tables())])
+        return "\n\n".join([self._title(), *map(text_table, self._tables())])
 
     def to_markdown(self) -> str:
         """Returns the scores as a Markdown section with tables."""
@@ -143,7 +143,7 @@ class Comparison:
         p_value = "p < 0.0001" if self.p_value < 0.0001 else f"p = {self.p_value:.4f}"
         verdict = "is significant at the 5% level" if self.p_value < 0.05 else "may be chance"
         test = f"McNemar's exact test: {p_value}. The difference {verdict}."
-        return f"Comparison on {self.num_examples:,} images\n\n{_text_table(table)}\n\n{test}"
+        return f"Comparison on {self.num_examples:,} images\n\n{text_table(table)}\n\n{test}"
 
 
 def evaluate_predictions(
@@ -301,7 +301,8 @@ def _shorten(name: str) -> str:
     return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}..."
 
 
-def _text_table(rows: Table) -> str:
+def text_table(rows: Table) -> str:
+    """Returns a table as text, its first column to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *rest in rows:

@@ -1,13 +1,14 @@
-"""Draws what a model does with images: where it looked, and which images it finds alike. Needs TensorFlow."""
+"""Draws what a model does: where it looked, which images it finds alike, what changes it stands. Needs TensorFlow."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_keras._validation import (
@@ -18,7 +19,9 @@ from mnist_keras._validation import (
     check_seed,
     invalid,
 )
-from mnist_keras.evaluation.figures import MAX_FONT, MIN_FONT, WIDTH, new_axes, shorten
+from mnist_keras.data.augmentation.corruptions import CORRUPTIONS
+from mnist_keras.evaluation.figures import COLORS, MAX_FONT, MIN_FONT, WIDTH, new_axes, shorten
+from mnist_keras.evaluation.robustness import Robustness
 from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
 from mnist_keras.inference.saliency import as_floats, compute_saliency
 from mnist_keras.models.inspection import check_input_shape, feature_model, input_scale
@@ -31,6 +34,13 @@ PCA_FEATURES = 50  # before t-SNE; van der Maaten and Hinton, 2008, use 30, scik
 PERPLEXITY = 30  # van der Maaten and Hinton, 2008: between 5 and 50
 NEIGHBORS = 10  # by whose classes outliers are told
 OUTLIERS = 12  # thumbnails, half of them on each side
+MARKERS = "os^Dv*P"  # one for each model, beside its color
+ROBUSTNESS_LINES = {  # change -> panel's place, title and line
+    "fgsm": ((0, 0.68, 0.28, 0.27), "attack: largest change of a pixel", "--"),
+    "pgd": ((0, 0.68, 0.28, 0.27), "attack: largest change of a pixel", "-"),
+    "shift": ((0.36, 0.68, 0.28, 0.27), "shift in pixels", "-"),
+    "rotation": ((0.72, 0.68, 0.28, 0.27), "rotation in degrees", "-"),
+}
 NAMED_CLASSES = 30  # the names of more would cover the points
 
 
@@ -166,6 +176,67 @@ def plot_embedding(
         f"{len(images):,} images, {drawn} of {features.shape[1]:,} features; {kind} classes, outliers at the sides"
     )
     return ax
+
+
+def plot_robustness(
+    robustness: Robustness | Mapping[str, Robustness], *, ax: Axes | None = None
+) -> Axes:
+    """Draws accuracy under attacks, shifts, rotations and corruptions, of one model or of several.
+
+    Args:
+        robustness: What `evaluate_robustness` returned; of several models, by their names, at most 7.
+        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+
+    Returns:
+        The frame of the plot; the panels are its `child_axes`.
+
+    Raises:
+        InputError: If there is no result, or there are more than 7.
+
+    Example:
+        plot_robustness({name: evaluate_robustness(load_model(name), data.test) for name in ("lenet5", "mlp_128")})
+    """
+    results = robustness if isinstance(robustness, Mapping) else {"": robustness}
+    if not 1 <= len(results) <= len(COLORS):
+        expected = f"the results of 1 to {len(COLORS)} models"
+        raise invalid("robustness", expected=expected, received=len(results))
+    ax = new_axes(ax, height=7.4)
+    ax.set_axis_off()
+    ax.set_title(f"Accuracy on {max(x.num_images for x in results.values()):,} changed images")
+    panels: dict[tuple, Axes] = {}
+    for change, (place, title, line) in ROBUSTNESS_LINES.items():
+        if place not in panels:
+            panels[place] = _panel(ax, place, title)
+            panels[place].yaxis.set_major_formatter(PercentFormatter(1.0))
+            panels[place].set_ylim(-0.03, 1.03)
+        for result, color, marker in zip(results.values(), COLORS, MARKERS, strict=False):
+            accuracies = {0: result.accuracies("none")[""], **result.accuracies(change)}
+            x, y = list(accuracies), list(accuracies.values())
+            panels[place].plot(x, y, marker + line, color=color, ms=4)
+    attacks = next(iter(panels.values()))
+    for line, name in (("--", "FGSM"), ("-", "PGD")):
+        attacks.plot([], [], line, color="0.3", label=name)
+    attacks.legend(frameon=False, fontsize=8)
+    panel = _panel(ax, (0.13, 0.0, 0.87, 0.57), "corruptions of MNIST-C")
+    panel.xaxis.set_major_formatter(PercentFormatter(1.0))
+    rows = range(len(CORRUPTIONS))
+    for (name, result), color, marker in zip(results.items(), COLORS, MARKERS, strict=False):
+        corrupted = list(result.accuracies("mnist_c").values())
+        panel.plot(corrupted, rows, marker, color=color, ms=5, alpha=0.8, label=name)
+    panel.set(xlim=(-0.03, 1.03), ylim=(len(rows) - 0.5, -0.5))
+    panel.set_yticks(rows, [name.replace("_", " ") for name in CORRUPTIONS])
+    if any(results):
+        legend = panel.legend(loc="upper center", ncols=3, frameon=False, fontsize=9)
+        legend.set_bbox_to_anchor((0.43, -0.07), transform=panel.transAxes)
+    return ax
+
+
+def _panel(ax: Axes, place: tuple[float, float, float, float], title: str) -> Axes:
+    panel = ax.inset_axes(place)
+    panel.set_title(title, fontsize=MAX_FONT)
+    panel.grid(alpha=0.3)
+    panel.spines[["top", "right"]].set_visible(False)
+    return panel
 
 
 def _outline(ax: Axes, image: np.ndarray, extent: tuple[float, float, float, float]) -> None:

@@ -10,7 +10,7 @@ import shlex
 import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -24,6 +24,9 @@ from mnist_keras.evaluation.image_plots import GRID_IMAGES, worst_errors
 from mnist_keras.evaluation.metrics import SCORES, Evaluation
 from mnist_keras.evaluation.plotting import plot_history, plot_reliability
 from mnist_keras.evaluation.thumbnails import Thumbnails, data_uri
+
+if TYPE_CHECKING:
+    from mnist_keras.evaluation.robustness import Robustness
 
 MAX_CELLS, CELL_IMAGES = 60, 6  # cells of the confusion matrix with images, and images in each
 TABLE_CLASSES = 62  # classes of EMNIST by class; the matrix of more is a picture
@@ -53,6 +56,7 @@ def render_report(
     history: Mapping[str, Sequence[float]] | None = None,
     config: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
+    robustness: "Robustness | None" = None,
 ) -> str:
     """Returns an evaluation as an HTML page.
 
@@ -62,6 +66,7 @@ def render_report(
         history: As `plot_history` takes it; None for a page without curves.
         config: What config.json holds, as far as it is known: model, recipe, data, versions, command.
         metrics: What metrics.json holds, for the seconds and the accuracy of the training.
+        robustness: What `evaluate_robustness` returned, if it was asked for.
     """
     config = config or {}
     worst = worst_errors(evaluation.labels, evaluation.probabilities)
@@ -75,6 +80,7 @@ def render_report(
         "Worst errors": _worst_errors(worst, thumbnails),
         "Classes": _classes(evaluation),
         "Calibration": _calibration(evaluation),
+        "Robustness": _robustness(robustness) if robustness else "",
         "How it was made": _details(config),
     }
     halves = ["Classes", "Calibration"]  # sections beside each other on a wide screen
@@ -236,6 +242,16 @@ def _calibration(evaluation: Evaluation) -> str:
         ("Brier score", f"{evaluation.brier_score:.4f}"),
     ]
     return f"{_charts(as_svg(ax))}\n{table(scores, numbers={1}, kind='plain')}"
+
+
+def _robustness(robustness: "Robustness") -> str:
+    from mnist_keras.evaluation.model_plots import plot_robustness
+
+    head, *rows = robustness.table()
+    cells = [[escape(cell) for cell in row] for row in rows]
+    chart = f'<div class="wide"><div class="large chart">{as_svg(plot_robustness(robustness))}</div></div>'
+    numbers = _wide(cells, head=head, numbers={1, 2})
+    return f"{chart}\n<details><summary>In numbers</summary>\n{numbers}\n</details>"
 
 
 def _details(config: Mapping[str, Any]) -> str:

@@ -529,3 +529,16 @@ def test_tensorflow_starts_without_chatter():
         done.stdout.splitlines()[-1]
         == "Scores, model and plots are in runs/mlp_128-1; open runs/mlp_128-1/report.html"
     )
+
+
+def test_evaluate_robustness(run, runs, empty_folder):
+    command = ("evaluate", runs[0], "--data", "digits", "--robustness")
+    out = output_of(run(*command, "--out", "scores"))
+    assert "\nRobustness on 360 images\n" in out
+    assert (empty_folder / "scores" / "plots" / "robustness.png").stat().st_size > 5000
+    page = (empty_folder / "scores" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Robustness</h2>" in page
+    scores = json.loads(output_of(run(*command, "--json")))
+    assert scores["robustness"]["rows"][0]["accuracy"] == pytest.approx(scores["accuracy"])
+    written = json.loads((empty_folder / "scores" / "metrics.json").read_text(encoding="utf-8"))
+    assert written == scores
