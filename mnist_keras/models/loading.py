@@ -161,9 +161,12 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
 
     try:
         return keras.models.load_model(path)
-    except _UNREADABLE as error:
+    except (
+        Exception
+    ) as error:  # whatever a file asks for: too much memory, another backend, unknown classes
+        reason = str(error).partition("\n\nList of objects")[0] or type(error).__name__
         raise InputError(
-            f"{path} is not a model that Keras can load. {_MODEL_SOURCES} Keras says: {error}"
+            f"{path} is not a model that Keras can load. {_MODEL_SOURCES} Keras says: {reason}"
         ) from error
 
 

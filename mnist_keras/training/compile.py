@@ -49,11 +49,11 @@ def _make_optimizer(recipe, num_steps):
         optimizer = keras.optimizers.get({"class_name": name, "config": arguments})
     except (TypeError, ValueError) as error:
         raise InputError(f"The recipe's optimizer is not one that Keras makes: {error}") from error
-    # Keras takes what is no number and fails in the first step.
+    # Keras accepts non-numeric values here and only fails on the first step.
     parameters = inspect.signature(type(optimizer)).parameters
     for key, value in arguments.items():
-        is_number = key in parameters and type(parameters[key].default) in (int, float)
-        if is_number and isinstance(value, str | list | dict):
+        is_number = key in parameters and type(parameters[key].default) in (int, float, type(None))
+        if is_number and key != "name" and isinstance(value, str | list | tuple | dict):
             raise invalid("optimizer", expected=f"a number for {key}", received=repr(value))
     return optimizer
 

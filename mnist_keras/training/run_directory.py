@@ -207,7 +207,7 @@ class RunDirectory:
 
     def _readable(self, name: str) -> contextlib.AbstractContextManager[None]:
         advice = "Start the run anew with --overwrite."
-        damage = (ValueError, LookupError, TypeError)
+        damage = (ValueError, LookupError, TypeError, RecursionError)
         return input_errors(self.path / name, "read", advice, also=damage)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:

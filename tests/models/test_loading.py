@@ -242,3 +242,17 @@ def test_a_name_of_another_type(name):
     assert error_of(mk.create_model, name).startswith(
         "Invalid `name`. Expected a registered name: cnn_2conv, "
     )
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RecursionError("too deep"), ImportError("No module named 'torch'")]
+)
+def test_what_a_file_asks_for_beyond_this_machine_is_a_sentence(tmp_path, monkeypatch, error):
+    def load(path):
+        raise error
+
+    (path := tmp_path / "big.keras").touch()
+    monkeypatch.setattr(keras.models, "load_model", load)
+    text = error_of(mk.load_model, path)
+    assert text.startswith(f"{path} is not a model that Keras can load.")
+    assert text.endswith(f"Keras says: {str(error) or type(error).__name__}")

@@ -1,8 +1,10 @@
 """Recipes: every field is checked, JSON holds them, Keras objects come of them."""
 
+import copy
 import dataclasses
 import json
 import math
+import pickle
 
 import keras
 import numpy as np
@@ -289,3 +291,25 @@ def test_a_recipe_prints_what_it_changes():
     assert eval(repr(recipe)) == recipe
     assert recipe._repr_html_().count("<tr>") == len(dataclasses.fields(Recipe))
     assert "{&#x27;shift&#x27;: 1.0}" in recipe._repr_html_()
+
+
+@pytest.mark.parametrize("key", ["clipnorm", "global_clipnorm", "clipvalue", "weight_decay"])
+def test_an_argument_of_the_optimizer_that_is_no_number(key):
+    recipe = Recipe(optimizer={"class_name": "Adam", "config": {key: "/etc/passwd"}})
+    with pytest.raises(
+        InputError, match=rf"Expected a number for {key}\. Received: '/etc/passwd'\."
+    ):
+        compile_model(mk.build_mlp((2,)), recipe, 10)
+
+
+def test_the_tables_cannot_be_changed():
+    spec = mk.get_model_spec("cnn_fast")
+    for change in (
+        lambda: spec.recipe.optimizer["config"].update(beta_1=0.5),
+        lambda: spec.recipe.optimizer.__setitem__("class_name", "SGD"),
+        lambda: mk.get_model_spec("cnn_2conv").arguments.pop("filters"),
+        mk.get_model_spec("cnn_accurate").recipe.augmentation.clear,
+    ):
+        with pytest.raises(TypeError, match=r"cannot be changed\. Use recipe\.replace"):
+            change()
+    assert copy.deepcopy(spec.recipe) == pickle.loads(pickle.dumps(spec.recipe)) == spec.recipe

@@ -431,3 +431,9 @@ def test_versions_are_those_of_the_packages():
     assert versions()["keras"] == keras.__version__
     assert versions()["mnist_keras"] == mk.__version__
     json.dumps(versions())
+
+
+def test_a_configuration_that_is_nested_too_deep_is_an_error(tmp_path):
+    directory = RunDirectory(tmp_path)
+    (tmp_path / "config.json").write_text("[" * 100_000 + "]" * 100_000)
+    assert "config.json cannot be read: " in error_of(directory.read_config)

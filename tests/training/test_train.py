@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import os
+import random
 import signal
 import threading
 
@@ -602,3 +603,22 @@ def test_a_run_is_a_line_at_a_prompt_and_a_table_in_a_notebook(digits, tmp_path)
     assert len(line) < 200 + len(str(tmp_path))
     assert f">{run.evaluation.accuracy:.2%} (95%" in run._repr_html_()
     assert "run_dir" not in repr(dataclasses.replace(run, run_dir=None))
+
+
+def test_the_callers_random_generators_stay_as_they_are(digits):
+    def draws():
+        return random.random(), np.random.rand(), float(keras.random.uniform(()))
+
+    keras.utils.set_random_seed(7)
+    expected = draws()
+    keras.utils.set_random_seed(7)
+    train("mlp_128", small_data(digits), recipe=mk.Recipe(epochs=1, batch_size=32), verbose=0)
+    assert draws() == expected
+
+
+def test_a_recipes_fields_are_arguments_too(digits):
+    run = train(
+        "mlp_128", small_data(digits), epochs=2, batch_size=64, learning_rate=0.01, verbose=0
+    )
+    assert len(run.history["loss"]) == 2
+    assert run.history["learning_rate"] == pytest.approx([0.01, 0.01])
