@@ -46,7 +46,7 @@ LAYERS = {
         "metrics image_plots",
         "calibration sketch figures",
     ],
-    "inference": ["export", "formats saliency preprocessing", "prediction pictures"],
+    "inference": ["export", "formats saliency preprocessing", "prediction pictures writing"],
     "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
     "models": [
         "loading",

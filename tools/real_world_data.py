@@ -171,9 +171,9 @@ def to_canvas(ink: np.ndarray) -> np.ndarray:
 def wear(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Returns ink as a pen, a camera or a scanner changes it."""
     if random.random() < 0.35:
-        ink = _tilt(ink, random)
+        ink = tilt(ink, random)
     if random.random() < 0.6:
-        ink = _thicken(ink, random)
+        ink = thicken(ink, random)
     if random.random() < 0.45:
         ink = _shrink(ink, random)
     if random.random() < 0.3:
@@ -184,7 +184,7 @@ def wear(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.clip(ink * (random.uniform(170, 255) / max(peak, 1)), 0, 255).astype(np.uint8)
 
 
-def _tilt(ink, random):
+def tilt(ink, random):
     corners = np.array([[0, 0], [0, CANVAS], [CANVAS, CANVAS], [CANVAS, 0]], float)
     corners += random.normal(0, 4.5, corners.shape)  # pixels; a photo from a slight angle
     return np.asarray(
@@ -197,7 +197,7 @@ def _tilt(ink, random):
     )
 
 
-def _thicken(ink, random):
+def thicken(ink, random):
     """Moves the edge of the ink out or in: a blur, cut at another level."""
     blurred = ndimage.gaussian_filter(ink.astype(np.float32), random.uniform(1.5, 4.0))
     peak = blurred.max()

@@ -6,4 +6,5 @@ saliency       where a model looked: gradients by the pixels, and occlusion
 prediction     predict_probabilities: one compiled function for each model
 preprocessing  to_mnist_image: a photo, scan or drawing in the form that MNIST has
 pictures       reads a picture from a path, bytes, a file object, a PIL image or an array
+writing        the school that taught the writer, a prior over the ways of writing a digit
 """

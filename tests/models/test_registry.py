@@ -131,6 +131,7 @@ def test_the_documented_nets_are_there():
         "cnn_accurate",
         "cnn_accurate_ensemble",
         "cnn_fast",
+        "cnn_real_world",
         "cnn_tiny",
         "lenet5",
         "mlp_1024_128",
