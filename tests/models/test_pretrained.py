@@ -16,6 +16,7 @@ import mnist_keras as mk
 from mnist_keras.evaluation.metrics import wilson_interval
 from mnist_keras.models import pretrained
 from mnist_keras.models.recipes import RECIPES
+from mnist_keras.models.ways import HIDDEN_CLASSES, NOT_A_DIGIT
 
 PACKAGED = [
     (name, dataset) for dataset in pretrained.DATASETS for name in pretrained.list_weights(dataset)
@@ -38,6 +39,14 @@ CARD = {  # key -> type
 }
 
 
+REAL_WORLD = {  # what the card of these weights tells beyond that
+    "hidden_classes": list,
+    "training_data": str,
+    "temperature": float,
+    "not_a_digit": dict,
+    "held_out": dict,
+}
+TOP_LAYERS = ("predictions", "hidden_classes")
 LICENSED = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 
@@ -55,11 +64,16 @@ def test_a_card_is_complete_and_true(name, dataset):
     spec = mk.get_model_spec(name)
     single = spec.trained_as == spec.name
     num_members = 1 if single else spec.num_members
-    assert {key: type(value) for key, value in card.items()} == CARD | {
+    more = REAL_WORLD if name == "cnn_real_world" else {}
+    assert {key: type(value) for key, value in card.items()} == CARD | more | {
         "seed": int if single else list
     }
     assert (card["name"], card["dataset"]) == (name, dataset)
-    if single:
+    if more:
+        options = f"--data-dir DIR --out OUT --seed {card['seed']}"
+        assert card["command"] == f"python tools/train_real_world.py {options}"
+        recipe = name
+    elif single:
         by = "" if card["recipe"] == spec.recipe.to_dict() else " --recipe .+"
         command = f"mnist-keras train {name} --data {dataset}{by} --seed {card['seed']}"
         assert re.fullmatch(command, card["command"])
@@ -73,7 +87,7 @@ def test_a_card_is_complete_and_true(name, dataset):
     assert card["recipe"] == RECIPES[recipe].to_dict()
     assert {"mnist_keras", "python", "tensorflow", "keras", "numpy"} == set(card["versions"])
     assert card["data_license"].startswith(LICENSED[dataset]) and card["hardware"]
-    assert 0 < card["train_seconds"] < 1800 * num_members
+    assert 0 < card["train_seconds"] < (3600 if more else 1800 * num_members)
 
     model = mk.create_model(name, weights=dataset)
     assert card["num_parameters"] == spec.num_parameters == model.count_params()
@@ -110,7 +124,7 @@ def test_weights_are_stored_as_float16(name, dataset):
     with h5py.File(pretrained.find_weights(name, dataset)) as file:
         file.visititems(count)
     weights = mk.get_model_spec(name).build().weights
-    top = sum(math.prod(x.shape) for x in weights if "predictions" in x.path)
+    top = sum(math.prod(x.shape) for x in weights if x.path.split("/")[-2] in TOP_LAYERS)
     rest = sum(math.prod(x.shape) for x in weights) - top
     assert (sizes["float32"], sizes.get("float16", 0)) == (top, rest)
 
@@ -223,3 +237,15 @@ def test_a_damaged_card_is_an_error(directory):
             text = error_of(call)
             assert text.startswith(f"The model card {path} is damaged: ")
             assert text.endswith(". Install mnist-keras again.")
+
+
+def test_the_card_of_the_real_world_says_how_its_weights_know_no_digit():
+    card = pretrained.load_card("cnn_real_world")
+    assert tuple(card["hidden_classes"]) == HIDDEN_CLASSES
+    assert card["not_a_digit"]["hidden_class"] == NOT_A_DIGIT
+    assert 0.05 < card["not_a_digit"]["threshold"] < 0.95
+    assert 0.2 < card["temperature"] < 1.5
+    assert card["held_out"]["images"] == 10_000 and card["held_out"]["rejected"] <= 0.002
+    assert card["held_out"]["accuracy"] > 0.995
+    for word in ("strokes", "fonts", "letter", "fragment", "no digits"):
+        assert word in card["training_data"]
