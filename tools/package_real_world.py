@@ -28,6 +28,7 @@ from mnist_keras.cli.doctor import examine  # noqa: E402
 from mnist_keras.evaluation.evaluate import measure_accuracy  # noqa: E402
 from mnist_keras.inference.prediction import predict_probabilities  # noqa: E402
 from mnist_keras.models.pretrained import WEIGHTS_DIRECTORY  # noqa: E402
+from mnist_keras.models.recipes import get_recipe  # noqa: E402
 from mnist_keras.models.ways import DIGITS, HIDDEN_CLASSES, NOT_A_DIGIT  # noqa: E402
 from mnist_keras.training.run_directory import RunDirectory  # noqa: E402
 
@@ -68,7 +69,7 @@ def package(run: Path, held_out: Path, data_dir: Path) -> dict:
         "output": {"shape": [10], "dtype": "float32", "meaning": "class probabilities"},
         "hidden_classes": list(HIDDEN_CLASSES),
         "training_data": describe_data(),
-        "recipe": config["recipe"],
+        "recipe": get_recipe(NAME).to_dict(),
         "seed": config["seed"],
         "command": f"python tools/train_real_world.py --data-dir DIR --out OUT --seed {config['seed']}",
         "results": {
