@@ -39,7 +39,7 @@ class Records(Split):
     Attributes:
         class_names: The name of each label.
         name: What the records are called.
-        input_shape: The shape of one image as a net takes it: `(height, width, 1)`.
+        input_shape: The shape of one image as a model takes it: `(height, width, 1)`.
 
     Raises:
         InputError: If the source has no random access or is empty, or its first record is not such an image and label.

@@ -104,7 +104,7 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> np.ndarra
         A float64 array of shape `(n, num_classes)`; rows sum to 1.
 
     Raises:
-        InputError: If `probabilities` are none, or the temperature is too low.
+        InputError: If `probabilities` are not valid probabilities, or the temperature is too low.
     """
     from scipy.special import softmax
 

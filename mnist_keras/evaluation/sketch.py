@@ -12,7 +12,7 @@ SKETCHES = 5  # side by side they fit 80 columns
 def sketch(
     images: np.ndarray, labels: np.ndarray, predictions: np.ndarray, class_names: Sequence[str]
 ) -> str:
-    """Returns the first pictures in characters, above their true classes and a net's answers."""
+    """Returns the first pictures in characters, above their true classes and a model's answers."""
     from PIL import Image
 
     columns = []
@@ -20,6 +20,6 @@ def sketch(
         small = np.asarray(Image.fromarray(image).resize(SKETCH_SIZE, Image.Resampling.BOX))
         rows = ["".join(INK[int(ink) * len(INK) // 256] for ink in row) for row in small]
         verdict = "right" if label == answer else "WRONG"
-        rows += [f"true {class_names[label]}", f"net  {class_names[answer]}  {verdict}"]
+        rows += [f"true {class_names[label]}", f"says {class_names[answer]}  {verdict}"]
         columns.append([cell.ljust(SKETCH_SIZE[0]) for cell in rows])
     return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))

@@ -32,7 +32,7 @@ def build_softmax_regression(
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_top: Whether the classification layer is there; without it the model returns features.
         include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
         name: Name of the model.
 
@@ -68,7 +68,7 @@ def build_mlp(
     include_rescaling: bool = False,
     name: str | None = None,
 ) -> keras.Model:
-    """Builds a multilayer perceptron: flattened pixels, dense hidden layers, a classifying layer.
+    """Builds a multilayer perceptron: flattened pixels, dense hidden layers, a classification layer.
 
     The default, 784 - 128 ReLU - 10, has 101,770 parameters.
 
@@ -79,7 +79,7 @@ def build_mlp(
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_top: Whether the classification layer is there; without it the model returns features.
         include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
         name: Name of the model.
 
@@ -117,7 +117,7 @@ def build_cnn(
     include_rescaling: bool = False,
     name: str | None = None,
 ) -> keras.Model:
-    """Builds a plain convolutional net: convolutions, one 2x2 max-pool, a classifying layer.
+    """Builds a plain convolutional model: convolutions, one 2x2 max-pool, a classification layer.
 
     The default, conv 3x3x32 ReLU - conv 3x3x32 ReLU - max-pool - linear 10, has 55,658 parameters.
     Convolutions are "valid": each takes `kernel_size - 1` pixels off the height and the width.
@@ -130,7 +130,7 @@ def build_cnn(
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_top: Whether the classification layer is there; without it the model returns features.
         include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
         name: Name of the model.
 
@@ -167,7 +167,7 @@ def build_fast_cnn(
     include_rescaling: bool = False,
     name: str | None = None,
 ) -> keras.Model:
-    """Builds a small net for quick training: conv 5x5 - pool - ReLU - conv 3x3 - pool - ReLU - dense ReLU - 10.
+    """Builds a small model for quick training: conv 5x5 - pool - ReLU - conv 3x3 - pool - ReLU - dense ReLU - 10.
 
     The default has 215,194 parameters. Pooling comes before the ReLU, which gives the same and costs a quarter.
 
@@ -177,7 +177,7 @@ def build_fast_cnn(
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_top: Whether the classification layer is there; without it the model returns features.
         include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
         name: Name of the model.
 
@@ -188,7 +188,7 @@ def build_fast_cnn(
         InputError: If an argument is not legal, or the image is smaller than 12x12.
 
     Reference:
-        The net of the repository `train_mnist_fast` (PyTorch), 99.04% after one epoch.
+        The model of the repository `train_mnist_fast` (PyTorch), 99.04% after one epoch.
     """
     filters = check_widths("filters", filters)
     if len(filters) != 2:
@@ -220,7 +220,7 @@ def build_deep_cnn(
     include_rescaling: bool = False,
     name: str | None = None,
 ) -> keras.Model:
-    """Builds a deep convolutional net of stages: 3x3 convolutions, a 2x2 max-pool, ReLU, dropout; then a dense layer.
+    """Builds a deep convolutional model of stages: 3x3 convolutions, a 2x2 max-pool, ReLU, dropout; then a dense layer.
 
     The very first convolution is 5x5; all of them keep height and width, and each has a ReLU, the last of a stage after
     its pool, where it costs a quarter. The default has 584,682 parameters. He's initialization keeps the variance
@@ -237,7 +237,7 @@ def build_deep_cnn(
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_top: Whether the classification layer is there; without it the model returns features.
         include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
         name: Name of the model.
 
@@ -305,7 +305,7 @@ def build_lenet5(
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classifying layer is there; without it the model returns features.
+        include_top: Whether the classification layer is there; without it the model returns features.
         include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
         name: Name of the model.
 

@@ -1,4 +1,4 @@
-"""Several trained nets as one `keras.Model`: a vote by the mean of their probabilities."""
+"""Several trained models as one `keras.Model`, the mean of their probabilities."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -56,7 +56,7 @@ def build_ensemble(members: Sequence[keras.Model], *, name: str | None = None) -
         raise invalid(
             "members",
             expected="models of pixels in one range",
-            received="some that begin with a Rescaling and some that don't",
+            received="some that begin with a Rescaling and some that do not",
         )
     inputs = keras.Input(members[0].input_shape[1:], name="image")
     outputs = [_copy(member, f"member_{i}")(inputs) for i, member in enumerate(members, start=1)]

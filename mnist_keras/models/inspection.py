@@ -148,7 +148,7 @@ def _merges(layer: keras.Layer) -> bool:
 
 
 def architecture(model: keras.Model) -> str:
-    """Returns a digest of what makes two models the same net: their layers' classes and options."""
+    """Returns a digest of what makes two architectures the same: their layers' classes and options."""
     layers = [[type(layer).__name__, _without_names(layer.get_config())] for layer in model.layers]
     return hashlib.sha256(json.dumps(layers, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -14,10 +14,10 @@ HIDDEN_LAYER = (
 def start(
     input_shape: Sequence[int], include_rescaling: bool, *, least: int = 1
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Returns the input of a net, and what its first layer takes.
+    """Returns the input of a model, and what its first layer takes.
 
     Raises:
-        InputError: If the shape is none of an image, or the image is smaller than `least` pixels.
+        InputError: If the shape is not an image's, or the image is smaller than `least` pixels.
     """
     shape = tuple(input_shape) if isinstance(input_shape, Sequence) else input_shape
     legal = (
@@ -55,7 +55,7 @@ def classify(
     activation: str | None,
     hidden_classes: Sequence[int] | None = None,
 ) -> keras.KerasTensor:
-    """Returns the output of a model's classifying layer.
+    """Returns the output of a model's classification layer.
 
     With hidden classes a softmax over these comes first, and a fixed layer adds their probabilities up to those of the
     classes. A hidden class of -1 belongs to none: its probability is shared equally.

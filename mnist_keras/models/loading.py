@@ -1,6 +1,6 @@
-"""Makes and loads models: registered nets with new or packaged weights, runs and files.
+"""Makes and loads models: registered models with new or packaged weights, runs and files.
 
-Importing this room does not import Keras, so that a command line can check a name at once.
+Importing this module does not import Keras, so that the command line can check a name at once.
 """
 
 import functools
@@ -197,7 +197,7 @@ def _find_model(path: Path) -> Path | None:
             raise InputError(f"The directory {path} holds no run. {_MODEL_SOURCES}")
         raise InputError(
             f"The directory {path} holds no finished run: there is no model.keras. Finish the run with `mnist-keras "
-            "train ... --resume`, or start it anew with --overwrite."
+            "train ... --resume`, or start it again with --overwrite."
         )
     if path.exists():
         return path

@@ -1,6 +1,6 @@
 """Finds, verifies and describes the packaged weights.
 
-Each net `NAME` trained on MNIST has `weights/NAME.weights.h5` and the model card `weights/NAME.json`; on another data
+Each model `NAME` trained on MNIST has `weights/NAME.weights.h5` and the model card `weights/NAME.json`; on another data
 set the stem is `NAME-DATASET`.
 """
 
@@ -16,27 +16,27 @@ WEIGHTS_DIRECTORY = Path(__file__).with_name("weights")
 
 
 def list_weights(dataset: str = "mnist") -> list[str]:
-    """Returns the names of the nets that have packaged weights for a dataset, sorted."""
+    """Returns the names of the models that have packaged weights for a dataset, sorted."""
     cards = [load_card_file(path) for path in sorted(WEIGHTS_DIRECTORY.glob("*.json"))]
     return sorted(card["name"] for card in cards if card["dataset"] == dataset)
 
 
 def load_card(name: str, dataset: str = "mnist", *, trainable: str | None = None) -> dict[str, Any]:
-    """Returns the model card of a net's packaged weights.
+    """Returns the model card of a model's packaged weights.
 
     Args:
         name: Name in the registry.
         dataset: What it was trained on.
-        trainable: The net to be trained where there are none: a member, if `name` is an ensemble's.
+        trainable: The model to train if there are no weights: a member, if `name` is an ensemble.
 
     Raises:
-        InputError: If there are none for this net and dataset.
+        InputError: If there are no weights of this model for this dataset.
     """
     path = WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.json"
     if not path.is_file():
         there = ", ".join(list_weights(dataset)) or "none"
         raise InputError(
-            f"There are no packaged weights of {name!r} for {dataset!r}. Nets that have them: {there}. "
+            f"There are no packaged weights of {name!r} for {dataset!r}. Models that have them: {there}. "
             f"Train {(trainable or name)!r} with: mnist-keras train {trainable or name} --data {dataset}"
         )
     return load_card_file(path)
@@ -57,10 +57,10 @@ def load_card_file(path: Path) -> dict[str, Any]:
 
 
 def find_weights(name: str, dataset: str = "mnist", *, trainable: str | None = None) -> Path:
-    """Returns the path of a net's packaged weights, after their SHA-256 was found to be the card's.
+    """Returns the path of a model's packaged weights, after a check of their SHA-256.
 
     Raises:
-        InputError: If there are none, or the file is damaged.
+        InputError: If there are no weights, or the file is damaged.
     """
     card = load_card(name, dataset, trainable=trainable)
     path = weights_path(name, dataset)

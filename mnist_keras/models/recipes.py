@@ -46,7 +46,7 @@ class FrozenDict(dict):
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
 
-    def __reduce__(self):  # copies and pickles are made anew, not item by item
+    def __reduce__(self):  # copies and pickles are built again, not item by item
         return type(self), (dict(self),)
 
 
@@ -58,7 +58,7 @@ def _frozen(value: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a net is trained; equal recipes, data and seeds give equal weights.
+    """How a model is trained; equal recipes, data and seeds give equal weights.
 
     Attributes:
         optimizer: Name of a Keras optimizer, or what `keras.optimizers.serialize` returns, for one with arguments
@@ -76,7 +76,7 @@ class Recipe:
         ema_momentum: Momentum of the exponential moving average of the weights, in `(0, 1)`, whose result
             replaces the weights at the end; None for no averaging.
         precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto" for what suits the device.
-        jit: Whether XLA compiles the training loop; "auto" for what suits the net and the device.
+        jit: Whether XLA compiles the training loop; "auto" for what suits the model and the device.
         validation_size: How many of the last training images are held out for validation.
     """
 
@@ -185,7 +185,7 @@ _ACCURATE = Recipe(
     precision="auto",
 )
 RECIPES: dict[str, Recipe] = {
-    # The sources of the documented nets fix optimizer, learning rate and batch size where a comment says so.
+    # Where a comment says so, the source of the documented model fixes optimizer, learning rate and batch size.
     "softmax_regression": Recipe(),
     "mlp_128": Recipe(),  # Adam 1e-3, mini-batches
     "cnn_accurate": _ACCURATE,

@@ -94,7 +94,7 @@ def load_checkpoint(directory: Path) -> Checkpoint | None:
             continue
     if records:
         raise InputError(
-            f"All {len(records)} checkpoints in {directory} are damaged. Start the run anew with --overwrite "
+            f"All {len(records)} checkpoints in {directory} are damaged. Start the run again with --overwrite "
             "(overwrite=True)."
         )
     return None

@@ -116,10 +116,10 @@ def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> N
 
 
 def choose_precision(precision: str, *, wide: bool) -> str:
-    """Returns the Keras policy that a recipe's precision means for a net on this machine.
+    """Returns the Keras policy that a recipe's precision means for a model on this machine.
 
     "auto" is "mixed_bfloat16" where every GPU computes in bfloat16 (compute capability 8.0 and later), and on a CPU
-    with bfloat16 instructions for nets with convolutions or 50,000 weights, which two cores train up to 1.6 times
+    with bfloat16 instructions for models with convolutions or 50,000 weights, which two cores train up to 1.6 times
     faster (benchmarks/results/choices.csv); else "float32".
     """
     if precision != "auto":
@@ -145,10 +145,10 @@ def choose_jit(
 ) -> bool:
     """Returns whether XLA compiles the training loop of a model.
 
-    "auto" compiles wide float32 dense nets without dropout or augmentation on one CPU. Measured on two cores: the loop
-    of 784-1024-128-10 runs 1.1 times faster, but a net with dropout 6 times slower (XLA draws random numbers slowly
-    on CPU), and convolutions run faster in oneDNN. For a narrow net the compiler's 110 MB and its time are
-    not worth what a step gains: an epoch of 784-128-10 is a quarter shorter, a whole training is not.
+    "auto" compiles wide float32 dense models without dropout or augmentation on one CPU. Measured on two cores: the
+    loop of 784-1024-128-10 runs 1.1 times faster, but a model with dropout runs 6 times slower (XLA draws random
+    numbers slowly on CPU), and convolutions run faster in oneDNN. A narrow model does not gain: an epoch of 784-128-10
+    is a quarter shorter, but the compiler takes 110 MB and as much time as a whole training saves.
 
     Raises:
         InputError: If several replicas are to be compiled: XLA takes no variables of two devices.

@@ -33,7 +33,7 @@ def fused_kernels(model: keras.Model) -> Iterator[None]:
 def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     """Lets steps that are traced inside update the variables by the fused kernel, where the optimizer is an Adam.
 
-    Small nets spend much of a step on Keras's update; the weights agree with it to rounding. Optimizers other than
+    Small models spend much of a step on Keras's update; the weights agree with it to rounding. Optimizers other than
     `Adam` and `AdamW`, and those with `amsgrad`, are left as they are. The optimizer is its old self after that: what
     is saved with the model is Keras's.
 

@@ -268,7 +268,7 @@ class TrainingLoop:
             num_correct += self.strategy.reduce(total, correct, axis=None)
             return step + 1, next_batch, loss_sum, num_correct
 
-        # Not `tf.range`, whose limits XLA wants to know: it would compile anew for every chunk.
+        # Not `tf.range`, whose limits XLA wants to know: it would compile again for every chunk.
         start = first_step, make_batch(first_step), loss_sum, num_correct
         return tf.while_loop(lambda step, *_: step < end, add_step, start)[2:]
 
@@ -338,7 +338,7 @@ def _check_finite(epoch, logs):
 
 
 def _count_correct(labels, outputs):
-    # Of the logits that Keras keeps behind a softmax: leaving the softmax out takes 10% off a narrow net's step.
+    # Of the logits that Keras keeps behind a softmax: leaving the softmax out takes 10% off a narrow model's step.
     outputs = getattr(outputs, "_keras_logits", outputs)
     predictions = tf.argmax(outputs, axis=-1, output_type=tf.int64)
     return tf.reduce_sum(tf.cast(predictions == tf.cast(labels, tf.int64), tf.int64))

@@ -1,6 +1,6 @@
 """What a run leaves on disk.
 
-config.json    net, recipe, data with SHA-256, seed, versions, device, precision, jit, command
+config.json    model, recipe, data with SHA-256, seed, versions, device, precision, jit, command
 history.csv    a row per epoch
 metrics.json   the evaluation; written last, so its presence means a finished run
 model.keras    the trained model, in float32
@@ -148,7 +148,7 @@ class RunDirectory:
         """Checks that the run here is the one that `config` describes.
 
         Raises:
-            InputError: If the net, the recipe, the data, the precision or the seed differ; names each difference.
+            InputError: If the model, the recipe, the data, the precision or the seed differ; names each difference.
         """
         there = self.read_config()
         here = json.loads(json.dumps(config))  # as JSON gives it back: tuples are lists
@@ -206,7 +206,7 @@ class RunDirectory:
             return content
 
     def _readable(self, name: str) -> contextlib.AbstractContextManager[None]:
-        advice = "Start the run anew with --overwrite."
+        advice = "Start the run again with --overwrite."
         damage = (ValueError, LookupError, TypeError, RecursionError)
         return input_errors(self.path / name, "read", advice, also=damage)
 

@@ -109,7 +109,7 @@ def train(
 
     Args:
         model: Name of a registered model, or a `keras.Model` for gray images that returns class probabilities or
-            logits. The recipe compiles it anew.
+            logits. The recipe compiles it again.
         data: An `ImageData`; what `load_data` takes; or arrays `(images, labels)` or
             `((train_images, train_labels), (test_images, test_labels))`, images uint8 or floats in [0, 1]. Without
             labeled test images, 20% of the images are held out for the test. For data larger than memory, pass

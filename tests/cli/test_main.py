@@ -465,7 +465,7 @@ def test_a_damaged_run_is_told(run, empty_folder):
     assert status == 2
     assert err == (
         "mnist-keras evaluate: other/config.json cannot be read: its content is of another kind. "
-        "Start the run anew with --overwrite.\n"
+        "Start the run again with --overwrite.\n"
     )
 
 

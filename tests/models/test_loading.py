@@ -134,7 +134,7 @@ def test_load_model_of_what_is_no_model(tmp_path):
     (tmp_path / "config.json").touch()
     assert error_of(mk.load_model, tmp_path) == (
         f"The directory {tmp_path} holds no finished run: there is no model.keras. Finish the run with "
-        "`mnist-keras train ... --resume`, or start it anew with --overwrite."
+        "`mnist-keras train ... --resume`, or start it again with --overwrite."
     )
     long = "x" * 300
     text = f"{long} cannot be read: File name too long. {sources}"

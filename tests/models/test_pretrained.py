@@ -197,11 +197,11 @@ def test_packaged_weights_have_ten_classes(directory):
 
 def test_no_weights_is_an_error_that_says_what_to_do(directory):
     assert error_of(mk.create_model, "lenet5", weights="mnist") == (
-        "There are no packaged weights of 'lenet5' for 'mnist'. Nets that have them: mlp_128. "
+        "There are no packaged weights of 'lenet5' for 'mnist'. Models that have them: mlp_128. "
         "Train 'lenet5' with: mnist-keras train lenet5 --data mnist"
     )
     assert error_of(pretrained.load_card, "mlp_128", "kmnist") == (
-        "There are no packaged weights of 'mlp_128' for 'kmnist'. Nets that have them: none. "
+        "There are no packaged weights of 'mlp_128' for 'kmnist'. Models that have them: none. "
         "Train 'mlp_128' with: mnist-keras train mlp_128 --data kmnist"
     )
     text = error_of(mk.create_model, "cnn_accurate_ensemble", weights="fashion_mnist")

@@ -165,7 +165,7 @@ def test_all_damaged_is_an_error_that_says_what_to_do(tmp_path):
     with pytest.raises(InputError) as caught:
         load_checkpoint(tmp_path)
     assert str(caught.value) == (
-        f"All 2 checkpoints in {tmp_path} are damaged. Start the run anew with --overwrite (overwrite=True)."
+        f"All 2 checkpoints in {tmp_path} are damaged. Start the run again with --overwrite (overwrite=True)."
     )
 
 

@@ -282,12 +282,14 @@ def test_a_damaged_configuration_is_an_error(run):
     (run.path / "config.json").write_text('{"model": ')
     text = error_of(run.read_config)
     assert text.startswith(f"{run.path / 'config.json'} cannot be read: Expecting value")
-    assert text.endswith("Start the run anew with --overwrite.")
+    assert text.endswith("Start the run again with --overwrite.")
 
 
 @pytest.mark.parametrize("content", ["[]", "null", '"words"', "5"])
 def test_json_of_another_kind_is_an_error(run, content):
-    foreign = "cannot be read: its content is of another kind. Start the run anew with --overwrite."
+    foreign = (
+        "cannot be read: its content is of another kind. Start the run again with --overwrite."
+    )
     for name, call in {"config.json": run.read_data_name, "metrics.json": run.read_metrics}.items():
         (run.path / name).write_text(content)
         assert error_of(call) == f"{run.path / name} {foreign}"
@@ -312,7 +314,7 @@ def test_a_damaged_history_is_an_error(run, content):
         (run.path / "history.csv").write_bytes(content)
     text = error_of(run.read_history)
     assert text.startswith(f"{run.path / 'history.csv'} cannot be read: ")
-    assert text.endswith(". Start the run anew with --overwrite.")
+    assert text.endswith(". Start the run again with --overwrite.")
 
 
 def test_check_empty(run, tmp_path):

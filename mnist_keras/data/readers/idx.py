@@ -63,7 +63,7 @@ def find_idx(directory: Path, prefix: str = "") -> dict[str, Path]:
 
 
 def read_idx_set(directory: Path, prefix: str = "") -> RawData:
-    """Reads a directory of IDX files: the training pair, test images, and labels of those."""
+    """Reads a directory of IDX files: the training images and labels, the test images and their labels."""
     files = find_idx(directory, prefix)
     needed = {"train_images", "train_labels"}
     needed |= {"test_images"} if "test_labels" in files else set()
