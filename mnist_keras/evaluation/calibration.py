@@ -22,7 +22,10 @@ def calibration_bins(
         are NaN. Bin i of m holds confidences in (i / m, (i + 1) / m].
     """
     labels, probabilities = check_scores(labels, probabilities)
-    num_bins = check_integer("num_bins", num_bins, minimum=1)
+    return _bins(labels, probabilities, check_integer("num_bins", num_bins, minimum=1))
+
+
+def _bins(labels, probabilities, num_bins):
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     bins = np.digitize(confidence, np.linspace(0.0, 1.0, num_bins + 1)[1:-1], right=True)
@@ -54,7 +57,16 @@ def expected_calibration_error(
     Reference:
         Guo et al., 2017, "On Calibration of Modern Neural Networks", eq. 3.
     """
-    confidence, accuracy, count = calibration_bins(labels, probabilities, num_bins=num_bins)
+    labels, probabilities = check_scores(labels, probabilities)
+    num_bins = check_integer("num_bins", num_bins, minimum=1)
+    return calibration_error(labels, probabilities, num_bins)
+
+
+def calibration_error(
+    labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_CALIBRATION_BINS
+) -> float:
+    """Returns the expected calibration error of arrays that were checked before."""
+    confidence, accuracy, count = _bins(labels, probabilities, num_bins)
     return float(np.nansum(np.abs(accuracy - confidence) * count) / count.sum())
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from mnist_keras._validation import InputError
+from mnist_keras._validation import InputError, check_class_names
 from mnist_keras.data.image_data import ImageData
 from mnist_keras.data.splits import Split, as_split
-from mnist_keras.evaluation.metrics import Evaluation, evaluate_predictions
+from mnist_keras.evaluation.metrics import Evaluation, score
 from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
 from mnist_keras.models.inspection import check_backend, check_input_shape
 
@@ -77,10 +77,10 @@ def measure_accuracy(model: keras.Model, examples: Split) -> float:
 
 def _evaluate(model, examples, class_names, dataset, split, shift) -> Evaluation:
     parts = list(_predict_labeled(model, examples, shift))
-    return evaluate_predictions(
+    return score(
         np.concatenate([labels for labels, _ in parts]),
-        np.concatenate([probabilities for _, probabilities in parts]),
-        class_names=class_names,
+        np.concatenate([probabilities for _, probabilities in parts]).astype(np.float64),
+        check_class_names(class_names, num_classes=model.output_shape[-1]),
         dataset=dataset,
         split=f"{split}, views shifted by {shift}" if shift else split,
     )

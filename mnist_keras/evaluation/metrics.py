@@ -18,7 +18,7 @@ from mnist_keras._validation import (
     check_scores,
     invalid,
 )
-from mnist_keras.evaluation.calibration import expected_calibration_error
+from mnist_keras.evaluation.calibration import calibration_error
 
 Table = Sequence[tuple[str, ...]]  # its first row is the head
 
@@ -178,11 +178,23 @@ def evaluate_predictions(
         >>> evaluation.num_errors, evaluation.confusion_matrix.tolist()
         (1, [[1, 0], [1, 1]])
     """
+    labels, probabilities = check_scores(labels, probabilities)
+    names = check_class_names(class_names, num_classes=probabilities.shape[1])
+    return score(labels, probabilities, names, dataset=dataset, split=split)
+
+
+def score(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    names: tuple[str, ...],
+    *,
+    dataset: str,
+    split: str,
+) -> Evaluation:
+    """Returns what `evaluate_predictions` returns, of arrays that were checked before."""
     from sklearn import metrics
 
-    labels, probabilities = check_scores(labels, probabilities)
     num_examples, num_classes = probabilities.shape
-    names = check_class_names(class_names, num_classes=num_classes)
     predictions = probabilities.argmax(axis=1)
     classes = np.arange(num_classes)
     matrix = metrics.confusion_matrix(labels, predictions, labels=classes)
@@ -210,7 +222,7 @@ def evaluate_predictions(
         num_errors=num_examples - correct,
         negative_log_likelihood=float(np.log(1 / floored).mean()),
         brier_score=float(squares.mean()),
-        expected_calibration_error=expected_calibration_error(labels, probabilities),
+        expected_calibration_error=calibration_error(labels, probabilities),
         per_class=[
             {"label": label, "name": name, **scores(str(label))} for label, name in enumerate(names)
         ],

@@ -650,10 +650,15 @@ def test_arguments_that_do_not_go_with_records(arrays):
     with pytest.raises(InputError, match=r"Expected at most the 64 training images\. Received: 65"):
         mk.make_dataset(records, batch_size=65, training=True)
     many = Records(Disk(64), class_names=map(str, range(11)))
-    message = r"Expected records of at most 10 classes, as the model has\. Received: 11 classes in records"
+    message = (
+        r"Expected images of at most 10 classes, as the model has\. Received: 11 classes in records"
+    )
     for data, text in [
         (records, r"\(train, test\), each of the two .*Received: Records"),
-        ((records,), r"Expected \(train, test\), each of them Records or .* Received: \(Records\)"),
+        (
+            (records,),
+            r"\(train, test\), each of the two .*Records\. Received: \(Records\)",
+        ),
         ((records, arrays[1][0]), r"Received: \(Records, ndarray\)"),
         ((records, records, records), r"Received: \(Records, Records, Records\)"),
         ((many, arrays[1]), message),

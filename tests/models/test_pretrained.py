@@ -189,9 +189,9 @@ def test_packaged_weights_without_the_top(directory):
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
-def test_packaged_weights_have_ten_classes(directory):
-    text = error_of(mk.create_model, "mlp_128", weights="mnist", num_classes=26)
-    assert "do not fit 'mlp_128' with num_classes=26" in text
+def test_packaged_weights_are_for_one_size_of_image(directory):
+    text = error_of(mk.create_model, "mlp_128", weights="mnist", input_shape=(20, 20, 1))
+    assert "do not fit 'mlp_128' with num_classes=10 and input_shape=(20, 20, 1)" in text
     assert "Packaged weights have 10 classes and (28, 28, 1)" in text
 
 
