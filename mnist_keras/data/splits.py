@@ -192,5 +192,6 @@ def as_split(
     labels = check_labels(
         labels, num_examples=len(images), num_classes=limit, name=f"{prefix}labels"
     )
-    names = check_class_names(class_names, num_classes=int(labels.max(initial=-1)) + 1)
-    return ArraySplit(images, labels, names, name)
+    if class_names is None:
+        class_names = check_class_names(None, num_classes=int(labels.max(initial=-1)) + 1)
+    return ArraySplit(images, labels, tuple(class_names), name)

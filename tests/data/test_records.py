@@ -664,7 +664,7 @@ def test_arguments_that_do_not_go_with_records(arrays):
         ((many, arrays[1]), message),
         (
             (records, many),
-            r"Expected records of the same classes \(0, .* 9\)\. Received: 0, .* 10\.",
+            r"Expected training and test images of the same classes \(0, .* 9\)\. Received: 0, .* 10\.",
         ),
     ]:
         with pytest.raises(InputError, match=text):
