@@ -138,11 +138,16 @@ def compare(name: str, scorer: Scorer, mnist, others, count: int) -> list[dict]:
     """Returns a row for each score and kind."""
     from sklearn.metrics import roc_auc_score
 
+    from mnist_keras.models.pretrained import load_card
+
     held_out, test = scorer(mnist.train_images[-count:]), scorer(mnist.test_images[:count])
     rows = []
     for kind, images in others.items():
         for score, values in scorer(images).items():
             threshold = np.quantile(held_out[score], THRESHOLD_LOSS)
+            if score == "reject" and name in MODELS:
+                none = load_card(name)["not_a_digit"]["threshold"]
+                threshold = np.log((1 - none) / none)
             truth = np.repeat([1, 0], [len(test[score]), len(values)])
             auc = roc_auc_score(truth, np.concatenate([test[score], values]))
             rows.append(

@@ -59,15 +59,14 @@ def main() -> None:
     args = parser.parse_args()
     out = args.out or (ROOT / "runs" / "schools" if args.quick else RESULTS)
     rows = []
-    for group in ("american", "european", "held out"):
-        for look in LOOKS:
-            images, labels = write(group, look, QUICK_WRITERS if args.quick else WRITERS)
-            given = None if group == "held out" else group
-            for reading, predictions in read(images, given).items():
-                frame_of = {"true": labels.ravel(), "predicted": predictions.ravel()}
-                rows.append(
-                    pd.DataFrame({"group": group, "look": look, "reading": reading, **frame_of})
-                )
+    count = QUICK_WRITERS if args.quick else WRITERS
+    sheets = [(group, look) for group in ("american", "european", "held out") for look in LOOKS]
+    for group, look in [*sheets, ("digits", "8x8")]:
+        images, labels = load_digits(count) if group == "digits" else write(group, look, count)
+        given = group if group in ("american", "european") else None
+        for reading, predictions in read(images, given).items():
+            answers = {"true": labels.ravel(), "predicted": predictions.ravel()}
+            rows.append(pd.DataFrame({"group": group, "look": look, "reading": reading, **answers}))
     table = pd.concat(rows)
     table["accuracy"] = table["true"] == table["predicted"]
     keys = ["group", "look", "reading"]

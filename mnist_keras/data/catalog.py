@@ -84,6 +84,7 @@ DATASETS: Mapping[str, DatasetSpec] = {
         transposed=True,
     ),
     "digits": DatasetSpec("scikit-learn's digits", _DIGITS),
+    "strokes": DatasetSpec("digits drawn by strokes", _DIGITS),
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from mnist_keras._files import input_errors
 from mnist_keras._validation import InputError, check_choice, invalid, unknown
 from mnist_keras.data import downloads
+from mnist_keras.data.augmentation.strokes import make_strokes
 from mnist_keras.data.catalog import DATASETS, altered, published_as
 from mnist_keras.data.downloads import DownloadError
 from mnist_keras.data.image_data import ImageData, as_image_data, from_arrays, stratified_split
@@ -23,7 +24,11 @@ from mnist_keras.data.readers.idx import expected_idx, find_set, read_idx_set
 from mnist_keras.data.readers.pictures import read_digits
 
 DATA_DIR_VARIABLE = "MNIST_KERAS_DATA_DIR"
-SOURCES = ("auto", *READERS, "tfds", "keras", "scikit-learn")
+SOURCES = ("auto", *READERS, "tfds", "keras", "scikit-learn", "generated")
+STROKES_SIZES, STROKES_SEED = (
+    (10_000, 2_000),
+    0,
+)  # training and test images, drawn in some seven seconds
 DIGITS_TEST_SIZE = 360  # of scikit-learn's 1,797 digits
 
 
@@ -51,7 +56,8 @@ def load_data(
 
     Args:
         name: "mnist", "fashion_mnist", "kmnist", "emnist/digits", "emnist/letters" or "emnist/balanced"; "digits",
-            scikit-learn's 1,797 digits of 8x8 pixels, resized to 28x28 and always available; "auto", MNIST if it is
+            scikit-learn's 1,797 digits of 8x8 pixels, resized to 28x28 and always available; "strokes", 12,000 digits
+            drawn with a pen in the ways of several schools of writing, always available; "auto", MNIST if it is
             found or can be downloaded, and otherwise "digits", with a line on stderr; or a path: a directory of IDX,
             NPZ or CSV files, a folder of PNG and JPEG pictures for each class (also under `train/` and `test/`), or
             one NPZ or CSV file.
@@ -83,6 +89,10 @@ def load_data(
         check_choice("source", source, ("auto", "scikit-learn"))
         _check_no_data_dir(data_dir, "for 'digits', which comes with scikit-learn")
         return _load_digits()
+    if name == "strokes":
+        check_choice("source", source, ("auto", "generated"))
+        _check_no_data_dir(data_dir, "for 'strokes', which are drawn here")
+        return _draw_strokes()
     return _load_known(str(name), source, data_dir)
 
 
@@ -292,6 +302,14 @@ def _check_no_data_dir(data_dir: object, when: str) -> None:
 
 def _say(text: str) -> None:
     print(f"mnist_keras: {text}", file=sys.stderr)
+
+
+def _draw_strokes() -> ImageData:
+    images, ways = make_strokes(STROKES_SEED, 0, sum(STROKES_SIZES))
+    labels = np.array([way.digit for way in ways])
+    split = STROKES_SIZES[0]
+    arrays = images[:split], labels[:split], images[split:], labels[split:]
+    return from_arrays(*arrays, DATASETS["strokes"].class_names, name="strokes", source="generated")
 
 
 def _load_digits() -> ImageData:

@@ -5,11 +5,16 @@ of writing are weighed by how often each school writes so, and then added up to 
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_keras._validation import unknown
+from mnist_keras._validation import InputError, unknown
+from mnist_keras.models.inspection import find_hidden_layer
 from mnist_keras.models.ways import DIGITS, HIDDEN_CLASSES
+
+if TYPE_CHECKING:
+    import keras
 
 WRITINGS = ("auto", "american", "european")
 # Share of a digit's writers who write it so. American: counted on MNIST's 60,000 training images, whose ways a small
@@ -60,8 +65,7 @@ def weigh_ways(hidden: np.ndarray, writing: str = "auto") -> tuple[np.ndarray, W
     Raises:
         InputError: If `writing` is another.
     """
-    if writing not in WRITINGS:
-        raise unknown("writing", writing, WRITINGS)
+    check_writing_name(writing)
     hidden = np.asarray(hidden, np.float64)
     american, european = (_likelihood_ratios(school) for school in ("american", "european"))
     if writing == "auto":
@@ -73,6 +77,41 @@ def weigh_ways(hidden: np.ndarray, writing: str = "auto") -> tuple[np.ndarray, W
         taken = Writing(writing, float(writing == "european"), "given")
     weights = share[:, None] * european + (1 - share[:, None]) * american
     return add_up(hidden * weights), taken
+
+
+def hidden_model(model: "keras.Model") -> "keras.Model | None":
+    """Returns the model up to its hidden classes, where these are the ways of writing; otherwise None."""
+    import keras
+
+    layer = find_hidden_layer(model)
+    if layer is None or layer.units != len(HIDDEN_CLASSES):
+        return None
+    return keras.Model(model.input, layer.output)
+
+
+def check_writing(writing: str, ways: "keras.Model | None", name: str) -> str:
+    """Returns the school if a model, whose hidden classes are `ways`, can read by it.
+
+    Raises:
+        InputError: If it is none, or the model has no hidden classes for ways of writing.
+    """
+    check_writing_name(writing)
+    if ways is None and writing != "auto":
+        raise InputError(
+            f"{name!r} has no hidden classes for ways of writing, so it can't read by the school {writing!r}. "
+            "Expected: the model 'cnn_real_world', or writing='auto'."
+        )
+    return writing
+
+
+def check_writing_name(writing: str) -> None:
+    """Checks the name of a school.
+
+    Raises:
+        InputError: If there is none of that name; the text names the nearest.
+    """
+    if writing not in WRITINGS:
+        raise unknown("writing", writing, WRITINGS)
 
 
 def add_up(hidden: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from data_files import (
     write_idx_set,
     write_npz,
 )
+from errors import error_of
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from mnist_keras._validation import InputError
@@ -725,3 +726,13 @@ def test_damaged_files_load_or_are_refused(fuzz_dir, format_name, which, edits):
 @given(which=st.integers(0, 5), edits=EDITS)
 def test_many_damaged_files_load_or_are_refused(fuzz_dir, format_name, which, edits):
     loads_or_is_refused(fuzz_dir / format_name, format_name, which, edits)
+
+
+def test_strokes_are_drawn_here(monkeypatch):
+    monkeypatch.setattr(datasets, "STROKES_SIZES", (12, 5))
+    data = datasets.load_data("strokes")
+    assert (data.name, data.source, data.num_classes) == ("strokes", "generated", 10)
+    assert data.train_images.shape == (12, 28, 28) and data.test_images.shape == (5, 28, 28)
+    assert not np.array_equal(data.train_images[:5], data.test_images)
+    assert data.sha256 == datasets.load_data("strokes", source="generated").sha256
+    assert error_of(datasets.load_data, "strokes", data_dir="x").startswith("Invalid `data_dir`.")

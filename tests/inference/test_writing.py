@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from errors import error_of
 
-from mnist_keras.inference.writing import SHARES, add_up, weigh_ways
+import mnist_keras as mk
+from mnist_keras.inference.writing import SHARES, add_up, check_writing, hidden_model, weigh_ways
 from mnist_keras.models.ways import DIGITS, HIDDEN_CLASSES
 
 
@@ -82,3 +83,20 @@ def test_an_unknown_school_is_an_error_that_names_the_nearest():
     assert error_of(weigh_ways, UNCLEAR[None], "europe") == (
         "Unknown writing 'europe'. Did you mean 'european'? Expected one of: american, auto, european."
     )
+
+
+def test_only_a_model_with_ways_of_writing_reads_by_a_school():
+    plain = mk.create_model("cnn_accurate")
+    assert hidden_model(plain) is None and check_writing("auto", None, plain.name) == "auto"
+    assert error_of(check_writing, "european", None, "cnn_accurate") == (
+        "'cnn_accurate' has no hidden classes for ways of writing, so it can't read by the school 'european'. "
+        "Expected: the model 'cnn_real_world', or writing='auto'."
+    )
+    ways = hidden_model(mk.create_model("cnn_real_world"))
+    assert ways.output_shape == (None, len(HIDDEN_CLASSES))
+    assert check_writing("european", ways, "cnn_real_world") == "european"
+
+
+def test_other_hidden_classes_are_no_ways_of_writing():
+    options = {"stages": ((2,),), "input_shape": (8, 8, 1), "num_classes": 2}
+    assert hidden_model(mk.build_deep_cnn(hidden_classes=(0, 1, 1), **options)) is None
