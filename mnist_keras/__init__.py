@@ -40,6 +40,12 @@ if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getatt
         Robustness as Robustness,
         evaluate_robustness as evaluate_robustness,
     )
+    from mnist_keras.inference.classifier import (
+        DigitClassifier as DigitClassifier,
+        Prediction as Prediction,
+        decode_predictions as decode_predictions,
+        preprocess_input as preprocess_input,
+    )
     from mnist_keras.inference.prediction import predict_probabilities as predict_probabilities
     from mnist_keras.inference.preprocessing import to_mnist_image as to_mnist_image
     from mnist_keras.models.builders import (
@@ -70,9 +76,11 @@ if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getatt
 __version__ = "0.1.0"
 
 _MODULES = {  # public name -> the module that owns it
+    "DigitClassifier": "inference.classifier",
     "Evaluation": "evaluation.metrics",
     "ImageData": "data.image_data",
     "ModelSpec": "models.registry",
+    "Prediction": "inference.classifier",
     "Recipe": "models.recipes",
     "Records": "data.records",
     "Robustness": "evaluation.robustness",
@@ -87,6 +95,7 @@ _MODULES = {  # public name -> the module that owns it
     "build_softmax_regression": "models.builders",
     "compare": "evaluation.metrics",
     "create_model": "models.loading",
+    "decode_predictions": "inference.classifier",
     "evaluate": "evaluation.evaluate",
     "evaluate_predictions": "evaluation.metrics",
     "evaluate_robustness": "evaluation.robustness",
@@ -108,6 +117,7 @@ _MODULES = {  # public name -> the module that owns it
     "plot_robustness": "evaluation.model_plots",
     "plot_saliency": "evaluation.model_plots",
     "predict_probabilities": "inference.prediction",
+    "preprocess_input": "inference.classifier",
     "to_mnist_image": "inference.preprocessing",
     "train": "training.train",
 }

@@ -46,7 +46,11 @@ LAYERS = {
         "metrics image_plots",
         "calibration sketch figures",
     ],
-    "inference": ["export", "formats saliency preprocessing", "prediction pictures writing"],
+    "inference": [
+        "export classifier",
+        "formats saliency preprocessing",
+        "prediction pictures writing",
+    ],
     "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
     "models": [
         "loading",

@@ -11,9 +11,11 @@ import pytest
 import mnist_keras
 
 PUBLIC = [
+    "DigitClassifier",
     "Evaluation",
     "ImageData",
     "ModelSpec",
+    "Prediction",
     "Recipe",
     "Records",
     "Robustness",
@@ -28,6 +30,7 @@ PUBLIC = [
     "build_softmax_regression",
     "compare",
     "create_model",
+    "decode_predictions",
     "evaluate",
     "evaluate_predictions",
     "evaluate_robustness",
@@ -49,6 +52,7 @@ PUBLIC = [
     "plot_robustness",
     "plot_saliency",
     "predict_probabilities",
+    "preprocess_input",
     "to_mnist_image",
     "train",
 ]

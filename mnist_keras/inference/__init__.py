@@ -1,5 +1,6 @@
 """From a trained model or a picture to answers.
 
+classifier     DigitClassifier: reads the digits in files, photos and drawings, and says how sure it is
 export         export_model: a trained model as a file for another runtime, proved there
 formats/       what it writes: a module for each family of formats
 saliency       where a model looked: gradients by the pixels, and occlusion

@@ -18,6 +18,10 @@ DRAFT_SIDE = (
     1280  # pixels; a JPEG is decoded at an eighth, a quarter or half of its size down to this
 )
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = (  # of the files that are read in a folder
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),
+    ".webp",
+)
 
 
 def load_picture(source: Any) -> np.ndarray:

@@ -1,0 +1,350 @@
+"""`DigitClassifier`: reads the digits in files, photos and drawings, and says how sure it is."""
+
+from __future__ import annotations  # help() shows the names of types, not what they stand for
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mnist_keras._files import input_errors
+from mnist_keras._validation import (
+    InputError,
+    check_class_names,
+    check_images,
+    check_integer,
+    check_number,
+    check_probabilities,
+    invalid,
+)
+from mnist_keras.data.readers.pictures import IMAGE_SIZE
+from mnist_keras.inference.pictures import SUFFIXES
+from mnist_keras.inference.prediction import predict_probabilities
+from mnist_keras.inference.preprocessing import to_mnist_image
+from mnist_keras.inference.writing import (
+    Writing,
+    add_up,
+    check_writing,
+    hidden_model,
+    weigh_ways,
+)
+from mnist_keras.models.inspection import check_input_shape
+from mnist_keras.models.loading import load_model
+from mnist_keras.models.pretrained import load_card
+from mnist_keras.models.ways import NOT_A_DIGIT
+
+DEFAULT_MODEL = "cnn_real_world"
+NO_INK = "there is no ink in the picture"
+NO_DIGIT = "this does not look like a digit"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """What was read in one picture.
+
+    Attributes:
+        label: The most probable class; None where there is nothing to read, for which see `reason`.
+        class_name: Its name; empty where there is no label.
+        confidence: Its probability, calibrated, in [0, 1]; 0 where there is no label.
+        probabilities: float32 array of shape `(num_classes,)` that sums to 1; None where nothing was read.
+        image: uint8 array of shape `(28, 28)`, which the model saw; None if the picture could not be loaded.
+        source: The path as a string, or the place in the list that was given: "picture 0".
+        reason: Why there is no label; empty where there is one.
+    """
+
+    label: int | None
+    class_name: str
+    confidence: float
+    probabilities: np.ndarray | None
+    image: np.ndarray | None
+    source: str
+    reason: str = ""
+
+    def __repr__(self) -> str:
+        if self.label is None:
+            return f"Prediction({self.source}: nothing read, {self.reason})"
+        return f"Prediction({self.source}: {self.class_name}, confidence {self.confidence:.3f})"
+
+
+class DigitClassifier:
+    """Reads single digits from pictures.
+
+    Args:
+        model: A `keras.Model` that takes 28x28 gray images; a run directory; the path of a `.keras` file; or the name
+            of a registered model, which then has its packaged weights.
+        class_names: A name for each class; None for "0", "1", ...
+        temperature: Divisor of the logits that makes the confidence honest, see `fit_temperature`. None for that of the
+            packaged weights, or 1.
+        writing: The school that taught the writer, "american" or "european"; "auto" takes it from the other pictures
+            of a call, and `writing_taken` says which and why. For models with ways of writing ("cnn_real_world").
+        not_a_digit: Probability of "not a digit" from which a picture has no label; 1 if None.
+
+    Raises:
+        InputError: If there is no such model, or it takes other images, or the class names don't fit it.
+
+    Example:
+        classifier = DigitClassifier.from_pretrained()
+        prediction = classifier.predict("photo.jpg")
+        print(prediction.label, f"{prediction.confidence:.0%}")
+        for prediction in classifier.predict("scans/"):
+            print(prediction.source, prediction.label, prediction.reason)
+    """
+
+    def __init__(
+        self,
+        model: keras.Model | str | os.PathLike[str],
+        *,
+        class_names: Sequence[str] | None = None,
+        temperature: float | None = None,
+        writing: str = "auto",
+        not_a_digit: float | None = None,
+    ):
+        if isinstance(model, str | os.PathLike):
+            model = load_model(os.fspath(model))
+        elif not isinstance(model, keras.Model):
+            raise invalid(
+                "model",
+                expected="a keras.Model, a run directory, a .keras file or a registered name",
+                received=type(model).__name__,
+            )
+        check_input_shape(model, (IMAGE_SIZE, IMAGE_SIZE))
+        self.model = model
+        self.class_names = check_class_names(class_names, num_classes=model.output_shape[-1])
+        self.temperature = check_number(
+            "temperature", 1.0 if temperature is None else temperature, minimum=0.001
+        )
+        self.not_a_digit = check_number(
+            "not_a_digit", 1.0 if not_a_digit is None else not_a_digit, minimum=0, maximum=1
+        )
+        self._ways = hidden_model(model)
+        self.writing = check_writing(writing, self._ways, model.name)
+        self.writing_taken: Writing | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str = DEFAULT_MODEL, *, writing: str = "auto"
+    ) -> DigitClassifier:
+        """Returns the classifier of a registered model with its packaged weights for digits.
+
+        Args:
+            name: A name from `list_models`.
+            writing: The school that taught the writer, see `DigitClassifier`.
+
+        Raises:
+            InputError: If the name is unknown, or there are no packaged weights for it, or they can't read by a school.
+        """
+        card = load_card(name)
+        return cls(
+            load_model(name),
+            temperature=card.get("temperature"),
+            writing=writing,
+            not_a_digit=card.get("not_a_digit", {}).get("threshold"),
+        )
+
+    def predict(
+        self, source: Any, *, progress: Callable[[int, int], None] | None = None
+    ) -> Prediction | list[Prediction]:
+        """Reads one picture, a list of them, or all picture files in a folder and the folders in it.
+
+        The pictures are prepared in parallel and answered together.
+
+        Args:
+            source: What `to_mnist_image` takes; or a list of it; or the path of a folder, whose files are read in the
+                order of their paths.
+            progress: Called after each picture that was prepared, with how many are done and how many there are.
+
+        Returns:
+            A prediction for one picture, otherwise a list. A picture of a list or a folder that can't be loaded has no
+            label, and its error as the reason; the others are read.
+
+        Raises:
+            InputError: If the one picture can't be loaded, or the folder holds none.
+        """
+        if isinstance(source, list | tuple):
+            return self._read_all(list(source), progress)
+        if isinstance(source, str | os.PathLike) and os.path.isdir(source):  # noqa: PTH112  (may be no legal path)
+            return self._read_all(list_pictures(Path(source)), progress)
+        images = [to_mnist_image(source)]
+        return self._read([images], [_name_of(source, 0)], [""])[0]
+
+    def _read_all(self, sources, progress):
+        prepared: list[tuple[list[np.ndarray], str]] = []
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+            for answer in threads.map(_prepare, sources):
+                prepared.append(answer)
+                if progress:
+                    progress(len(prepared), len(sources))
+        names = [_name_of(source, place) for place, source in enumerate(sources)]
+        return self._read([images for images, _ in prepared], names, [why for _, why in prepared])
+
+    def _read(self, candidates, names, reasons):
+        """Returns a prediction for each list of images: none that could be loaded, or one for each polarity."""
+        counts = [len(images) for images in candidates]
+        images = [image for images in candidates for image in images]
+        if not images:
+            return [
+                Prediction(None, "", 0.0, None, None, *rest)
+                for rest in zip(names, reasons, strict=True)
+            ]
+        scores, answers = self._score(np.stack(images))
+        ends = np.cumsum(counts)
+        chosen = [
+            end - count + int(scores[end - count : end].argmax())
+            for end, count in zip(ends, counts, strict=True)
+            if count
+        ]
+        probabilities = iter(self._weigh(answers[chosen]))
+        no_digit = iter(
+            1 - scores[chosen] >= self.not_a_digit if self._ways else [False] * len(chosen)
+        )
+        seen = iter([images[row] for row in chosen])
+        return [
+            self._answer(next(seen), next(probabilities), name, next(no_digit))
+            if count
+            else Prediction(None, "", 0.0, None, None, name, reason)
+            for count, name, reason in zip(counts, names, reasons, strict=True)
+        ]
+
+    def _answer(self, image, probabilities, name, is_no_digit):
+        if not image.any():
+            return Prediction(None, "", 0.0, None, image, name, NO_INK)
+        if is_no_digit:
+            return Prediction(None, "", 0.0, probabilities, image, name, NO_DIGIT)
+        label = int(probabilities.argmax())
+        return Prediction(
+            label, self.class_names[label], float(probabilities[label]), probabilities, image, name
+        )
+
+    def _score(self, images):
+        """Returns how much each image looks like a digit, in [0, 1], and its probabilities: of ways where known."""
+        if self._ways is None:
+            probabilities = self._calibrate(predict_probabilities(self.model, images))
+            return probabilities.max(axis=1), probabilities
+        hidden = predict_probabilities(self._ways, images)
+        return 1 - hidden[:, NOT_A_DIGIT], self._calibrate(hidden)
+
+    def _weigh(self, answers):
+        """Returns the classes' probabilities; ways of writing are weighed by the school of the writer."""
+        if self._ways is None:
+            return answers
+        probabilities, self.writing_taken = weigh_ways(answers, self.writing)
+        return probabilities.astype(np.float32)
+
+    def _calibrate(self, probabilities):
+        from scipy.special import softmax
+
+        if self.temperature == 1:
+            return probabilities
+        tiny = np.finfo(
+            np.float32
+        ).tiny  # a float32 softmax underflows to 0, which has no logarithm
+        return softmax(np.log(np.maximum(probabilities, tiny)) / self.temperature, axis=1)
+
+    def predict_proba(self, images: ArrayLike) -> np.ndarray:
+        """Returns calibrated probabilities of images that have MNIST's form already, as scikit-learn's classifiers do.
+
+        Args:
+            images: Array of shape `(n, 28, 28)`, `(n, 28, 28, 1)` or `(n, 784)`: uint8, or floats in [0, 1].
+
+        Returns:
+            A float32 array of shape `(n, num_classes)`; rows sum to 1.
+
+        Raises:
+            InputError: If the images are not legal.
+        """
+        images = np.asarray(images)
+        if images.ndim == 2 and images.shape[1] == IMAGE_SIZE**2:
+            images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+        _, answers = self._score(check_images(images))
+        alone = self._ways and self.writing == "auto"  # each image by itself
+        return add_up(answers).astype(np.float32) if alone else self._weigh(answers)
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Returns the picture files in a folder and the folders in it, sorted; hidden ones are left out.
+
+    Raises:
+        InputError: If there is none, or the folder can't be read.
+    """
+    with input_errors(folder):
+        found = sorted(
+            path
+            for path in folder.rglob("*")
+            if path.suffix.lower() in SUFFIXES
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        )
+    if not found:
+        raise InputError(f"{folder} holds no pictures. Expected files named {', '.join(SUFFIXES)}.")
+    return found
+
+
+def _prepare(source: Any) -> tuple[list[np.ndarray], str]:
+    """Returns a picture's images, or none and the reason."""
+    try:
+        return [to_mnist_image(source)], ""
+    except InputError as error:
+        return [], str(error)
+
+
+def _name_of(source: Any, place: int) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"picture {place}"
+
+
+def preprocess_input(pictures: Any) -> np.ndarray:
+    """Returns pictures as a batch that every registered model takes.
+
+    Args:
+        pictures: One picture as `to_mnist_image` takes it, or a list of them.
+
+    Returns:
+        float32 array of shape `(n, 28, 28, 1)` in [0, 1], light ink on black.
+
+    Raises:
+        InputError: If a picture can't be loaded.
+
+    Example:
+        model = load_model("cnn_accurate")
+        probabilities = model.predict(preprocess_input(["a.jpg", "b.png"]))
+        print(decode_predictions(probabilities, top=3))
+    """
+    sources = pictures if isinstance(pictures, list | tuple) else [pictures]
+    if not sources:
+        raise invalid("pictures", expected="at least one picture", received="an empty list")
+    return np.stack([to_mnist_image(source) for source in sources])[..., None] / np.float32(255)
+
+
+def decode_predictions(
+    probabilities: ArrayLike, top: int = 3, *, class_names: Iterable[str] | None = None
+) -> list[list[tuple[int, str, float]]]:
+    """Returns the most probable classes of each image, as `keras.applications` does.
+
+    Args:
+        probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
+        top: How many classes of each image.
+        class_names: A name for each class, those of `ImageData.class_names` say; None for "0", "1", ...
+
+    Returns:
+        For each image a list of `(label, class name, probability)`, the most probable first.
+
+    Raises:
+        InputError: If the probabilities are none, `top` is more than there are classes, or the names don't fit.
+
+    Example:
+        >>> decode_predictions([[0.1, 0.7, 0.2]], top=2, class_names=["cat", "dog", "owl"])
+        [[(1, 'dog', 0.7), (2, 'owl', 0.2)]]
+    """
+    checked = check_probabilities(probabilities)
+    num_classes = checked.shape[1]
+    check_integer("top", top, minimum=1, maximum=num_classes)
+    names = check_class_names(class_names, num_classes=num_classes)
+    order = np.argsort(-checked, axis=1, kind="stable")[:, :top]
+    return [
+        [(int(label), names[label], float(row[label])) for label in labels]
+        for row, labels in zip(checked, order, strict=True)
+    ]

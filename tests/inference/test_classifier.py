@@ -1,0 +1,107 @@
+"""DigitClassifier: one picture, many, a folder; the school of the writer, and what is no digit."""
+
+import numpy as np
+import pytest
+from errors import error_of
+from PIL import Image
+
+import mnist_keras as mk
+from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
+from mnist_keras.inference.classifier import (
+    NO_DIGIT,
+    NO_INK,
+    DigitClassifier,
+    decode_predictions,
+    preprocess_input,
+)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return DigitClassifier.from_pretrained("cnn_real_world")
+
+
+def picture(name, seed=0):
+    way = next(way for way in WAYS if way.name == name)
+    return 255 - np.pad(draw_ink(way, np.random.default_rng(seed)), 20)
+
+
+def test_what_is_no_digit_has_no_label(classifier):
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    prediction = classifier.predict(noise)
+    assert prediction.label is None and prediction.reason == NO_DIGIT
+    np.testing.assert_allclose(prediction.probabilities.sum(), 1, atol=1e-5)
+
+
+def test_auto_takes_the_school_from_the_pictures_of_the_call(classifier):
+    predictions = classifier.predict(
+        [picture("crossed", 1), picture("long flag", 1), picture("two rings")]
+    )
+    assert [prediction.label for prediction in predictions] == [7, 1, 8]
+    assert classifier.writing_taken.school == "european"
+
+
+def test_a_school_needs_a_model_that_knows_ways_of_writing():
+    assert "has no hidden classes" in error_of(
+        DigitClassifier.from_pretrained, "cnn_fast", writing="european"
+    )
+    assert error_of(DigitClassifier.from_pretrained, "cnn_fast", writing="europe").startswith(
+        "Unknown writing 'europe'. Did you mean 'european'?"
+    )
+
+
+def test_a_list_is_read_together_and_a_bad_file_is_reported_by_name(classifier, tmp_path):
+    bad = tmp_path / "text.png"
+    bad.write_text("no picture", encoding="utf-8")
+    blank = np.zeros((30, 40), np.uint8)
+    good, broken, empty = classifier.predict([picture("two rings"), bad, blank])
+    assert (good.label, good.class_name, good.source) == (8, "8", "picture 0")
+    assert 0.5 < good.confidence <= 1 and good.image.shape == (28, 28)
+    assert broken.label is None and str(bad) in broken.reason and broken.image is None
+    assert (empty.label, empty.reason) == (None, NO_INK)
+    assert repr(good).startswith("Prediction(picture 0: 8, confidence 0.")
+    assert classifier.predict([]) == []
+
+
+def test_a_folder_is_read_in_the_order_of_its_paths(classifier, tmp_path):
+    for name, way in (("b.png", "two rings"), ("a.png", "crossed"), (".hidden.png", "crossed")):
+        Image.fromarray(picture(way)).save(tmp_path / name)
+    predictions = classifier.predict(tmp_path)
+    assert [(x.source, x.label) for x in predictions] == [
+        (str(tmp_path / "a.png"), 7),
+        (str(tmp_path / "b.png"), 8),
+    ]
+    (tmp_path / "none").mkdir()
+    assert "holds no pictures" in error_of(classifier.predict, tmp_path / "none")
+
+
+def test_a_picture_that_can_not_be_loaded_is_an_error(classifier, tmp_path):
+    assert "cannot be read" in error_of(classifier.predict, tmp_path / "nowhere.png")
+
+
+def test_predict_proba_takes_images_in_three_shapes():
+    model = DigitClassifier(mk.build_softmax_regression(), temperature=2.0)
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+    expected = model.predict_proba(images)
+    np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
+    for shape in ((3, 28, 28, 1), (3, 784)):
+        np.testing.assert_array_equal(model.predict_proba(images.reshape(shape)), expected)
+    plain = np.asarray(mk.predict_probabilities(model.model, images))
+    softened = np.sqrt(plain) / np.sqrt(plain).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(expected, softened, rtol=1e-4)
+
+
+def test_preparation_and_answers_as_keras_applications_have_them():
+    batch = preprocess_input([picture("two rings"), picture("crossed")])
+    assert batch.shape == (2, 28, 28, 1) and batch.dtype == np.float32
+    assert batch.min() >= 0 and 0.5 < batch.max() <= 1
+    assert decode_predictions([[0.1, 0.7, 0.2]], top=2) == [[(1, "1", 0.7), (2, "2", 0.2)]]
+    assert "at least one picture" in error_of(preprocess_input, [])
+    assert error_of(decode_predictions, [[0.5, 0.5]]).startswith("Invalid `top`.")
+
+
+def test_what_is_no_model_is_an_error():
+    assert error_of(DigitClassifier, 7).startswith("Invalid `model`.")
+    assert error_of(DigitClassifier, mk.build_softmax_regression(input_shape=(8, 8, 1))).startswith(
+        "Invalid"
+    )
