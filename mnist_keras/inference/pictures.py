@@ -17,6 +17,10 @@ MAX_BYTES = 200_000_000  # of one file
 DRAFT_SIDE = (
     1280  # pixels; a JPEG is decoded at an eighth, a quarter or half of its size down to this
 )
+SUFFIXES = (  # of the files that are read in a folder
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),
+    ".webp",
+)
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (  # of the files that are read in a folder
     *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),
@@ -88,7 +92,7 @@ def _flatten(image: Image.Image, name: str) -> np.ndarray:
         )
     if image.mode in ("L", "RGB"):  # for a large JPEG, decode an eighth, a quarter or half of it
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
         return _load_array(np.asarray(image))
     if image.has_transparency_data:

@@ -15,23 +15,31 @@ from mnist_keras.inference.pictures import load_picture
 
 FIND_SIDE = 320  # pixels of the longer side, where ink is looked for
 READ_SIDE = 160  # pixels of the longer side of the ink's box, where it is cut out
-BALANCE_SIDE = 48  # pixels of the longer side, where polarity is told
-GROUND_SIDE = 80  # pixels of the longer side, where the ground is told
+PAGE_SIDE, BALANCE_SIDE, GROUND_SIDE = (
+    64,
+    48,
+    80,
+)  # pixels, where a page, polarity and ground are told
 MIN_SIDE = 64  # pixels; smaller pictures are enlarged first, so that edges stay smooth
 MIN_CONTRAST = 0.08  # of the ground's brightness; less is no ink
 MIN_SPECK = 0.04  # of the largest component's area; smaller components are dust
 THIN_STROKE = 0.055  # width over height of the digit, below which lines fade away at 20 pixels; MNIST has 0.13
+DOUBT = 0.3  # of 1; with less evidence for a polarity the other one is worth a try
+TWO_LEVELS = (
+    0.88  # of the variance; in pictures above it two levels, ink and ground, explain nearly all
+)
+GRAY = (0.299, 0.587, 0.114)  # weights of red, green and blue; ITU-R 601
 
 
-class Ink(NamedTuple):
-    """Ink on its ground.
+class Look(NamedTuple):
+    """How ink differs from its ground.
 
     Attributes:
-        values: float32 array of shape `(height, width)` in [0, 1]: 0 is blank ground.
-        balance: As `ink_balance` returns it.
+        weights: Of red, green and blue, in the sum in which ink stands out.
+        balance: Evidence that ink is the brighter one, in [-1, 1]; see `ink_balance`.
     """
 
-    values: np.ndarray
+    weights: tuple[float, ...]
     balance: float
 
 
@@ -55,26 +63,34 @@ def to_mnist_image(source: Any) -> np.ndarray:
     Reference:
         LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition", section III-A.
     """
-    return prepare(load_picture(source))
+    return prepare(load_picture(source))[0]
 
 
-def prepare(picture: np.ndarray, *, flip: bool = False) -> np.ndarray:
-    """Returns a picture that was loaded as MNIST has it.
+def prepare(picture: np.ndarray) -> list[np.ndarray]:
+    """Returns a picture that was loaded as MNIST has it, and in the other polarity too if the picture leaves it open.
 
     Args:
         picture: uint8 array of shape `(height, width, 3)`.
-        flip: Whether to take the other polarity than the border suggests.
+
+    Returns:
+        One or two uint8 arrays of shape `(28, 28)`, the more likely one first.
     """
-    if not flip and is_mnist_image(picture):
-        return picture[..., 0]
-    picture = crop_page(enlarge(picture))
-    ink = find_ink(shrink(picture, FIND_SIDE), flip=flip)
-    box = ink_box(remove_lines(ink.values))
+    if is_mnist_image(picture):
+        return [picture[..., 0]]
+    picture, small = crop_page(enlarge(picture))
+    look = look_at(small)
+    polarities = (look.balance >= 0, look.balance < 0)[: 1 + (abs(look.balance) < DOUBT)]
+    return [extract(picture, small, look.weights, is_light) for is_light in polarities]
+
+
+def extract(picture: np.ndarray, small: np.ndarray, weights, is_light: bool) -> np.ndarray:
+    """Returns a picture's ink in MNIST's frame; `small` is the picture at `FIND_SIDE`, where the ink is looked for."""
+    found = remove_lines(find_ink(to_gray(small, weights), is_light))
+    box = ink_box(found)
     if box is None:
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-    part = cut(picture, box, ink.values.shape)
-    values = remove_lines(find_ink(shrink(part, READ_SIDE), flip=flip, like=ink).values)
-    return frame(darken(drop_specks(values)))
+    part = shrink(cut(picture, box, found.shape), READ_SIDE)
+    return frame(darken(drop_specks(remove_lines(find_ink(to_gray(part, weights), is_light)))))
 
 
 def is_mnist_image(picture: np.ndarray) -> bool:
@@ -115,21 +131,26 @@ def shrink(picture: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(image.resize(size, Image.Resampling.BOX, reducing_gap=2.0))
 
 
-def crop_page(picture: np.ndarray) -> np.ndarray:
-    """Returns the inside of a bright page on a dark table; any other picture as it is."""
-    gray = shrink(picture, MIN_SIDE).mean(axis=-1)
-    border = _border(gray)
+def crop_page(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the inside of a bright page on a dark table, any other picture as it is; and the same at `FIND_SIDE`."""
+    small = shrink(picture, FIND_SIDE)
+    gray = shrink(small, PAGE_SIDE).mean(axis=-1)
     level = otsu(gray)
+    if (_border(gray) > level).mean() > 0.3:
+        return picture, small
     bright = ndimage.binary_fill_holes(gray > level)
     core = ndimage.binary_erosion(bright, iterations=max(2, min(gray.shape) // 8))
-    if (border > level).mean() > 0.5 or core.sum() < 0.08 * gray.size:
-        return picture
+    if core.sum() < 0.08 * gray.size:
+        return picture, small
     labels, count = ndimage.label(bright)
     page = labels == 1 + np.argmax(ndimage.sum_labels(core, labels, range(1, count + 1)))
     inside = ndimage.binary_erosion(page, iterations=2)
+    step = ndimage.morphological_gradient(gray, 3)[page & ~ndimage.binary_erosion(page)]
+    if np.median(step) < 0.4 * (gray[page].mean() - gray[~page].mean()):
+        return picture, small  # the light falls off slowly
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    if not len(rows) or not (gray[page] <= level).any() or len(rows) < 8 or len(columns) < 8:
-        return picture  # nothing is written on it: a thick light stroke, or a blank page
+    if not (gray[page] <= level).any() or len(rows) < 8 or len(columns) < 8:
+        return picture, small  # nothing is written on it: a thick light stroke, or a blank page
     scale = picture.shape[0] / gray.shape[0]
     top, bottom, left, right = (
         round(scale * edge) for edge in (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
@@ -140,8 +161,8 @@ def crop_page(picture: np.ndarray) -> np.ndarray:
             part.shape[1::-1]
         )
     )
-    part[outside] = np.median(part[~outside], axis=0)  # the corners of a page that is turned
-    return part
+    part[outside] = np.median(part[~outside][::7], axis=0)  # the corners of a page that is turned
+    return part, shrink(part, FIND_SIDE)
 
 
 def _border(gray: np.ndarray) -> np.ndarray:
@@ -167,45 +188,95 @@ def otsu(values: np.ndarray) -> float:
     return float(best.mean())
 
 
-def find_ink(picture: np.ndarray, *, flip: bool = False, like: Ink | None = None) -> Ink:
-    """Returns how much ink each pixel holds, without the ground's color, shadows and noise.
+def look_at(small: np.ndarray) -> Look:
+    """Returns in which mix of colors ink stands out, and whether it is brighter or darker than its ground."""
+    samples = small[:: max(1, small.shape[0] // 64), :: max(1, small.shape[1] // 64)]
+    spread = _spread(samples)
+    strongest = int(spread.argmax())
+    weights = GRAY
+    if spread[strongest] > 1.5 * _spread(samples @ np.array(GRAY)):  # yellow on white, say
+        weights = tuple(np.eye(3)[strongest])
+    return Look(weights, ink_balance(to_gray(small, weights)))
 
-    Args:
-        picture: uint8 array of shape `(height, width, 3)`.
-        flip: Whether to take the other polarity than the picture suggests.
-        like: Ink of the whole picture, whose polarity a part has too.
-    """
-    gray = _strongest_channel(picture).astype(np.float32)
-    balance = like.balance if like else ink_balance(gray)
-    inverted = (balance < 0) != flip
-    if inverted:
-        gray = 255 - gray
-    # Now ink is bright.
-    ground = _ground(gray)
-    values = (gray - ground) / np.maximum(255 - ground, 64)
-    noise = 1.4826 * float(np.median(np.abs(values - np.median(values))))
-    values = np.clip(values - np.clip(3 * noise, 0.03, 0.25), 0, None)
-    peak = max(
-        float(np.quantile(values, 0.995)), float(ndimage.uniform_filter(values, 3).max()) / 1.2
-    )
-    if peak < MIN_CONTRAST:
-        return Ink(np.zeros_like(values), balance)
-    return Ink(np.clip(values / peak, 0, 1), balance)
+
+def _spread(samples: np.ndarray) -> np.ndarray:
+    return np.subtract(*np.percentile(samples, (98, 2), axis=(0, 1)))
+
+
+def to_gray(picture: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
+    """Returns a weighted sum of red, green and blue, float32 in [0, 255]."""
+    return picture.astype(np.float32) @ np.array(weights, np.float32)
 
 
 def ink_balance(gray: np.ndarray) -> float:
     """Returns above 0 if ink is brighter than its ground, below 0 if it is darker, in [-1, 1]; near 0 if unclear.
 
-    Where ink covers less than half of a neighborhood, the median is the ground. Otherwise the border tells.
+    Where ink covers less than half of a neighborhood, the median is the ground. Otherwise the border tells: most of it
+    is ground, unless a thick stroke reaches all four sides and leaves the ground in pieces.
     """
     small = _reduce(gray, BALANCE_SIDE)
-    difference = small - ndimage.median_filter(
-        small, size=max(3, max(small.shape) // 3), mode="nearest"
-    )
+    if surrounded := _reaching_class(small):
+        return surrounded
+    size = max(3, max(small.shape) // 3)
+    difference = small - ndimage.median_filter(small, size=size, mode="nearest")
     cubes = difference.astype(np.float64) ** 3
     local = cubes.sum() / max(np.abs(cubes).sum(), 1.0)
     border = np.mean(np.sign(otsu(gray) - _border(gray)))
     return float((2 * local + border) / 3)
+
+
+def _reaching_class(gray: np.ndarray) -> float:
+    """Returns 1 if one bright stroke reaches all four sides and the dark ground lies in pieces around it, -1 if a dark
+    one does, 0 if neither does or the picture is not of two levels.
+    """
+    level = otsu(gray)
+    bright = gray > level
+    share = bright.mean()
+    between = (
+        share * (1 - share) * (gray[bright].mean() - gray[~bright].mean()) ** 2
+        if 0 < share < 1
+        else 0
+    )
+    if between < TWO_LEVELS * gray.var() or not between:
+        return 0.0
+    reaches = [_reaches_all_sides(mask) for mask in (~bright, bright)]
+    border = (_border(gray) > level).mean()
+    if reaches == [False, True] and border < 0.7:
+        return 1.0
+    return -1.0 if reaches == [True, False] and border > 0.3 else 0.0
+
+
+def _reaches_all_sides(mask: np.ndarray) -> bool:
+    labels, _ = ndimage.label(mask, np.ones((3, 3)))
+    sides = (set(side) - {0} for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]))
+    return bool(set.intersection(*sides))
+
+
+def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:
+    """Returns how much ink each pixel holds, without shadows and noise.
+
+    Args:
+        gray: float32 array of shape `(height, width)` in [0, 255].
+        is_light: Whether ink is brighter than its ground.
+
+    Returns:
+        float32 array of the same shape in [0, 1]: 0 is blank ground.
+    """
+    gray = gray if is_light else 255 - gray
+    ground = _ground(gray)
+    values = (gray - ground) / np.maximum(255 - ground, 64)
+    samples = values[::3, ::3]
+    noise = 1.4826 * float(
+        np.median(np.abs(samples - np.median(samples)))
+    )  # a deviation, as of a normal distribution
+    values = np.clip(values - np.clip(3 * noise, 0.03, 0.25), 0, None)
+    peak = max(
+        float(np.quantile(values[::2, ::2], 0.995)),
+        float(ndimage.uniform_filter(values, 3).max()) / 1.2,
+    )
+    if peak < MIN_CONTRAST:
+        return np.zeros_like(values)
+    return np.clip(values / peak, 0, 1)
 
 
 def _reduce(gray: np.ndarray, side: int) -> np.ndarray:
@@ -216,16 +287,6 @@ def _reduce(gray: np.ndarray, side: int) -> np.ndarray:
         return gray
     part = gray[: height * factor, : width * factor]
     return part.reshape(height, factor, width, factor).mean(axis=(1, 3))
-
-
-def _strongest_channel(picture: np.ndarray) -> np.ndarray:
-    """Returns the gray picture, or the color channel in which ink stands out far more: yellow on white, say."""
-    gray = picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    small = picture[:: max(1, picture.shape[0] // 64), :: max(1, picture.shape[1] // 64)]
-    spread = np.subtract(*np.percentile(small.reshape(-1, 3), (98, 2), axis=0))
-    strongest = int(spread.argmax())
-    own = np.subtract(*np.percentile(gray[:: max(1, gray.shape[0] // 64)], (98, 2)))
-    return picture[..., strongest] if spread[strongest] > 1.5 * own else gray
 
 
 def _ground(gray: np.ndarray) -> np.ndarray:
@@ -242,25 +303,8 @@ def _ground(gray: np.ndarray) -> np.ndarray:
 
 def remove_lines(values: np.ndarray) -> np.ndarray:
     """Returns ink without the lines of ruled or squared paper: thin, straight, and from one border to the other."""
-    mask = values > 0.1
-    lines = np.zeros_like(mask)
-    for axis in (0, 1):  # upright lines, then level ones
-        turned = mask if axis else mask.T
-        length = turned.shape[1]
-        thick = max(4, round(0.025 * length))
-        thin = turned & ~ndimage.binary_opening(turned, np.ones((thick + 1, 1), bool))
-        near = ndimage.binary_dilation(
-            thin, np.ones((3, 1), bool)
-        )  # a line may be turned by a degree or two
-        near = ndimage.binary_closing(near, np.ones((1, length // 6), bool), border_value=0) | near
-        straight = ndimage.binary_opening(near, np.ones((1, max(9, length // 10)), bool))
-        labels, _ = ndimage.label(straight, np.ones((3, 3)))
-        for place, where in enumerate(ndimage.find_objects(labels), start=1):
-            rows, columns = where
-            crosses = columns.start <= 0.03 * length and columns.stop >= 0.97 * length
-            if crosses and rows.stop - rows.start <= 0.1 * length + thick:
-                part = lines if axis else lines.T
-                part[where] |= (labels[where] == place) & thin[where]
+    mask = (values > 0.1).astype(np.uint8)
+    lines = find_lines(mask) | find_lines(mask.T).T
     if not lines.any():
         return values
     lines = ndimage.binary_dilation(lines)
@@ -268,6 +312,35 @@ def remove_lines(values: np.ndarray) -> np.ndarray:
         np.where(lines, 0, values), size=(7, 7)
     )  # where a stroke crossed a line
     return np.where(lines, closed, values)
+
+
+def find_lines(mask: np.ndarray) -> np.ndarray:
+    """Returns where level lines are in a mask of 0 and 1; they may be turned by a degree or two."""
+    length = mask.shape[1]
+    lines = np.zeros(mask.shape, bool)
+    margin = max(1, round(0.03 * length))
+    if not (mask[:, :margin].any() and mask[:, -margin:].any()):
+        return lines
+    thick = max(4, round(0.025 * length))
+    thin = mask & (1 - _opened(mask, thick + 1, axis=0))
+    near = ndimage.maximum_filter1d(thin, 3, axis=0)
+    gap = max(1, length // 6)
+    wide = ndimage.maximum_filter1d(near, gap, axis=1, mode="constant")
+    near = np.maximum(ndimage.minimum_filter1d(wide, gap, axis=1, mode="constant"), near)
+    labels, _ = ndimage.label(_opened(near, max(9, length // 10), axis=1), np.ones((3, 3)))
+    for place, where in enumerate(ndimage.find_objects(labels), start=1):
+        rows, columns = where
+        crosses = columns.start <= margin and columns.stop >= length - margin
+        if crosses and rows.stop - rows.start <= 0.1 * length + thick:
+            lines[where] |= (labels[where] == place) & (thin[where] > 0)
+    return lines
+
+
+def _opened(mask: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """Returns where a mask of 0 and 1 holds runs of at least `size` along an axis."""
+    size |= 1  # an odd window has a middle
+    eroded = ndimage.minimum_filter1d(mask, size, axis=axis, mode="constant")
+    return ndimage.maximum_filter1d(eroded, size, axis=axis, mode="constant")
 
 
 def ink_box(values: np.ndarray) -> tuple[int, int, int, int] | None:
@@ -285,7 +358,7 @@ def _main_components(values: np.ndarray) -> np.ndarray | None:
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     if not count:
         return None
-    areas = ndimage.sum_labels(values, labels, range(1, count + 1))
+    areas = np.bincount(labels.ravel(), values.ravel(), count + 1)[1:]
     inner = np.ones(count, bool)
     rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     inner[rim[rim > 0] - 1] = False
@@ -299,7 +372,9 @@ def _main_components(values: np.ndarray) -> np.ndarray | None:
         for i in range(count)
         if areas[i] >= MIN_SPECK * areas[main] and _gap(boxes[i], boxes[main]) <= 0.4 * reach
     ]
-    return np.isin(labels, np.array(kept) + 1)
+    is_kept = np.zeros(count + 1, bool)
+    is_kept[np.array(kept) + 1] = True
+    return is_kept[labels]
 
 
 def _gap(box: tuple[slice, ...], other: tuple[slice, ...]) -> float:
