@@ -49,7 +49,7 @@ LAYERS = {
     "inference": [
         "export classifier",
         "formats saliency preprocessing",
-        "prediction pictures writing",
+        "prediction pictures polarity writing",
     ],
     "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
     "models": [

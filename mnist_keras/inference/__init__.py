@@ -6,6 +6,7 @@ formats/       what it writes: a module for each family of formats
 saliency       where a model looked: gradients by the pixels, and occlusion
 prediction     predict_probabilities: one compiled function for each model
 preprocessing  to_mnist_image: a photo, scan or drawing in the form that MNIST has
+polarity       which part of a picture is ink and which is ground
 pictures       reads a picture from a path, bytes, a file object, a PIL image or an array
 writing        the school that taught the writer, a prior over the ways of writing a digit
 """

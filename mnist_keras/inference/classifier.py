@@ -26,7 +26,7 @@ from mnist_keras._validation import (
 from mnist_keras.data.readers.pictures import IMAGE_SIZE
 from mnist_keras.inference.pictures import SUFFIXES
 from mnist_keras.inference.prediction import predict_probabilities
-from mnist_keras.inference.preprocessing import to_mnist_image
+from mnist_keras.inference.preprocessing import to_mnist_image, to_mnist_images
 from mnist_keras.inference.writing import (
     Writing,
     add_up,
@@ -170,7 +170,7 @@ class DigitClassifier:
             return self._read_all(list(source), progress)
         if isinstance(source, str | os.PathLike) and os.path.isdir(source):  # noqa: PTH112  (may be no legal path)
             return self._read_all(list_pictures(Path(source)), progress)
-        images = [to_mnist_image(source)]
+        images = to_mnist_images(source)
         return self._read([images], [_name_of(source, 0)], [""])[0]
 
     def _read_all(self, sources, progress):
@@ -287,7 +287,7 @@ def list_pictures(folder: Path) -> list[Path]:
 def _prepare(source: Any) -> tuple[list[np.ndarray], str]:
     """Returns a picture's images, or none and the reason."""
     try:
-        return [to_mnist_image(source)], ""
+        return to_mnist_images(source), ""
     except InputError as error:
         return [], str(error)
 

@@ -17,10 +17,6 @@ MAX_BYTES = 200_000_000  # of one file
 DRAFT_SIDE = (
     1280  # pixels; a JPEG is decoded at an eighth, a quarter or half of its size down to this
 )
-SUFFIXES = (  # of the files that are read in a folder
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),
-    ".webp",
-)
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (  # of the files that are read in a folder
     *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),

@@ -4,7 +4,7 @@ Most wrong answers on people's own pictures come from the preparation and not fr
 inverted, a digit stretched over the picture, a shadow taken for ink. Each step here is a function with a name.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,35 +12,16 @@ from scipy import ndimage
 
 from mnist_keras.data.readers.pictures import IMAGE_SIZE, frame
 from mnist_keras.inference.pictures import load_picture
+from mnist_keras.inference.polarity import DOUBT, border_of, look_at, otsu, reduce_to, to_gray
 
 FIND_SIDE = 320  # pixels of the longer side, where ink is looked for
 READ_SIDE = 160  # pixels of the longer side of the ink's box, where it is cut out
-PAGE_SIDE, BALANCE_SIDE, GROUND_SIDE = (
-    64,
-    48,
-    80,
-)  # pixels, where a page, polarity and ground are told
+PAGE_SIDE = 64  # pixels of the longer side, where a page is told
+GROUND_SIDE = 80  # pixels of the longer side, where the ground is told
 MIN_SIDE = 64  # pixels; smaller pictures are enlarged first, so that edges stay smooth
 MIN_CONTRAST = 0.08  # of the ground's brightness; less is no ink
 MIN_SPECK = 0.04  # of the largest component's area; smaller components are dust
 THIN_STROKE = 0.055  # width over height of the digit, below which lines fade away at 20 pixels; MNIST has 0.13
-DOUBT = 0.3  # of 1; with less evidence for a polarity the other one is worth a try
-TWO_LEVELS = (
-    0.88  # of the variance; in pictures above it two levels, ink and ground, explain nearly all
-)
-GRAY = (0.299, 0.587, 0.114)  # weights of red, green and blue; ITU-R 601
-
-
-class Look(NamedTuple):
-    """How ink differs from its ground.
-
-    Attributes:
-        weights: Of red, green and blue, in the sum in which ink stands out.
-        balance: Evidence that ink is the brighter one, in [-1, 1]; see `ink_balance`.
-    """
-
-    weights: tuple[float, ...]
-    balance: float
 
 
 def to_mnist_image(source: Any) -> np.ndarray:
@@ -63,7 +44,12 @@ def to_mnist_image(source: Any) -> np.ndarray:
     Reference:
         LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition", section III-A.
     """
-    return prepare(load_picture(source))[0]
+    return to_mnist_images(source)[0]
+
+
+def to_mnist_images(source: Any) -> list[np.ndarray]:
+    """Returns what `to_mnist_image` returns, and the other polarity after it if the picture leaves it open."""
+    return prepare(load_picture(source))
 
 
 def prepare(picture: np.ndarray) -> list[np.ndarray]:
@@ -98,7 +84,7 @@ def is_mnist_image(picture: np.ndarray) -> bool:
     gray = picture[..., 0]
     if gray.shape != (IMAGE_SIZE, IMAGE_SIZE) or not (gray[..., None] == picture).all():
         return False
-    if _border(gray).max() > 64 or gray.max() < 128:
+    if border_of(gray).max() > 64 or gray.max() < 128:
         return False
     weights = gray / gray.sum(dtype=np.float64)
     middle = (IMAGE_SIZE - 1) / 2
@@ -136,7 +122,7 @@ def crop_page(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     small = shrink(picture, FIND_SIDE)
     gray = shrink(small, PAGE_SIDE).mean(axis=-1)
     level = otsu(gray)
-    if (_border(gray) > level).mean() > 0.3:
+    if (border_of(gray) > level).mean() > 0.3:
         return picture, small
     bright = ndimage.binary_fill_holes(gray > level)
     core = ndimage.binary_erosion(bright, iterations=max(2, min(gray.shape) // 8))
@@ -163,93 +149,6 @@ def crop_page(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
     part[outside] = np.median(part[~outside][::7], axis=0)  # the corners of a page that is turned
     return part, shrink(part, FIND_SIDE)
-
-
-def _border(gray: np.ndarray) -> np.ndarray:
-    width = max(1, min(gray.shape) // 20)
-    edges = gray[:width], gray[-width:], gray[:, :width], gray[:, -width:]
-    return np.concatenate([edge.ravel() for edge in edges])
-
-
-def otsu(values: np.ndarray) -> float:
-    """Returns the level that separates values in [0, 255] best into two classes.
-
-    Reference:
-        Otsu, 1979, "A Threshold Selection Method from Gray-Level Histograms".
-    """
-    histogram = np.bincount(np.clip(values, 0, 255).astype(np.uint8).ravel(), minlength=256)
-    below = np.cumsum(histogram)[:-1]
-    above = below[-1] + histogram[-1] - below
-    sums = np.cumsum(histogram * np.arange(256))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        distance = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
-        between = np.nan_to_num(below * above * distance**2)
-    best = np.flatnonzero(between == between.max())
-    return float(best.mean())
-
-
-def look_at(small: np.ndarray) -> Look:
-    """Returns in which mix of colors ink stands out, and whether it is brighter or darker than its ground."""
-    samples = small[:: max(1, small.shape[0] // 64), :: max(1, small.shape[1] // 64)]
-    spread = _spread(samples)
-    strongest = int(spread.argmax())
-    weights = GRAY
-    if spread[strongest] > 1.5 * _spread(samples @ np.array(GRAY)):  # yellow on white, say
-        weights = tuple(np.eye(3)[strongest])
-    return Look(weights, ink_balance(to_gray(small, weights)))
-
-
-def _spread(samples: np.ndarray) -> np.ndarray:
-    return np.subtract(*np.percentile(samples, (98, 2), axis=(0, 1)))
-
-
-def to_gray(picture: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
-    """Returns a weighted sum of red, green and blue, float32 in [0, 255]."""
-    return picture.astype(np.float32) @ np.array(weights, np.float32)
-
-
-def ink_balance(gray: np.ndarray) -> float:
-    """Returns above 0 if ink is brighter than its ground, below 0 if it is darker, in [-1, 1]; near 0 if unclear.
-
-    Where ink covers less than half of a neighborhood, the median is the ground. Otherwise the border tells: most of it
-    is ground, unless a thick stroke reaches all four sides and leaves the ground in pieces.
-    """
-    small = _reduce(gray, BALANCE_SIDE)
-    if surrounded := _reaching_class(small):
-        return surrounded
-    size = max(3, max(small.shape) // 3)
-    difference = small - ndimage.median_filter(small, size=size, mode="nearest")
-    cubes = difference.astype(np.float64) ** 3
-    local = cubes.sum() / max(np.abs(cubes).sum(), 1.0)
-    border = np.mean(np.sign(otsu(gray) - _border(gray)))
-    return float((2 * local + border) / 3)
-
-
-def _reaching_class(gray: np.ndarray) -> float:
-    """Returns 1 if one bright stroke reaches all four sides and the dark ground lies in pieces around it, -1 if a dark
-    one does, 0 if neither does or the picture is not of two levels.
-    """
-    level = otsu(gray)
-    bright = gray > level
-    share = bright.mean()
-    between = (
-        share * (1 - share) * (gray[bright].mean() - gray[~bright].mean()) ** 2
-        if 0 < share < 1
-        else 0
-    )
-    if between < TWO_LEVELS * gray.var() or not between:
-        return 0.0
-    reaches = [_reaches_all_sides(mask) for mask in (~bright, bright)]
-    border = (_border(gray) > level).mean()
-    if reaches == [False, True] and border < 0.7:
-        return 1.0
-    return -1.0 if reaches == [True, False] and border > 0.3 else 0.0
-
-
-def _reaches_all_sides(mask: np.ndarray) -> bool:
-    labels, _ = ndimage.label(mask, np.ones((3, 3)))
-    sides = (set(side) - {0} for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]))
-    return bool(set.intersection(*sides))
 
 
 def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:
@@ -279,19 +178,9 @@ def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:
     return np.clip(values / peak, 0, 1)
 
 
-def _reduce(gray: np.ndarray, side: int) -> np.ndarray:
-    """Returns a picture of at most about `side` pixels, each the mean of a square."""
-    factor = max(1, max(gray.shape) // side)
-    height, width = (max(1, size // factor) for size in gray.shape)
-    if factor == 1 or min(gray.shape) < factor:
-        return gray
-    part = gray[: height * factor, : width * factor]
-    return part.reshape(height, factor, width, factor).mean(axis=(1, 3))
-
-
 def _ground(gray: np.ndarray) -> np.ndarray:
     """Returns the brightness of the ground under bright ink; it follows the edges of shadows."""
-    small = _reduce(gray, GROUND_SIDE)
+    small = reduce_to(gray, GROUND_SIDE)
     size = max(3, max(small.shape) // 3)
     ground = ndimage.grey_opening(
         ndimage.median_filter(small, 3), size=(size, size), mode="nearest"

@@ -1,0 +1,179 @@
+"""Pictures of every kind become what MNIST has; what is no picture is a sentence, and nothing hangs."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from errors import error_of
+from hypothesis import HealthCheck, given, settings, strategies as st
+from PIL import Image
+
+from mnist_keras._validation import InputError
+from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
+from mnist_keras.inference.preprocessing import is_mnist_image, to_mnist_image, to_mnist_images
+
+
+@pytest.fixture(scope="module")
+def ink():
+    """A large 5: light ink on black, uint8 of shape (h, w), with a margin."""
+    way = next(way for way in WAYS if way.digit == 5)
+    small = draw_ink(way, np.random.default_rng(0))
+    large = Image.fromarray(small).resize(
+        (small.shape[1] * 5, small.shape[0] * 5), Image.Resampling.BICUBIC
+    )
+    return np.pad(np.asarray(large), 60)
+
+
+@pytest.fixture(scope="module")
+def expected(ink):
+    return to_mnist_image(ink)
+
+
+def png(image, **options):
+    image.save(file := io.BytesIO(), "PNG", **options)
+    return file.getvalue()
+
+
+def distance(image, expected):
+    return np.abs(image.astype(int) - expected).mean()
+
+
+def test_the_result_has_mnists_form(expected):
+    assert (expected.shape, expected.dtype) == ((28, 28), np.uint8)
+    assert is_mnist_image(np.broadcast_to(expected[..., None], (28, 28, 3)))
+    np.testing.assert_array_equal(to_mnist_image(expected), expected)
+
+
+def test_each_way_to_hand_it_over_gives_the_same(ink, expected, tmp_path):
+    image = Image.fromarray(ink)
+    image.save(path := tmp_path / "five.png")
+    with path.open("rb") as file:
+        sources = [
+            path,
+            str(path),
+            path.read_bytes(),
+            image,
+            ink[None],
+            ink[..., None],
+            ink / 255,
+            file,
+        ]
+        for source in sources:
+            np.testing.assert_array_equal(to_mnist_image(source), expected)
+
+
+KINDS = {
+    "dark on light": lambda ink: 255 - ink,
+    "low contrast": lambda ink: 190 - ink // 4,
+    "color": lambda ink: np.stack([255 - ink, 255 - ink // 2, 255 - ink // 8], axis=-1),
+    "channels first": lambda ink: np.stack([255 - ink] * 3),
+    "16 bits": lambda ink: ink.astype(np.uint16) * 257,
+    "truth values": lambda ink: ink > 100,
+    "a slope of light": lambda ink: ((255 - ink) * np.linspace(1, 0.5, ink.shape[1])).astype(
+        np.uint8
+    ),
+    "a margin": lambda ink: np.pad(255 - ink, 300, constant_values=255),
+    "dark and transparent": lambda ink: np.dstack([ink * 0, ink * 0, ink * 0, ink]),
+    "light and transparent": lambda ink: np.dstack(
+        [ink * 0 + 255, ink * 0 + 255, ink * 0 + 255, ink]
+    ),
+    "CMYK": lambda ink: Image.fromarray(255 - ink).convert("RGB").convert("CMYK"),
+    "palette": lambda ink: Image.fromarray(255 - ink).convert("P"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_pictures(ink, expected, kind):
+    assert distance(to_mnist_image(KINDS[kind](ink)), expected) < 12
+
+
+def test_a_photo_is_turned_upright(ink, expected):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    turned = Image.fromarray(255 - ink).rotate(90, expand=True)
+    assert distance(to_mnist_image(png(turned, exif=exif)), expected) < 12
+
+
+def test_the_first_frame_of_an_animation_counts(ink, expected):
+    frames = [Image.fromarray(255 - ink), Image.fromarray(ink * 0)]
+    frames[0].save(file := io.BytesIO(), "GIF", save_all=True, append_images=frames[1:])
+    assert distance(to_mnist_image(file.getvalue()), expected) < 12
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (3, 3), (28, 28), (600, 600)])
+def test_a_blank_picture_holds_no_ink(shape):
+    for value in (0, 128, 255):
+        assert not to_mnist_image(np.full(shape, value, np.uint8)).any()
+
+
+BAD = {
+    "nothing": (b"", "the bytes is not a readable picture"),
+    "words": (b"hello", "is not a readable picture"),
+    "truncated": (png(Image.new("L", (50, 50)))[:40], "is not a readable picture"),
+    "not a number": (np.full((9, 9), np.nan), "Expected finite pixels of 0 and above"),
+    "negative": (np.full((9, 9), -1), "Expected finite pixels of 0 and above"),
+    "four dimensions": (np.zeros((2, 9, 9, 3)), "For several images, pass a list of them."),
+    "five channels": (np.zeros((9, 9, 5)), "Expected one image of shape (height, width)"),
+    "no pixel": (np.zeros((0, 9)), "Expected one image of shape (height, width)"),
+    "strings": (np.array([["a"]]), "Expected numbers"),
+    "a number": (
+        5,
+        "Expected a path, bytes, a file object, a PIL image or an array. Received: int",
+    ),
+    "a text file": (
+        io.StringIO("x"),
+        "Expected a file opened in binary mode. Received: a text file",
+    ),
+    "a bomb": (png(Image.new("1", (30_000, 30_000))), "exceeds limit of"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_bad_input_has_a_clear_error(case):
+    source, text = BAD[case]
+    assert text in error_of(to_mnist_image, source)
+
+
+def test_paths_that_are_no_pictures(tmp_path):
+    assert "is a directory. Expected a picture file." in error_of(to_mnist_image, tmp_path)
+    assert "cannot be read: No such file" in error_of(to_mnist_image, tmp_path / "none.png")
+    (text := tmp_path / "text.png").write_text("hello")
+    assert f"{text} is not a readable picture" in error_of(to_mnist_image, text)
+    os.mkfifo(pipe := tmp_path / "pipe.png")
+    assert "is a device or a pipe. Expected a picture file." in error_of(to_mnist_image, pipe)
+
+
+def mutated(content, places, fill):
+    content = bytearray(content)
+    for place in places:
+        content[place % len(content)] = fill
+    return bytes(content)
+
+
+QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+def prepared_or_refused(ink, places, fill):
+    for content in (png(Image.fromarray(ink)), bytes(ink[:40, :40].tobytes())):
+        try:
+            images = to_mnist_images(mutated(content, places, fill))
+        except InputError:
+            continue
+        assert all(image.shape == (28, 28) for image in images)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged metadata
+@settings(max_examples=150, derandomize=True, **QUIET)
+@given(places=st.lists(st.integers(0, 1 << 20), min_size=1, max_size=6), fill=st.integers(0, 255))
+def test_damaged_pictures_are_prepared_or_refused(ink, places, fill):
+    prepared_or_refused(ink, places, fill)
+
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=5_000, **QUIET)
+@given(places=st.lists(st.integers(0, 1 << 20), min_size=1, max_size=6), fill=st.integers(0, 255))
+def test_many_damaged_pictures_are_prepared_or_refused(ink, places, fill):
+    prepared_or_refused(ink, places, fill)
