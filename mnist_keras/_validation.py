@@ -10,6 +10,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mnist_keras._arrays import (
+    flatten_labels,
+    fold_images,
+    pixel_advice,
+    shape_advice,
+    to_bytes,
+)
+
 
 class InputError(ValueError):
     """Something that the caller gave is not usable; the text says what to give instead.
@@ -107,6 +115,15 @@ def _as_array(name: str, values: object) -> np.ndarray:
         raise invalid(
             name, expected="an array, or lists of equal lengths", received=f"{error}".rstrip(".")
         ) from error
+    except (RuntimeError, TypeError) as error:  # PyTorch's tensors on a GPU, or with a gradient
+        raise invalid(
+            name,
+            expected="an array",
+            received=f"{type(values).__name__} ({error})".rstrip("."),
+            hint=f"Convert a tensor with {name}.detach().cpu().numpy()."
+            if hasattr(values, "detach")
+            else "",
+        ) from error
 
 
 def check_images(images: object, *, name: str = "images", may_be_empty: bool = False) -> np.ndarray:
@@ -114,48 +131,49 @@ def check_images(images: object, *, name: str = "images", may_be_empty: bool = F
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: `uint8` in [0, 255], or a float
-            type with finite values in [0, 1].
+            type with finite values in [0, 1]. What is certainly meant is converted: a channel axis of 1 or 3, first or
+            last, flat images of 784 pixels, one image of 28x28, other types that count from 0 to 255, truth values.
         name: The argument's name, for the error.
         may_be_empty: Whether there may be no image.
 
     Raises:
         InputError: If the rank, the number of channels, the dtype or the range is another, or there is no image.
     """
-    array = _as_array(name, images)
-    shape = f"shape={array.shape}, dtype={array.dtype}"
-    if array.ndim == 4 and array.shape[-1] == 1:
-        array = array[..., 0]
+    given = _as_array(name, images)
+    shape = f"shape={given.shape}, dtype={given.dtype}"
+    array = fold_images(given)
     if array.ndim != 3:
         raise invalid(
             name,
             expected="shape (n, height, width) or (n, height, width, 1)",
             received=shape,
-            hint="Add an axis to a single image, image[None]; fold flat rows, images.reshape(-1, 28, 28)."
-            if array.ndim == 2
-            else "",
+            hint=shape_advice(given, name),
         )
     if 0 in array.shape[may_be_empty:]:
         raise invalid(name, expected="at least one image of at least one pixel", received=shape)
+    array = to_bytes(array)
     if array.dtype == np.uint8:
         return array
-    if array.dtype.kind != "f":
+    if array.dtype.kind not in "iuf":
         raise invalid(
-            name,
-            expected="dtype uint8 in [0, 255], or a float dtype in [0, 1]",
-            received=shape,
-            hint="Convert with images.astype('uint8').",
+            name, expected="dtype uint8 in [0, 255], or a float dtype in [0, 1]", received=shape
         )
     if not len(array):
         return array.astype(np.float32)
     low, high = float(array.min()), float(array.max())  # NaN if any pixel is NaN
+    if array.dtype.kind != "f":
+        raise invalid(
+            name,
+            expected="dtype uint8 in [0, 255], or a float dtype in [0, 1]",
+            received=f"{shape}, minimum={low:g}, maximum={high:g}",
+            hint=pixel_advice(array, name),
+        )
     if not (low >= 0.0 and high <= 1.0):
         raise invalid(
             name,
             expected="float pixels that are finite and in [0, 1]",
             received=f"{shape}, minimum={low:g}, maximum={high:g}",
-            hint="Pass uint8 images, or divide by 255."
-            if 1.0 < high <= 255.0 and low >= 0.0
-            else "",
+            hint=pixel_advice(array, name),
         )
     return array.astype(np.float32, copy=False)
 
@@ -169,25 +187,27 @@ def check_labels(
 ) -> np.ndarray:
     """Returns labels as an `int64` array of shape `(num_examples,)`, values in `[0, num_classes)`.
 
-    None stands for any number of them.
+    None stands for any number of them. Labels of shape `(n, 1)` are taken, and one-hot rows of exactly one 1.
 
     Raises:
-        InputError: If they are one-hot, not whole numbers, of another length or out of range.
+        InputError: If they are scores, not whole numbers, of another length or out of range.
     """
     array = _as_array(name, labels)
     shape = f"shape={array.shape}, dtype={array.dtype}"
+    array = flatten_labels(array)
     if array.ndim != 1:
-        one_hot = array.ndim == 2 and array.shape[1] > 1
+        scores = array.ndim == 2 and array.shape[1] > 1
         raise invalid(
             name,
-            expected="integer class labels of shape (n,)",
+            expected="integer class labels of shape (n,), or one-hot rows of exactly one 1",
             received=shape,
-            hint=f"Convert one-hot rows with {name}.argmax(axis=-1)." if one_hot else "",
+            hint=f"For the class of the highest score, {name}.argmax(axis=-1)." if scores else "",
         )
     if not len(array):  # an empty list has NumPy's default dtype
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
-        hint = f"Convert whole numbers with {name}.astype(int)." if array.dtype.kind == "f" else ""
+        whole = array.dtype.kind == "f" and bool((array == np.round(array)).all())
+        hint = f"Convert whole numbers with {name}.astype(int)." if whole else ""
         raise invalid(name, expected="integer class labels", received=shape, hint=hint)
     if num_examples is not None and len(array) != num_examples:
         raise invalid(

@@ -27,6 +27,7 @@ PACKAGES = [
     {"models", "data"},
     {"_files"},
     {"_validation", "_html"},
+    {"_arrays"},
     {"__init__"},  # the lazy table of public names; holds the version
 ]
 
@@ -68,7 +69,14 @@ LAYERS = {
         "catalog",
     ],
     "data.augmentation": ["transforms strokes corruptions"],
-    "data.readers": ["__init__", "idx arrays tables pictures", "files"],
+    "data.readers": [
+        "__init__",
+        "arrays parquet named",
+        "idx pictures objects",
+        "tables",
+        "names archives",
+        "files labels",
+    ],
 }
 
 OWNERS = {  # heavy dependency -> the modules that may import it

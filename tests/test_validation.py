@@ -17,9 +17,9 @@ CASES = {
         "Invalid `predictions`. Expected an array, or lists of equal lengths.",
     ),
     "flat images": (
-        lambda: checks.check_images(np.zeros((60, 784), np.uint8)),
-        "Received: shape=(60, 784), dtype=uint8. Add an axis to a single image, image[None]; "
-        "fold flat rows, images.reshape(-1, 28, 28).",
+        lambda: checks.check_images(np.zeros((60, 400), np.uint8)),
+        "Received: shape=(60, 400), dtype=uint8. Add an axis to a single image, images[None]; "
+        "fold flat rows, images.reshape(-1, 20, 20).",
     ),
     "float labels": (
         lambda: checks.check_labels([0.0, 1.0], name="test_labels"),

@@ -17,18 +17,17 @@ from mnist_keras.data.augmentation.strokes import make_strokes
 from mnist_keras.data.catalog import DATASETS, altered, published_as
 from mnist_keras.data.downloads import DownloadError
 from mnist_keras.data.image_data import ImageData, as_image_data, from_arrays, stratified_split
-from mnist_keras.data.readers import READERS, detect
+from mnist_keras.data.readers import READERS, read_path
 from mnist_keras.data.readers.arrays import read_npz
 from mnist_keras.data.readers.files import RawData
 from mnist_keras.data.readers.idx import expected_idx, find_set, read_idx_set
 from mnist_keras.data.readers.pictures import read_digits
 
 DATA_DIR_VARIABLE = "MNIST_KERAS_DATA_DIR"
-SOURCES = ("auto", *READERS, "tfds", "keras", "scikit-learn", "generated")
-STROKES_SIZES, STROKES_SEED = (
-    (10_000, 2_000),
-    0,
-)  # training and test images, drawn in some seven seconds
+FORMATS = tuple(reader.name for reader in READERS)
+SOURCES = ("auto", *FORMATS, "tfds", "keras", "scikit-learn", "generated")
+STROKES_SIZES = (10_000, 2_000)  # training and test images, drawn in some seven seconds
+STROKES_SEED = 0
 DIGITS_TEST_SIZE = 360  # of scikit-learn's 1,797 digits
 
 
@@ -58,10 +57,11 @@ def load_data(
         name: "mnist", "fashion_mnist", "kmnist", "emnist/digits", "emnist/letters" or "emnist/balanced"; "digits",
             scikit-learn's 1,797 digits of 8x8 pixels, resized to 28x28 and always available; "strokes", 12,000 digits
             drawn with a pen in the ways of several schools of writing, always available; "auto", MNIST if it is
-            found or can be downloaded, and otherwise "digits", with a line on stderr; or a path: a directory of IDX,
-            NPZ or CSV files, a folder of PNG and JPEG pictures for each class (also under `train/` and `test/`), or
-            one NPZ or CSV file.
-        source: Where from: "auto", or only "idx", "npz", "csv", "folder", "tfds", "keras" or "scikit-learn".
+            found or can be downloaded, and otherwise "digits", with a line on stderr; or a path: files of IDX, NPZ,
+            NPY, MATLAB, CSV or Parquet, a folder of pictures for each class, pictures and a table, or an archive of
+            one of these; the guide to data formats lists what is recognized. Labels of files become class names.
+        source: Where from: "auto"; a format alone, "idx", "npz", "npy", "mat", "csv", "parquet", "folder" or "table";
+            "tfds", "keras", "scikit-learn" or "generated".
         data_dir: Directory of a known dataset's files; it is an error if they are not there.
 
     Returns:
@@ -282,17 +282,16 @@ def _load_path(
     if not there:
         hint = f"Or the path of a directory or file; there is none at {path.absolute()}."
         raise InputError(f"{unknown('dataset', str(name), ['auto', *DATASETS])} {hint}")
-    check_choice("source", source, ("auto", *READERS))
+    check_choice("source", source, ("auto", *FORMATS))
     _check_no_data_dir(data_dir, "with a path")
     with input_errors(path):
-        kind, place = detect(path, tuple(READERS) if source == "auto" else (source,))
-        raw = RawData(*READERS[kind](place))
-    data = from_arrays(*raw, name=str(name), source=kind, may_be_empty=True)
+        reader, raw = read_path(path, source)
+    data = from_arrays(*raw[:7], name=str(name), source=reader, may_be_empty=True)
     for known, spec in DATASETS.items():
         if data.sha256 == spec.sha256:
-            raw = raw._replace(class_names=spec.class_names)
-            return from_arrays(*raw, name=known, source=kind)
-    return data
+            arrays = raw._replace(class_names=spec.class_names)[:7]
+            data = from_arrays(*arrays, name=known, source=reader)
+    return dataclasses.replace(data, files=raw.files, left_out=raw.left_out)
 
 
 def _check_no_data_dir(data_dir: object, when: str) -> None:

@@ -1,14 +1,16 @@
 """Training and test images as one: `ImageData`, and how arrays and splits become it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mnist_keras._html import escape, table
-from mnist_keras._validation import InputError, check_images, check_labels, invalid
-from mnist_keras.data.splits import ArraySplit, Split, as_split
+from mnist_keras._validation import InputError, invalid
+from mnist_keras.data.readers.names import split_of
+from mnist_keras.data.readers.objects import holds_labels
+from mnist_keras.data.splits import Split, as_split, as_splits
 
 HELD_OUT_SHARE = 0.2  # of the training images, where there are no labeled test images
 SHOWN_NAMES = 10  # of classes, where data is printed in a notebook
@@ -25,8 +27,12 @@ class ImageData:
         train: The training images.
         test: The test images; may be empty or unlabeled.
         name: The dataset's name, or the path that it was read from.
-        source: "idx", "npz", "csv", "folder", "tfds", "keras", "scikit-learn", "memory" or "records".
+        source: The format that it was read from, such as "idx" or "csv"; "tfds", "keras", "scikit-learn", "memory" or
+            "records".
         sha256: SHA-256 of each array as a raw IDX file, by the array's name; of records, their fingerprint.
+        validation: The validation images; None if the source has none.
+        files: What was read of the user's own files.
+        left_out: What was not.
     """
 
     train: Split
@@ -34,6 +40,9 @@ class ImageData:
     name: str
     source: str
     sha256: Mapping[str, str]
+    validation: Split | None = None
+    files: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def train_images(self) -> np.ndarray:
@@ -111,9 +120,10 @@ class ImageData:
             )
         labels = self.train.labels
         train, test = stratified_split(labels, round(HELD_OUT_SHARE * len(labels)))
-        return make_image_data(
+        split = make_image_data(
             self.train.take(train), self.train.take(test), name=self.name, source=self.source
         )
+        return replace(split, validation=self.validation, files=self.files, left_out=self.left_out)
 
 
 def make_image_data(train: Split, test: Split, *, name: str, source: str) -> ImageData:
@@ -122,11 +132,7 @@ def make_image_data(train: Split, test: Split, *, name: str, source: str) -> Ima
     Raises:
         InputError: If the two differ in shape or in classes.
     """
-    if train.shape[1:] != test.shape[1:]:
-        raise InputError(
-            f"{name} holds training images of shape {train.shape[1:]} and test images of "
-            f"shape {test.shape[1:]}. Expected one shape."
-        )
+    _check_one_shape(name, train, test, "test")
     if train.class_names != test.class_names:
         raise invalid(
             "data",
@@ -136,12 +142,22 @@ def make_image_data(train: Split, test: Split, *, name: str, source: str) -> Ima
     return ImageData(train, test, name, source, train.sha256("train") | test.sha256("test"))
 
 
+def _check_one_shape(name: str, train: Split, other: Split, part: str) -> None:
+    if train.shape[1:] != other.shape[1:]:
+        raise InputError(
+            f"{name} holds training images of shape {train.shape[1:]} and {part} images of "
+            f"shape {other.shape[1:]}. Expected one shape."
+        )
+
+
 def from_arrays(
     train_images: Any,
     train_labels: Any,
     test_images: Any = None,
     test_labels: Any = None,
     class_names: Sequence[str] | None = None,
+    validation_images: Any = None,
+    validation_labels: Any = None,
     *,
     name: str,
     source: str,
@@ -151,10 +167,13 @@ def from_arrays(
 
     Args:
         train_images: As `as_split` takes them, and the other arrays likewise.
-        train_labels: Integer array of shape `(n,)`.
+        train_labels: Integer array of shape `(n,)`, or strings.
         test_images: None for no test images.
         test_labels: None for unlabeled test images.
-        class_names: A name for each label; "0", "1", ... up to the highest label if None.
+        class_names: A name for each label; if None, the labels' own if they are strings, else "0", "1", ... up to the
+            highest label.
+        validation_images: None for no validation images.
+        validation_labels: None for no validation images.
         name: What the data is called.
         source: Where it is from.
         may_be_empty: Whether there may be no training image, as in a file of unlabeled ones.
@@ -162,67 +181,96 @@ def from_arrays(
     Raises:
         InputError: If an array is not legal, or the arrays do not fit one another.
     """
-    limit = MAX_CLASSES if class_names is None else len(class_names)
-    pairs = {"train": (train_images, train_labels)}
+    parts = {"train": (train_images, train_labels)}
+    if validation_images is not None:
+        parts["validation"] = validation_images, validation_labels
     if test_images is not None:
-        pairs["test"] = test_images, test_labels
-    checked: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
-    for part, (images, labels) in pairs.items():
-        pixels = check_images(images, name=f"{part}_images", may_be_empty=may_be_empty)
-        checked[part] = pixels, None
-        if labels is not None or part == "train":
-            checked[part] = (
-                pixels,
-                check_labels(
-                    labels, num_examples=len(pixels), num_classes=limit, name=f"{part}_labels"
-                ),
-            )
-    if class_names is None:
-        highest = max(int(x.max(initial=-1)) for _, x in checked.values() if x is not None)
-        class_names = tuple(map(str, range(highest + 1)))
-    splits = {part: ArraySplit(*pair, tuple(class_names), name) for part, pair in checked.items()}
-    train = splits["train"]
-    return make_image_data(train, splits.get("test", train.take(())), name=name, source=source)
+        parts["test"] = test_images, test_labels
+    splits = as_splits(
+        parts,
+        name=name,
+        class_names=class_names,
+        max_classes=MAX_CLASSES,
+        may_be_empty=may_be_empty,
+    )
+    train, validation = splits["train"], splits.get("validation")
+    if validation is not None:
+        _check_one_shape(name, train, validation, "validation")
+    data = make_image_data(train, splits.get("test", train.take(())), name=name, source=source)
+    return replace(data, validation=validation)
 
 
 def as_image_data(data: Any) -> ImageData:
     """Returns data in memory or on disk as `ImageData` with labeled test images; the public border of `train`.
 
     Args:
-        data: An `ImageData`; `(images, labels)`; or `(train, test)`, each of the two a `Split` such as `Records`, or
-            `(images, labels)`.
+        data: An `ImageData`; `(images, labels)`; one object of images and labels, see `to_examples`; `(train, test)`,
+            each of the two a `Split` such as `Records`, `(images, labels)` or such an object; or a dictionary of them
+            by split.
 
     Raises:
         InputError: If it is something else, or not legal.
     """
     if isinstance(data, ImageData):
         return data.with_test_split()
+    parts = _parts(data)
+    if not any(isinstance(images, Split) for images, _ in parts.values()):
+        arrays = [parts[part] for part in ("train", "test") if part in parts]
+        flat = [array for pair in arrays for array in pair]
+        more = dict(
+            zip(
+                ("validation_images", "validation_labels"),
+                parts.get("validation", ()),
+                strict=False,
+            )
+        )
+        return from_arrays(*flat, **more, name="arrays", source="memory").with_test_split()
+    named = next(images for images, _ in parts.values() if isinstance(images, Split))
+    splits = {
+        part: as_split(*pair, name=named.name, class_names=named.class_names, part=part)
+        for part, pair in parts.items()
+    }
+    return make_image_data(splits["train"], splits["test"], name=named.name, source="records")
+
+
+def _parts(data: Any) -> dict[str, tuple[Any, Any]]:
+    """Returns images and labels by split."""
+    if isinstance(data, Mapping) and all(split_of(str(key)) for key in data):
+        named = {str(split_of(str(key))): value for key, value in data.items()}
+        if "train" in named:
+            return {part: _pair(value, data) for part, value in named.items()}
+    if holds_labels(data):
+        return {"train": (data, None)}
     try:
         first, second = data
-        in_parts = isinstance(first, Split | tuple | list) or isinstance(second, Split)
-        parts = [first, second] if in_parts else [(first, second)]
-        pairs = [(x, None) if isinstance(x, Split) else tuple(x) for x in parts]
-        if any(len(pair) != 2 for pair in pairs):
-            raise ValueError
     except (TypeError, ValueError) as error:
-        received = type(data).__name__
-        if isinstance(data, tuple | list):
-            received = f"({', '.join(type(x).__name__ for x in data)})"
-        raise invalid(
-            "data",
-            expected="a name, a path, an ImageData, (images, labels) or (train, test), each of the two "
-            "(images, labels) or Records",
-            received=received,
-        ) from error
-    if all(labels is not None for _, labels in pairs):
-        arrays = [array for pair in pairs for array in pair]
-        return from_arrays(*arrays, name="arrays", source="memory").with_test_split()
-    named = next(x for x, _ in pairs if isinstance(x, Split))
-    splits = [
-        as_split(*pair, name=named.name, class_names=named.class_names, part=part)
-        for pair, part in zip(pairs, ("train", "test"), strict=True)
-    ]
-    return make_image_data(*splits, name=named.name, source="records")
+        raise _no_data(data) from error
+    in_parts = isinstance(first, Split | tuple | list) or isinstance(second, Split)
+    if in_parts or holds_labels(first):
+        return {"train": _pair(first, data), "test": _pair(second, data)}
+    return {"train": (first, second)}
+
+
+def _pair(part: Any, data: Any) -> tuple[Any, Any]:
+    if isinstance(part, Split) or holds_labels(part):
+        return part, None
+    try:
+        images, labels = part
+    except (TypeError, ValueError) as error:
+        raise _no_data(data) from error
+    return images, labels
+
+
+def _no_data(data: Any) -> InputError:
+    received = type(data).__name__
+    if isinstance(data, tuple | list):
+        received = f"({', '.join(type(x).__name__ for x in data)})"
+    return invalid(
+        "data",
+        expected="a name, a path, an ImageData, (images, labels) or (train, test), each of the two "
+        "(images, labels) or Records; or an object of both, such as a tf.data.Dataset",
+        received=received,
+    )
 
 
 def stratified_split(labels: np.ndarray, test_size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,20 +5,21 @@ Whoever has a split asks for its length, its shape, its classes and for rows of 
 """
 
 import abc
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mnist_keras._validation import (
-    check_class_names,
     check_images,
     check_integer,
     check_labels,
     invalid,
 )
 from mnist_keras.data.catalog import idx_sha256
+from mnist_keras.data.readers.labels import name_classes
+from mnist_keras.data.readers.objects import to_examples
 
 MAX_LABEL = 65_535  # of any images; a higher number is no class, but a row number, say
 
@@ -168,11 +169,12 @@ def as_split(
     """Returns labeled images as a split; the one place where they are checked.
 
     Args:
-        images: A split, which has its labels; or an array of shape `(n, height, width)` or `(n, height, width, 1)`,
-            uint8, or floats in [0, 1].
-        labels: Integer array of shape `(n,)`; None with a split.
+        images: A split, which has its labels; an array of shape `(n, height, width)` or `(n, height, width, 1)`, uint8,
+            or floats in [0, 1]; or an object that becomes such arrays, see `to_examples`.
+        labels: Integer array of shape `(n,)`, or strings; None with a split, or an object that has labels.
         name: What arrays are called in reports.
-        class_names: A name for each label of arrays; "0", "1", ... up to the highest label if None.
+        class_names: A name for each label of arrays. If None, strings become class names in order, and whole numbers
+            are "0", "1", ... up to the highest.
         part: What the arguments are called in errors: "train" for `train_images` and `train_labels`.
 
     Raises:
@@ -187,11 +189,55 @@ def as_split(
                 received=type(labels).__name__,
             )
         return images
-    images = check_images(images, name=f"{prefix}images")
-    limit = MAX_LABEL + 1 if class_names is None else len(class_names)
-    labels = check_labels(
-        labels, num_examples=len(images), num_classes=limit, name=f"{prefix}labels"
-    )
+    return as_splits({part: (images, labels)}, name=name, class_names=class_names)[part]
+
+
+def as_splits(
+    parts: Mapping[str, tuple[Any, Any]],
+    *,
+    name: str = "",
+    class_names: Sequence[str] | None = None,
+    max_classes: int = MAX_LABEL + 1,
+    may_be_empty: bool = False,
+) -> "dict[str, ArraySplit]":
+    """Returns images in memory as splits of the same classes, checked.
+
+    Args:
+        parts: Images and labels by the name that arguments begin with, "train" first. Test images may have no labels.
+        name: What they are called in reports.
+        class_names: As `as_split` takes them.
+        max_classes: Labels are lower.
+        may_be_empty: Whether there may be no image.
+
+    Raises:
+        InputError: If images or labels are not legal.
+    """
+    arrays: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
+    for part, (images, labels) in parts.items():
+        prefix = f"{part}_" if part else ""
+        examples = to_examples(images, labels, name=f"{prefix}images")
+        class_names = examples.class_names if class_names is None else class_names
+        pixels = check_images(examples.images, name=f"{prefix}images", may_be_empty=may_be_empty)
+        arrays[part] = pixels, examples.labels
+    if any(labels is not None and labels.dtype.kind in "US" for _, labels in arrays.values()):
+        all_labels = [labels for _, labels in arrays.values()]
+        ids, class_names = name_classes(
+            all_labels, where=name or "`labels`", class_names=class_names
+        )
+        arrays = {
+            part: (pixels, part_ids)
+            for (part, (pixels, _)), part_ids in zip(arrays.items(), ids, strict=True)
+        }
+    limit = max_classes if class_names is None else len(class_names)
+    for part, (pixels, labels) in arrays.items():
+        if labels is not None or part != "test":
+            prefix = f"{part}_" if part else ""
+            checked = check_labels(
+                labels, num_examples=len(pixels), num_classes=limit, name=f"{prefix}labels"
+            )
+            arrays[part] = pixels, checked
     if class_names is None:
-        class_names = check_class_names(None, num_classes=int(labels.max(initial=-1)) + 1)
-    return ArraySplit(images, labels, tuple(class_names), name)
+        highest = max(int(x.max(initial=-1)) for _, x in arrays.values() if x is not None)
+        class_names = tuple(map(str, range(highest + 1)))
+    names = tuple(map(str, class_names))
+    return {part: ArraySplit(*pair, names, name) for part, pair in arrays.items()}

@@ -1,73 +1,249 @@
-"""Reads NumPy archives (NPZ)."""
+"""Reads arrays that NumPy and MATLAB wrote: NPZ, NPY and MAT files."""
 
+import contextlib
 import math
+import os
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
-from mnist_keras._validation import InputError, check_images, invalid
-from mnist_keras.data.readers.files import DEFLATE_RATIO, RawData, wrong_length
+from mnist_keras._validation import InputError, check_images
+from mnist_keras.data.readers.files import (
+    DEFLATE_RATIO,
+    Place,
+    RawData,
+    assemble,
+    check_memory,
+    is_regular,
+    wrong_length,
+)
+from mnist_keras.data.readers.idx import turn_upright
+from mnist_keras.data.readers.names import (
+    KNOWN_NAMES,
+    choose_set,
+    group_files,
+    kind_of,
+    prefix_of,
+    split_of,
+)
 
-NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")  # of Keras's mnist.npz
+_UNNAMED = "arr_0"  # NumPy's key for an array that was saved without a name
 
 
 def read_npz(path: Path) -> RawData:
-    """Reads an NPZ file with Keras's keys `x_train`, `y_train` and, if any, `x_test`, `y_test`."""
-    keys = f"Expected the keys {', '.join(NPZ_KEYS)}, as numpy.savez writes them"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            needed = NPZ_KEYS[:3] if "y_test" in members else NPZ_KEYS[:2]
-            if missing := [key for key in needed if key not in members]:
-                raise InputError(
-                    f"{path} lacks {' and '.join(missing)}. {keys}. "
-                    f"Received: {', '.join(sorted(members)) or 'nothing'}."
-                )
-            for key in NPZ_KEYS:
-                if key in members:
-                    _check_npz_member(archive, members[key], path, key)
+    """Reads one NPZ file whose keys say what its arrays are: `x_train`, `train_labels`, `data` and so on."""
+    with _damage_named(path, "NPZ"), zipfile.ZipFile(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        keys = _roles(path, members)
+        for key in keys.values():
+            with archive.open(members[key]) as stream:
+                _check_npy(stream, path, key, members[key])
         with np.load(path, allow_pickle=False) as file:
-            arrays: dict[str, Any] = {key: file[key] for key in NPZ_KEYS if key in file}
-    except InputError:
+            arrays = {
+                role: _as_images(file[key], f"{path.name}[{key}]", role)
+                for role, key in keys.items()
+            }
+    used = [f"{path.name}[{key}]" for key in keys.values()]
+    unused = [f"{path.name}[{key}]" for key in sorted(set(members) - set(keys.values()))]
+    return assemble(Place(path), arrays, files=used, left_out=unused)
+
+
+def read_npz_place(place: Place) -> RawData:
+    """Reads one NPZ file with all arrays, or several of one array each, whose names say what they are."""
+    files = place.files(".npz")
+    unnamed = [path for path in files if _npz_keys(path) == [_UNNAMED]]
+    if unnamed:
+        return _read_set(place, ".npz", unnamed)
+    if len(files) > 1:
+        names = ", ".join(place.relative(path) for path in files)
+        raise InputError(
+            f"{place.path} holds {len(files)} NPZ files: {names}. Expected one; pass its path."
+        )
+    raw = read_npz(files[0])
+    return raw._replace(left_out=(*raw.left_out, *place.others(files)))
+
+
+def read_npy_place(place: Place) -> RawData:
+    """Reads NPY files of one array each, whose names say what they are: `x_train.npy`, `y_train.npy` and so on."""
+    return _read_set(place, ".npy", place.files(".npy"))
+
+
+def _read_set(place: Place, suffix: str, files: list[Path]) -> RawData:
+    if place.path.is_file():
+        directory = place.path.parent
+        beside = (path for path in directory.iterdir() if path.name.lower().endswith(suffix))
+        files = sorted(path for path in beside if is_regular(path))
+        sets = group_files(Place(directory), files, lambda path: kind_of(path.stem))
+        sets = {name: found for name, found in sets.items() if place.path in found.values()}
+    else:
+        sets = group_files(place, files, lambda path: kind_of(path.stem))
+    if not sets:
+        names = ", ".join(place.relative(path) for path in files)
+        raise InputError(
+            f"{place.path} has {suffix[1:].upper()} files whose names do not say what they are: {names}. "
+            f"Known: {KNOWN_NAMES}."
+        )
+    found = sets[
+        choose_set(place.path, sets, place.relative(min(next(iter(sets.values())).values())))
+    ]
+    arrays = {role: _as_images(_read_npy(path), path.name, role) for role, path in found.items()}
+    used = [path.name for path in found.values()]
+    return assemble(place, arrays, files=used, left_out=place.others(found.values()))
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    if path.suffix.lower() == ".npz":
+        with _damage_named(path, "NPZ"), zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(f"{_UNNAMED}.npy")
+            with archive.open(info) as stream:
+                _check_npy(stream, path, _UNNAMED, info)
+            with np.load(path, allow_pickle=False) as file:
+                return file[_UNNAMED]
+    with _damage_named(path, "NPY"):
+        with path.open("rb") as stream:
+            _check_npy(stream, path, path.stem, None)
+        return np.load(path, allow_pickle=False)
+
+
+def _npz_keys(path: Path) -> list[str]:
+    with _damage_named(path, "NPZ"), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def _roles(path: Path, keys: Iterable[str]) -> dict[str, str]:
+    """Returns which key is which array: "train_images" -> "x_train" and so on."""
+    roles: dict[str, str] = {}
+    for key in keys:
+        if not (kind := kind_of(key)) or prefix_of(key):
+            continue
+        split = split_of(key) or "train"
+        role = f"{split}_{kind}"
+        if role in roles:
+            raise InputError(
+                f"{path} has two arrays that may be the {kind} of the {split} split: {roles[role]} and "
+                f"{key}. Expected one."
+            )
+        roles[role] = key
+    needed = {"train_images", "train_labels"} if "train_labels" in roles or not roles else set()
+    needed |= {role.replace("labels", "images") for role in roles}
+    if missing := sorted(needed - set(roles)):
+        raise InputError(
+            f"{path} lacks {' and '.join(missing)}. Expected keys that say what the arrays are: {KNOWN_NAMES}. "
+            f"Received: {', '.join(sorted(keys)) or 'nothing'}."
+        )
+    return roles
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path, title: str) -> Iterator[None]:
+    """Turns what NumPy, SciPy and zipfile raise on damaged files, a dozen types, into one error."""
+    try:
+        yield
+    except (InputError, MemoryError):
         raise
-    except Exception as error:  # zipfile and NumPy raise a dozen types on damaged archives
+    except Exception as error:
         if isinstance(error, OSError) and error.filename:  # the file system refused the file
             raise
-        raise InputError(f"{path} is not a readable NPZ file ({error}). {keys}.") from error
-    for key in {"x_train", "x_test"}.intersection(arrays):
-        name = f"{path.name}[{key}]"
-        arrays[key] = check_images(arrays[key], name=name)
-        if arrays[key].dtype != np.uint8:
-            raise invalid(
-                name,
-                expected="dtype uint8 in [0, 255]",
-                received=f"dtype={arrays[key].dtype}",
-                hint="Save it as (255 * images).round().astype('uint8').",
-            )
-    return RawData(arrays["x_train"], arrays["y_train"], arrays.get("x_test"), arrays.get("y_test"))
+        raise InputError(
+            f"{path} is not a readable {title} file ({error}). Expected arrays whose names say what they are: "
+            f"{KNOWN_NAMES}."
+        ) from error
 
 
-def _check_npz_member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, key: str
-) -> None:
+def _as_images(array: np.ndarray, name: str, role: str) -> np.ndarray:
+    return check_images(array, name=name) if role.endswith("images") else array
+
+
+def _check_npy(stream: IO[bytes], path: Path, key: str, info: zipfile.ZipInfo | None) -> None:
     """Refuses pickles, and arrays that their bytes cannot fill, before NumPy allocates them."""
-    with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-        header_size = stream.tell()
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    header_size = stream.tell()
     if dtype.hasobject:
         raise InputError(
             f"{path} holds pickled objects in {key}, which can run code and are never loaded. "
             "Expected arrays of uint8 images and of integer labels."
         )
     size = math.prod(shape) * dtype.itemsize
-    stored = info.compress_type == zipfile.ZIP_STORED
-    capacity = info.compress_size * (1 if stored else DEFLATE_RATIO)
-    if size != info.file_size - header_size or info.file_size > capacity:
-        received = min(info.file_size - header_size, capacity)
+    if info is None:
+        file_size = capacity = os.fstat(stream.fileno()).st_size
+    else:
+        stored = info.compress_type == zipfile.ZIP_STORED
+        file_size = info.file_size
+        capacity = info.compress_size * (1 if stored else DEFLATE_RATIO)
+    if size != file_size - header_size or file_size > capacity:
+        received = min(file_size - header_size, capacity)
         raise wrong_length(path, key, size, f"{received:,}")
+    check_memory(path, size)
+
+
+def read_mat_place(place: Place) -> RawData:
+    """Reads a MATLAB file: EMNIST's, or one with arrays whose names say what they are.
+
+    MATLAB holds images column by column; EMNIST's are delivered upright, their labels as its mapping names them.
+    """
+    import scipy.io
+
+    files = place.files(".mat")
+    if len(files) > 1:
+        names = ", ".join(place.relative(path) for path in files)
+        raise InputError(
+            f"{place.path} holds {len(files)} MAT files: {names}. Expected one; pass its path."
+        )
+    [path] = files
+    with _damage_named(path, "MAT"):
+        size = sum(math.prod(shape) for _, shape, _ in scipy.io.whosmat(path))
+        if size > path.stat().st_size * DEFLATE_RATIO:
+            raise wrong_length(path, "arrays", size, f"{path.stat().st_size:,}")
+        check_memory(path, max(size, path.stat().st_size))
+        content = scipy.io.loadmat(path)
+        characters: tuple[str, ...] | None = None
+        if "dataset" in content:
+            arrays, characters = _emnist(content.pop("dataset"))
+            used = [f"{path.name}[dataset]"]
+        else:
+            variables = {key: content[key] for key in content if not key.startswith("__")}
+            roles = _roles(path, variables)
+            arrays = {
+                role: _as_images(*_upright(variables, key, path), role)
+                for role, key in roles.items()
+            }
+            used = [f"{path.name}[{key}]" for key in roles.values()]
+    return assemble(
+        place, arrays, files=used, left_out=place.others([path]), class_names=characters
+    )
+
+
+def _upright(variables: dict[str, np.ndarray], key: str, path: Path) -> tuple[np.ndarray, str]:
+    """Returns a MATLAB array with the images along its first axis; MATLAB often has them along the last."""
+    array = variables[key]
+    if array.ndim == 2 and 1 in array.shape:
+        array = array.ravel()
+    lengths = {max(x.shape) for x in variables.values() if x.ndim == 2 and 1 in x.shape}
+    if array.ndim > 1 and array.shape[-1] in lengths and array.shape[0] not in lengths:
+        array = np.moveaxis(array, -1, 0)
+    return array, f"{path.name}[{key}]"
+
+
+def _emnist(dataset: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Returns EMNIST's arrays, upright and counted from 0, and the characters of its mapping."""
+    content = dataset[0, 0]
+    mapping = content["mapping"].astype(np.int64)  # rows of a label and the codes of its characters
+    arrays: dict[str, np.ndarray] = {}
+    for split in ("train", "test"):
+        part = content[split][0, 0]
+        flat = part["images"]
+        side = math.isqrt(flat.shape[1])
+        images = np.ascontiguousarray(flat).reshape(len(flat), side, side)
+        turn_upright(images)
+        arrays[f"{split}_images"] = images
+        places = np.full(int(mapping[:, 0].max()) + 1, -1)
+        places[mapping[:, 0]] = np.arange(len(mapping))
+        arrays[f"{split}_labels"] = places[part["labels"].ravel().astype(np.int64)]
+    return arrays, tuple(chr(row[-1]).lower() if len(row) > 2 else chr(row[1]) for row in mapping)

@@ -14,9 +14,41 @@ from typing import IO, Any
 import numpy as np
 
 from mnist_keras._validation import InputError
-from mnist_keras.data.readers.files import DEFLATE_RATIO, RawData, wrong_length
+from mnist_keras.data.catalog import DATASETS
+from mnist_keras.data.readers.files import (
+    DEFLATE_RATIO,
+    Place,
+    RawData,
+    allocate,
+    assemble,
+    is_regular,
+    wrong_length,
+)
+from mnist_keras.data.readers.names import choose_set, group_files, kind_of, prefix_of
 
 _IDX_KINDS = {"images": (0x803, 3), "labels": (0x801, 1)}  # magic number, number of dimensions
+GZIP = b"\x1f\x8b"  # begins every gzip file
+_OTHER_KIND = {"images": ("images", "labels"), "labels": ("labels", "images")}
+_OTHER_SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".csv",
+    ".npz",
+    ".npy",
+    ".mat",
+    ".parquet",
+    ".json",
+    ".txt",
+    ".zip",
+)
+_LABEL_TYPES: dict[int, np.dtype[Any]] = {
+    8: np.dtype("u1"),
+    9: np.dtype("i1"),
+    11: np.dtype(">i2"),
+    12: np.dtype(">i4"),
+}  # third byte
 
 
 def find_set(name: str, prefix: str, root: Path, source: str = "auto") -> tuple[str, Path] | None:
@@ -81,15 +113,87 @@ def read_idx_set(directory: Path, prefix: str = "") -> RawData:
     return RawData(**arrays)
 
 
+def idx_kind(path: Path) -> str | None:
+    """Returns "images" or "labels" if a file begins as an IDX file of those does, compressed or not."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+            if start[:2] == GZIP:
+                file.seek(0)
+                start = gzip.GzipFile(fileobj=file).read(4)
+    except (EOFError, zlib.error, gzip.BadGzipFile):  # a damaged file is known by its name
+        return kind_of(path.name) if "idx" in path.name else None
+    if start == b"\0\0\x08\x03":
+        return "images"
+    if len(start) < 4:
+        return None
+    rank = start[3]
+    return (
+        "labels" if start[:2] == b"\0\0" and start[2] in _LABEL_TYPES and rank in (1, 2) else None
+    )
+
+
+def find_idx_sets(place: Place) -> dict[str, dict[str, Path]]:
+    """Returns the sets of IDX files at a place, known by how they begin: name -> "train_images" and so on -> file.
+
+    A path to one file stands for the set that it belongs to.
+    """
+    candidates = [place.root / x for x in place.names if not x.lower().endswith(_OTHER_SUFFIXES)]
+    if place.path == place.root:
+        return group_files(place, candidates, idx_kind)
+    if not candidates or not idx_kind(place.path):
+        return {}
+    beside = [path for path in place.path.parent.iterdir() if is_regular(path)]
+    sets = group_files(Place(place.path.parent), sorted(beside), idx_kind)
+    return {name: files for name, files in sets.items() if place.path in files.values()}
+
+
+def read_idx_place(place: Place) -> RawData:
+    """Reads the one set of IDX files at a place; EMNIST's is turned upright and named."""
+    sets = find_idx_sets(place)
+    name = choose_set(place.path, sets, place.relative(min(next(iter(sets.values())).values())))
+    files = sets[name]
+    if len(files) == 1:
+        [(key, path)] = files.items()
+        missing = _idx_name(key.replace(*_OTHER_KIND[key.split("_")[1]]), "")
+        raise InputError(f"{path} has no {missing} beside it. {expected_idx()}")
+    arrays: dict[str, Any] = {key: read_idx(path, key.split("_")[1]) for key, path in files.items()}
+    prefix = prefix_of(next(iter(files.values())).name) + "-"
+    spec = next((spec for spec in DATASETS.values() if spec.idx_prefix == prefix), None)
+    if spec and spec.transposed:
+        for images in (array for key, array in arrays.items() if key.endswith("images")):
+            turn_upright(images)
+    if spec and spec.first_label:
+        arrays |= {
+            key: array.astype(np.int64) - spec.first_label
+            for key, array in arrays.items()
+            if key.endswith("labels")
+        }
+    return assemble(
+        place,
+        arrays,
+        files=[place.relative(path) for path in files.values()],
+        left_out=place.others(files.values()),
+        class_names=spec.class_names if spec else None,
+    )
+
+
+def turn_upright(images: np.ndarray) -> None:
+    """Transposes square images where they lie, without a second copy of all of them."""
+    for start in range(0, len(images), 1024):
+        images[start : start + 1024] = images[start : start + 1024].swapaxes(1, 2).copy()
+
+
 def read_idx(path: Path, kind: str) -> np.ndarray:
-    """Reads one IDX file of unsigned bytes, compressed with gzip or not.
+    """Reads one IDX file, compressed with gzip or not.
 
     Args:
         path: The file.
-        kind: "images" (three dimensions) or "labels" (one).
+        kind: "images" (three dimensions of unsigned bytes) or "labels" (whole numbers; of two dimensions, as QMNIST's,
+            the first column).
 
     Returns:
-        `uint8` array of shape `(n, height, width)` or `(n,)`.
+        `uint8` array of shape `(n, height, width)`, or integers of shape `(n,)`.
 
     Raises:
         InputError: If the magic number, the length or the compression is wrong, or nothing is in it.
@@ -99,7 +203,7 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
     """
     try:
         with path.open("rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"  # by content: browsers unzip and keep the name
+            zipped = file.read(2) == GZIP  # by content: browsers unzip and keep the name
             file.seek(0)
             capacity = os.fstat(file.fileno()).st_size * (DEFLATE_RATIO if zipped else 1)
             stream = gzip.GzipFile(fileobj=file) if zipped else file
@@ -113,8 +217,12 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
 
 def _read_idx_stream(stream: IO[bytes], path: Path, kind: str, capacity: int) -> np.ndarray:
     magic, rank = _IDX_KINDS[kind]
-    header = stream.read(4 + 4 * rank)
-    received = int.from_bytes(header[:4], "big")
+    start = stream.read(4)
+    received = int.from_bytes(start, "big")
+    dtype: np.dtype[Any] = np.dtype("u1")
+    if kind == "labels" and start[:2] == b"\0\0" and len(start) == 4 and start[3] in (1, 2):
+        dtype, rank = _LABEL_TYPES.get(start[2], dtype), start[3]
+        magic = received if start[2] in _LABEL_TYPES else magic
     if received != magic:
         others = [other for other, (number, _) in _IDX_KINDS.items() if number == received]
         hint = f" That is a file of {others[0]}: are two files swapped?" if others else ""
@@ -122,13 +230,14 @@ def _read_idx_stream(stream: IO[bytes], path: Path, kind: str, capacity: int) ->
             f"{path} is no IDX file of {kind}. Expected the magic number {magic}. "
             f"Received: {received}.{hint}"
         )
-    shape = tuple(int.from_bytes(header[i : i + 4], "big") for i in range(4, len(header), 4))
-    size = math.prod(shape)
-    if len(header) < 4 + 4 * rank or size > capacity:
+    header = stream.read(4 * rank)
+    shape = tuple(int.from_bytes(header[i : i + 4], "big") for i in range(0, len(header), 4))
+    size = math.prod(shape) * dtype.itemsize
+    if len(header) < 4 * rank or size > capacity:
         raise wrong_length(path, kind, size, "fewer")
     if size == 0:
         raise InputError(f"{path} is empty. Expected {kind}. Received: shape={shape}.")
-    array, position = np.empty(size, np.uint8), 0
+    array, position = allocate(path, (size,)), 0
     while chunk := stream.read(min(1 << 20, size - position)):
         array[position : position + len(chunk)] = np.frombuffer(chunk, np.uint8)
         position += len(chunk)
@@ -136,4 +245,7 @@ def _read_idx_stream(stream: IO[bytes], path: Path, kind: str, capacity: int) ->
         raise wrong_length(path, kind, size, f"{position:,}")
     if stream.read(1):  # at the end gzip compares its checksum
         raise wrong_length(path, kind, size, "more")
-    return array.reshape(shape)
+    array = array.view(dtype).reshape(shape)
+    if dtype.itemsize > 1:
+        array = array.astype(np.int64)
+    return array[:, 0].copy() if kind == "labels" and rank == 2 else array

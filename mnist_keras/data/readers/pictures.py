@@ -1,92 +1,130 @@
-"""Pictures as data: a folder of PNG and JPEG files per class, and scikit-learn's digits in MNIST's size."""
+"""Pictures as data: folders of one class each, and scikit-learn's digits; `frame`, which makes a digit MNIST's."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from mnist_keras._validation import InputError
+from mnist_keras.data.readers.files import Place, RawData, allocate, assemble
+from mnist_keras.data.readers.labels import order
+from mnist_keras.data.readers.names import split_of
 
 IMAGE_SIZE = 28  # pixels; MNIST's
 DIGIT_BOX = 20  # pixels; LeCun et al. 1998, section III-A
 INK_LEVEL = 40  # of 255; what is fainter does not widen the box
-SUFFIXES = (".png", ".jpg", ".jpeg")
+# What Pillow decodes itself, without another program (as for EPS) and without networks or links to other files.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".gif",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+)
+_READABLE = "PNG, JPEG, BMP, TIFF, WebP, GIF, PGM or PPM"
+_EXPECTED = f"Expected a folder for each class, with pictures in it ({_READABLE})"
 
-_MAX_PIXELS = 50_000_000  # of one picture; the largest photos of telephones
+_MAX_PIXELS = 50_000_000  # of one picture; the largest photos of phones
 
 
-def read_folder(directory: Path) -> tuple[Any, ...]:
-    """Reads a folder of PNG and JPEG pictures per class, or `train/` and `test/` of such folders.
+def folders_of_classes(place: Place) -> set[str]:
+    """Returns the folders that pictures lie in, if they are classes and not splits."""
+    if place.path != place.root:
+        return set()
+    folders = {str(Path(name).parent) for name in place.named(*SUFFIXES)} - {"."}
+    return set() if all(split_of(Path(folder).name) for folder in folders) else folders
 
-    Class names are the folders' names, in numeric order if all are numbers and else in alphabetical
-    order; a label is a place in that order. For pictures see `read_picture`.
 
-    Returns:
-        Training images and labels, test images and labels (None where there are none), class names.
+def read_folder(place: Place) -> RawData:
+    """Reads a folder of pictures for each class, in one place or for each split (`train/`, `test/` and so on).
+
+    Class names are the folders' names, in numeric order if all are numbers and else in alphabetical order; a label is a
+    place in that order. For pictures see `read_picture`.
     """
-    split = (directory / "train").is_dir()
-    images, labels, names = _read_class_folders(directory / "train" if split else directory)
-    test: tuple[Any, ...] = (None, None)
-    if split and (directory / "test").is_dir():
-        test = _read_class_folders(directory / "test", names)[:2]
-    # Bytes that are no UTF-8 stand in a name as surrogates, which nothing prints or draws.
-    return images, labels, *test, tuple(os.fsencode(x).decode(errors="replace") for x in names)
-
-
-def _read_class_folders(
-    directory: Path, names: tuple[str, ...] = ()
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    expected = "Expected a folder for each class, with PNG or JPEG pictures in it"
-    folders = [p.name for p in directory.iterdir() if p.is_dir() and p.name[0] != "."]
-    if not folders:
-        raise InputError(f"{directory} holds no data. {expected}; or IDX, NPZ or CSV files.")
-    if all(name.isdecimal() for name in folders):
-        folders.sort(key=lambda name: (int(name), name))
-    else:
-        folders.sort()
-    names = names or tuple(folders)
-    if new := sorted(set(folders) - set(names)):
+    splits: dict[str, dict[str, list[str]]] = {}  # split -> class -> names of its pictures
+    for name in place.named(*SUFFIXES):
+        *above, folder = Path(name).parent.parts or ("",)
+        split = next(filter(None, map(split_of, above)), "") if folder else ""
+        splits.setdefault(split, {}).setdefault(folder, []).append(name)
+    outside = splits.get("", {}).pop("", [])  # of no class
+    splits = {split: classes for split, classes in splits.items() if classes}
+    if "" in splits and len(splits) > 1:
         raise InputError(
-            f"{directory / new[0]} is a class that has no training pictures. "
-            f"Expected one of: {', '.join(names)}."
+            f"{place.path} holds folders of classes both in {', '.join(sorted(set(splits) - {''}))} and outside. "
+            "Expected one or the other."
         )
-    images, labels = [], []
-    for folder in folders:
-        files = sorted(p for p in (directory / folder).iterdir() if p.suffix.lower() in SUFFIXES)
-        if not files:
-            raise InputError(f"{directory / folder} holds no pictures. {expected}.")
-        images += [read_picture(path) for path in files]
-        labels += [names.index(folder)] * len(files)
-    return np.stack(images), np.array(labels, np.int64), names
+    splits = {split or "train": classes for split, classes in splits.items()}
+    names = order(splits.get("train") or set().union(*splits.values()))
+    arrays: dict[str, np.ndarray] = {}
+    for split, classes in splits.items():
+        if new := sorted(set(classes) - set(names)):
+            raise InputError(
+                f"{(place.root / classes[new[0]][0]).parent} is a class that has no training pictures. "
+                f"Expected one of: {', '.join(names)}."
+            )
+        counts = [len(classes.get(name, ())) for name in names]
+        arrays[f"{split}_images"] = read_pictures(
+            place, (x for name in names for x in classes.get(name, ())), sum(counts)
+        )
+        arrays[f"{split}_labels"] = np.repeat(np.arange(len(names)), counts)
+    files = [
+        f"{len(arrays[f'{split}_labels']):,} pictures in {len(classes)} folders ({split})"
+        for split, classes in splits.items()
+    ]
+    left_out = (*place.others(place.named(*SUFFIXES)), *outside)
+    # Bytes that are no UTF-8 are surrogates in a name, which nothing prints or draws.
+    shown = tuple(os.fsencode(name).decode(errors="replace") for name in names)
+    return assemble(place, arrays, class_names=shown, files=files, left_out=left_out)
+
+
+def read_pictures(place: Place, names: Iterable[str], count: int) -> np.ndarray:
+    """Reads pictures by their names at a place."""
+    images = allocate(place.path, (count, IMAGE_SIZE, IMAGE_SIZE))
+    for i, name in enumerate(names):
+        images[i] = read_picture(place.root / name)
+    return images
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """Reads a picture as a gray `uint8` array of shape `(28, 28)`.
+    """Reads a picture as a gray `uint8` array of shape `(28, 28)`; one of another size is resized.
 
-    A larger, smaller or oblong one is resized to that. Its ground is not inverted. A transparent one
-    is laid on black if its ink is light and on white if its ink is dark.
+    Its ground is not inverted. A transparent one is laid on black if its ink is light and on white if its ink is dark.
     """
-    from PIL import Image, ImageOps
-
-    size = (IMAGE_SIZE, IMAGE_SIZE)
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            picture: Image.Image = ImageOps.exif_transpose(image)
-            if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
-                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-            if picture.has_transparency_data:
-                picture = _on_contrasting_ground(picture.convert("LA"))
-            picture = picture.convert("L")
-            if picture.size != size:
-                picture = picture.resize(size, Image.Resampling.HAMMING)  # leaves no halos
-            return np.asarray(picture)
+        return decode(path, size=(IMAGE_SIZE, IMAGE_SIZE))
     except Exception as error:  # Pillow's decoders raise many types on damaged files
         raise InputError(
-            f"{path} is not a readable picture ({error}). Expected PNG or JPEG; remove or repair it."
+            f"{path} is not a readable picture ({error}). Expected {_READABLE}; remove or repair it."
         ) from error
+
+
+def decode(file: Path | IO[bytes], *, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Returns a picture as a gray `uint8` array, in its own size or in another; raises what Pillow raises."""
+    from PIL import Image, ImageOps
+
+    with Image.open(file, formats=FORMATS) as image:
+        if image.width * image.height > _MAX_PIXELS:
+            raise ValueError(f"{image.width} x {image.height} pixels are too many")
+        picture: Image.Image = ImageOps.exif_transpose(image)
+        if picture.mode == "F":
+            raise ValueError("its pixels are floats, whose range is not known")
+        if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
+            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        if picture.has_transparency_data:
+            picture = _on_contrasting_ground(picture.convert("LA"))
+        picture = picture.convert("L")
+        if size and picture.size != size:
+            picture = picture.resize(size, Image.Resampling.HAMMING)  # leaves no halos
+        return np.asarray(picture)
 
 
 def _on_contrasting_ground(picture: Any) -> Any:

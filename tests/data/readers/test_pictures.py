@@ -6,11 +6,17 @@ import sys
 import numpy as np
 import pytest
 from data_files import small_arrays, write_folder
+from errors import error_of
 from PIL import Image
 
 from mnist_keras._validation import InputError
-from mnist_keras.data.readers import pictures
-from mnist_keras.data.readers.pictures import read_digits, read_folder, read_picture
+from mnist_keras.data.readers import pictures, read_path
+from mnist_keras.data.readers.files import Place
+from mnist_keras.data.readers.pictures import (
+    read_digits,
+    read_folder,
+    read_picture,
+)
 
 ARRAYS = small_arrays(side=28)
 TRAIN = (ARRAYS["train_images"], ARRAYS["train_labels"])
@@ -29,7 +35,9 @@ def save(path, array, mode=None):
 
 
 def test_folder(tmp_path):
-    images, labels, test_images, test_labels, names = read_folder(write_folder(tmp_path, *TRAIN))
+    images, labels, test_images, test_labels, names, *_ = read_folder(
+        Place(write_folder(tmp_path, *TRAIN))
+    )
     np.testing.assert_array_equal(images, by_class(*TRAIN)[0])
     assert labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     assert test_images is test_labels is None
@@ -38,9 +46,9 @@ def test_folder(tmp_path):
 
 def test_folder_with_train_and_test(tmp_path):
     write_folder(tmp_path / "train", *TRAIN)
-    assert read_folder(tmp_path)[2] is None
+    assert read_folder(Place(tmp_path))[2] is None
     write_folder(tmp_path / "test", *TEST)
-    images, _, test_images, test_labels, _ = read_folder(tmp_path)
+    images, _, test_images, test_labels, *_ = read_folder(Place(tmp_path))
     np.testing.assert_array_equal(images, by_class(*TRAIN)[0])
     np.testing.assert_array_equal(test_images, by_class(*TEST)[0])
     assert test_labels.tolist() == [0, 0, 1, 1, 2, 2]
@@ -48,28 +56,32 @@ def test_folder_with_train_and_test(tmp_path):
 
 def test_folder_names_in_numeric_order_if_all_are_numbers(tmp_path):
     labels = np.array([2, 10, 1])
-    assert read_folder(write_folder(tmp_path, TRAIN[0][:3], labels))[4] == ("1", "2", "10")
+    assert read_folder(Place(write_folder(tmp_path, TRAIN[0][:3], labels))).class_names == (
+        "1",
+        "2",
+        "10",
+    )
     write_folder(tmp_path, TRAIN[0][:1], ["b"])
-    assert read_folder(tmp_path)[4] == ("1", "10", "2", "b")
+    assert read_folder(Place(tmp_path)).class_names == ("1", "10", "2", "b")
 
 
 def test_a_test_folder_may_lack_a_class_but_not_add_one(tmp_path):
     write_folder(tmp_path / "train", *TRAIN)
     write_folder(tmp_path / "test", TEST[0][:1], [2])
-    assert read_folder(tmp_path)[3].tolist() == [2]
+    assert read_folder(Place(tmp_path))[3].tolist() == [2]
     write_folder(tmp_path / "test", TEST[0][:1], [7])
     with pytest.raises(
         InputError,
         match=r"test/7 is a class that has no training pictures. Expected one of: 0, 1, 2",
     ):
-        read_folder(tmp_path)
+        read_folder(Place(tmp_path))
 
 
 def test_folder_ignores_other_files_and_hidden_folders(tmp_path):
     write_folder(tmp_path, *TRAIN)
     (tmp_path / "0" / "notes.txt").write_text("none of them is real")
     (tmp_path / ".ipynb_checkpoints").mkdir()
-    assert len(read_folder(tmp_path)[0]) == 12
+    assert len(read_folder(Place(tmp_path))[0]) == 12
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
@@ -78,41 +90,75 @@ def test_a_folder_whose_name_is_no_utf8(tmp_path):
         folder = tmp_path / os.fsdecode(name)
         folder.mkdir()
         Image.new("L", (28, 28)).save(folder / "a.png")
-    assert read_folder(tmp_path)[-1] == ("caf\ufffd", "tea")
+    assert read_folder(Place(tmp_path)).class_names == ("caf\ufffd", "tea")
 
 
-def test_folder_without_pictures(tmp_path):
-    with pytest.raises(
-        InputError, match=r"holds no data. Expected a folder for each class, with PNG or JPEG"
-    ):
-        read_folder(tmp_path)
-    write_folder(tmp_path, *TRAIN)
-    (tmp_path / "cat").mkdir()
-    with pytest.raises(
-        InputError, match=r"cat holds no pictures. Expected a folder for each class"
-    ):
-        read_folder(tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", "cut off", "GIF"])
+@pytest.mark.parametrize("content", [b"", b"no picture", "cut off", "EPS"])
 def test_a_broken_picture_is_named(tmp_path, content):
     write_folder(tmp_path, *TRAIN)
     path = tmp_path / "1" / "004.png"
-    if content == "GIF":
-        Image.fromarray(TRAIN[0][0]).save(path, format="GIF")
+    if content == "EPS":
+        Image.fromarray(TRAIN[0][0]).save(path, format="EPS")
     else:
         path.write_bytes(path.read_bytes()[:-200] if content == "cut off" else content)
     with pytest.raises(
         InputError,
-        match=r"1/004.png is not a readable picture \(.+\). Expected PNG or JPEG; remove",
+        match=r"1/004.png is not a readable picture \(.+\). Expected PNG, JPEG, BMP, .* or PPM; remove or repair it",
     ):
-        read_folder(tmp_path)
+        read_folder(Place(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "file_format"), [("webp", "WEBP"), ("gif", "GIF"), ("ppm", "PPM")]
+)
+def test_every_format_that_pillow_decodes_itself(tmp_path, suffix, file_format):
+    (tmp_path / "a").mkdir()
+    picture = Image.fromarray(np.full((28, 28), 200, np.uint8))
+    picture.save(tmp_path / "a" / f"0.{suffix}", format=file_format)
+    assert abs(read_folder(Place(tmp_path)).train_images[0].astype(int) - 200).max() <= 2
+
+
+def test_only_test(tmp_path):
+    write_folder(tmp_path / "test", *TEST)
+    raw = read_folder(Place(tmp_path))
+    assert raw.train_images.shape == (0, 28, 28)
+    np.testing.assert_array_equal(raw.test_images, by_class(*TEST)[0])
+
+
+def test_a_validation_split_is_kept(tmp_path):
+    write_folder(tmp_path / "train", *TRAIN)
+    write_folder(tmp_path / "valid", *TEST)
+    np.testing.assert_array_equal(
+        read_folder(Place(tmp_path)).validation_images, by_class(*TEST)[0]
+    )
+
+
+def test_classes_inside_and_outside_of_a_split(tmp_path):
+    write_folder(tmp_path / "train", *TRAIN)
+    write_folder(tmp_path, *TEST)
+    assert (
+        "holds folders of classes both in train and outside. Expected one or the other."
+        in error_of(read_folder, Place(tmp_path))
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes")
+def test_a_pipe_is_no_picture(tmp_path):
+    write_folder(tmp_path, *TRAIN)
+    os.mkfifo(tmp_path / "1" / "x.png")
+    raw = read_path(tmp_path)[1]
+    assert len(raw.train_images) == 12
+    assert raw.left_out == ("1/x.png",)
+    os.mkfifo(tmp_path / "y.npz")
+    assert "y.npz is no regular file. Expected a file or a directory." in error_of(
+        read_path, tmp_path / "y.npz"
+    )
 
 
 def test_jpeg(tmp_path):
     smooth = np.add.outer(np.arange(28), np.arange(28)).astype(np.uint8) * 4
     write_folder(tmp_path, smooth[None], ["a"], suffix=".JPG")
-    image = read_folder(tmp_path)[0][0]
+    image = read_folder(Place(tmp_path))[0][0]
     assert np.abs(image.astype(int) - smooth).max() <= 4
 
 

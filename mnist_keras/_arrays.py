@@ -1,0 +1,138 @@
+"""Arrays of images and labels in other forms than ours: what is certain is converted, for the rest there is advice.
+
+Advice is one expression in the name of the argument; run on the array that it is for, it gives what was meant.
+"""
+
+import numpy as np
+
+LUMA = (
+    19595,
+    38470,
+    7471,
+)  # of red, green and blue, in 65,536ths; ITU-R 601, as Pillow computes gray
+STANDARDIZED = (
+    0.1307,
+    0.3081,
+)  # mean and standard deviation of MNIST's pixels, as in PyTorch's example
+FULL_INK = 128  # whole numbers whose highest is at least this count to 255; 16, of scikit-learn's digits, does not
+_AT_ONCE = 1024  # images that are converted at a time, so that they are in memory once
+
+
+def fold_images(array: np.ndarray) -> np.ndarray:
+    """Returns images as `(n, height, width)` where the meaning of the shape is certain; colors become gray.
+
+    Certain are a channel axis of 1 or 3, first or last, flat images of 784 pixels, and a single image of 28x28.
+    """
+    if array.ndim == 4:
+        if array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):  # channels first
+            array = np.moveaxis(array, 1, 3)
+        if array.shape[3] == 1:
+            return array[..., 0]
+        if array.shape[3] == 3 and array.dtype.kind in "uif" and len(array):
+            return _gray(array)
+    if array.ndim == 3 and array.shape[2] == 1 < min(array.shape[:2]):
+        return array[None, ..., 0]
+    if array.shape == (28, 28):
+        return array[None]
+    if array.ndim == 2 and array.shape[1] == 784 != array.shape[0]:
+        return array.reshape(-1, 28, 28)
+    return array
+
+
+def fold_rows(array: np.ndarray, num_examples: int) -> np.ndarray:
+    """Returns flat images of another size folded, if there is a row for each label."""
+    side = round(array.shape[-1] ** 0.5) if array.ndim else 0
+    flat = array.ndim == 2 and len(array) == num_examples and side**2 == array.shape[1]
+    return array.reshape(-1, side, side) if flat else array
+
+
+def _gray(images: np.ndarray) -> np.ndarray:
+    whole = images.dtype == np.uint8
+    gray = np.empty(images.shape[:3], np.uint8 if whole else np.float32)
+    for start in range(0, len(images), _AT_ONCE):
+        part = images[start : start + _AT_ONCE]
+        if whole:
+            gray[start : start + _AT_ONCE] = (
+                part.astype(np.uint32) @ np.array(LUMA, np.uint32) + 0x8000
+            ) >> 16
+        else:
+            gray[start : start + _AT_ONCE] = part @ (np.array(LUMA) / 65536)
+    return gray
+
+
+def to_bytes(array: np.ndarray) -> np.ndarray:
+    """Returns pixels of another type as uint8, if they surely count from 0 to 255 or are truth values."""
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "iuf" or array.dtype == np.uint8 or not array.size:
+        return array
+    low, high = float(array.min()), float(array.max())
+    blank = low == high == 0 and array.dtype.kind != "f"
+    if not (low >= 0 and (blank or FULL_INK <= high <= 255)):
+        return array
+    pixels = np.empty(array.shape, np.uint8)
+    for start in range(0, len(array), _AT_ONCE):
+        part = array[start : start + _AT_ONCE]
+        pixels[start : start + _AT_ONCE] = part
+        if array.dtype.kind == "f" and (pixels[start : start + _AT_ONCE] != part).any():
+            return array
+    return pixels
+
+
+def shape_advice(array: np.ndarray, name: str) -> str:
+    """Returns how images of another shape are converted; nothing if that is not known."""
+    side = round(array.shape[-1] ** 0.5) if array.ndim else 0
+    if array.ndim == 2 and side**2 == array.shape[1]:
+        return f"Add an axis to a single image, {name}[None]; fold flat rows, {name}.reshape(-1, {side}, {side})."
+    if array.ndim == 2:
+        return f"Add an axis to a single image, {name}[None]."
+    if array.ndim == 4 and array.shape[-1] == 4:
+        return f"Leave out the channel of transparency: {name}[..., :3]."
+    return ""
+
+
+def pixel_advice(array: np.ndarray, name: str) -> str:
+    """Returns how pixels of another type or range are converted; nothing if their scale is not known."""
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite(low + high):
+        return ""
+    ways = _ways_of_floats(low, high) if array.dtype.kind == "f" else _ways_of_integers(low, high)
+    return next((text.format(images=name, high=high) for applies, text in ways if applies), "")
+
+
+def _ways_of_integers(low: float, high: float) -> tuple[tuple[bool, str], ...]:
+    """Returns texts of advice, and whether they apply; the first that does is given."""
+    move = "If they count from -128, move them: ({images}.astype('int16') + 128).astype('uint8')."
+    scale = "If {high:g} is full ink, scale them: ({images} * (255 / {high:g})).round().astype('uint8')."
+    return (
+        (-128 <= low < 0 and high < 128, move),
+        (low < 0, ""),
+        (high < FULL_INK, scale),
+        (high < 2**16, "Scale 16 bits: ({images} // 257).astype('uint8')."),
+        (True, "Scale them: ({images} / {images}.max() * 255).round().astype('uint8')."),
+    )
+
+
+def _ways_of_floats(low: float, high: float) -> tuple[tuple[bool, str], ...]:
+    mean, deviation = STANDARDIZED
+    lowest, highest = -mean / deviation - 1e-3, (1 - mean) / deviation + 1e-3
+    undo = f"If they are standardized, undo it: ({{images}} * {deviation} + {mean}).clip(0, 1)."
+    return (
+        (low >= 0 and high <= 16, "If {high:g} is full ink, scale them: {images} / {high:g}."),
+        (low >= 0 and high <= 255, "Scale them: {images} / 255."),
+        (-1 <= low < lowest and high <= 1, "Move them from -1 to 1: ({images} + 1) / 2."),
+        (lowest <= low < 0 and high <= highest, undo),
+    )
+
+
+def flatten_labels(array: np.ndarray) -> np.ndarray:
+    """Returns labels of shape `(n, 1)`, and one-hot rows, as `(n,)`."""
+    if array.ndim != 2:
+        return array
+    if array.shape[1] == 1:
+        return array[:, 0]
+    if array.shape[1] > 1 and array.dtype.kind in "biuf":
+        ones = array == 1
+        if (ones.sum(axis=1) == 1).all() and np.count_nonzero(array) == len(array):
+            return ones.argmax(axis=1)
+    return array

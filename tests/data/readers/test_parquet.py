@@ -1,0 +1,142 @@
+"""The reader of Parquet files: what it accepts, and the text of what it refuses."""
+
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from data_formats import ARRAYS, FORMS, png
+from errors import error_of
+
+from mnist_keras._validation import MissingExtraError
+from mnist_keras.data.readers import read_path
+
+PICTURES = [{"bytes": png(image), "path": None} for image in ARRAYS["train_images"]]
+LABELS = ARRAYS["train_labels"].tolist()
+
+
+def write(tmp_path, columns, name="train.parquet"):
+    pq.write_table(pa.table(columns), tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("image", ["image", "img"])
+@pytest.mark.parametrize("label", ["label", "labels"])
+def test_names_of_columns(tmp_path, image, label):
+    raw = read_path(write(tmp_path, {image: PICTURES, label: LABELS}))[1]
+    np.testing.assert_array_equal(raw.train_images, ARRAYS["train_images"])
+    assert raw.train_labels.tolist() == LABELS
+
+
+def test_bytes_and_nested_lists(tmp_path):
+    raw = read_path(write(tmp_path, {"image": [x["bytes"] for x in PICTURES], "label": LABELS}))[1]
+    np.testing.assert_array_equal(raw.train_images, ARRAYS["train_images"])
+    raw = read_path(write(tmp_path, {"image": ARRAYS["train_images"].tolist(), "label": LABELS}))[1]
+    np.testing.assert_array_equal(raw.train_images, ARRAYS["train_images"])
+
+
+def test_labels_as_strings_and_categories(tmp_path):
+    names = [("shoe", "bag", "hat")[label] for label in LABELS]
+    for labels in (names, pa.array(names).dictionary_encode()):
+        raw = read_path(write(tmp_path, {"image": PICTURES, "label": labels}))[1]
+        assert raw.class_names == ("bag", "hat", "shoe")
+        assert raw.train_labels[:3].tolist() == [2, 0, 1]
+
+
+def test_without_labels_and_with_a_validation_split(tmp_path):
+    write(tmp_path, {"image": PICTURES})
+    assert read_path(tmp_path)[1].test_labels is None
+    write(tmp_path, {"image": PICTURES, "label": LABELS})
+    write(
+        tmp_path, {"image": PICTURES[:3], "label": LABELS[:3]}, "validation-00000-of-00001.parquet"
+    )
+    assert len(read_path(tmp_path)[1].validation_images) == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"text": ["a"], "label": [1]},
+            "has the columns text, label. Expected a column image of pictures",
+        ),
+        (
+            {"image": PICTURES, "img": PICTURES, "label": LABELS},
+            "has the columns image and img. Expected one",
+        ),
+        (
+            {"image": PICTURES, "label": LABELS, "y": LABELS},
+            "The columns label and y may both be the labels",
+        ),
+        ({"image": PICTURES, "label": [None, *LABELS[1:]]}, "has rows without a label"),
+        (
+            {"image": PICTURES, "label": [0.5] * 12},
+            "has labels of type double. Expected whole numbers",
+        ),
+        ({"image": PICTURES, "label": [-1] * 12}, "has the label -1. Expected 0 or above."),
+        ({"image": [None] * 12, "label": LABELS}, "has no picture in a row: NoneType."),
+        (
+            {"image": ["a.png"] * 12, "label": LABELS},
+            "has no picture in a row: str. Expected its bytes",
+        ),
+        (
+            {"image": [b"none"] * 12, "label": LABELS},
+            "has a picture that cannot be read (cannot identify",
+        ),
+        (
+            {
+                "image": [png(np.zeros((8, 8), np.uint8)), png(np.zeros((9, 8), np.uint8))],
+                "label": [0, 1],
+            },
+            "has pictures of several sizes: (8, 8) and (9, 8), height and width. Expected one; resize them",
+        ),
+        (
+            {"image": [[[1, 2], [3]]], "label": [1]},
+            "is not a readable Parquet file (setting an array element",
+        ),
+        ({"image": [[[1.5, 2.0]]], "label": [1]}, "has images of shape (1, 2) and dtype float64"),
+        (
+            {**{str(i): [300] for i in range(4)}, "label": [1]},
+            "has a value in the column 0 that is no whole number from 0 to 255.",
+        ),
+        ({**{str(i): [0] for i in range(783)}, "label": [1]}, "a square number of pixels."),
+        ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "holds no rows."),
+    ],
+)
+def test_refused(tmp_path, columns, message):
+    text = error_of(read_path, write(tmp_path, columns))
+    assert message in text
+    assert str(tmp_path) in text or text.startswith("The columns")
+
+
+def test_two_datasets(tmp_path):
+    for name in ("mnist", "kmnist"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, {"image": PICTURES, "label": LABELS})
+    assert (
+        "has Parquet files of the train split in 2 folders: kmnist, mnist. Expected one dataset; pass the path"
+    ) in error_of(read_path, tmp_path)
+
+
+def test_sizes_that_differ_between_shards(tmp_path):
+    for i, side in enumerate((8, 9)):
+        image = png(np.zeros((side, side), np.uint8))
+        write(tmp_path, {"image": [image], "label": [0]}, f"train-{i}.parquet")
+    assert "has pictures of several sizes: (8, 8) and (9, 9)" in error_of(read_path, tmp_path)
+
+
+def test_damaged(tmp_path):
+    path = FORMS["parquet of pixels"].write(tmp_path) / "train.parquet"
+    content = path.read_bytes()
+    for part in (content[:-20], content[:5000] + content[6000:], b"PAR1"):
+        path.write_bytes(part)
+        assert f"{path} is not a readable Parquet file (" in error_of(read_path, tmp_path)
+
+
+def test_without_pyarrow(tmp_path, monkeypatch):
+    write(tmp_path, {"image": PICTURES, "label": LABELS})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "mnist-keras\[data\]"'):
+        read_path(tmp_path)
