@@ -16,6 +16,7 @@ STANDARDIZED = (
 )  # mean and standard deviation of MNIST's pixels, as in PyTorch's example
 FULL_INK = 128  # whole numbers whose highest is at least this count to 255; 16, of scikit-learn's digits, does not
 _AT_ONCE = 1024  # images that are converted at a time, so that they are in memory once
+INSPECTED = 500  # images at most that polarity is judged by
 
 
 def fold_images(array: np.ndarray) -> np.ndarray:
@@ -136,3 +137,16 @@ def flatten_labels(array: np.ndarray) -> np.ndarray:
         if (ones.sum(axis=1) == 1).all() and np.count_nonzero(array) == len(array):
             return ones.argmax(axis=1)
     return array
+
+
+def looks_inverted(images: np.ndarray) -> bool:
+    """Tells whether nearly all images, `(n, height, width)`, are clearly brighter at the border than inside."""
+    _, height, width = images.shape
+    if min(height, width) < 8:
+        return False  # too small to have an inside
+    some = images[:: max(1, len(images) // INSPECTED)].astype(np.float32)
+    ring = np.ones((height, width), bool)
+    ring[2:-2, 2:-2] = False
+    full = 255 if images.dtype == np.uint8 else 1
+    brighter = some[:, ring].mean(axis=1) > some[:, ~ring].mean(axis=1) + full / 20
+    return len(some) > 0 and brighter.mean() > 0.9

@@ -63,7 +63,7 @@ LAYERS = {
     "data": [
         "datasets array_records pipeline",
         "windows downloads image_data",
-        "batches records",
+        "batches records preview",
         "splits augmentation",
         "readers",
         "catalog",

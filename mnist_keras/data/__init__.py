@@ -2,6 +2,7 @@
 
 datasets       load_data: finds a known dataset, or reads the user's own
 image_data     ImageData: training and test images as one
+preview        what was found in a dataset: counts, ranges, polarity, duplicates
 splits         Split: one type for labeled images, in memory or on disk
 catalog        the known datasets: classes, download addresses, published hashes
 downloads      fetches the known datasets, checksummed; the only user of TensorFlow Datasets

@@ -8,6 +8,7 @@ import numpy as np
 
 from mnist_keras._html import escape, table
 from mnist_keras._validation import InputError, invalid
+from mnist_keras.data.preview import DataSummary, summarize
 from mnist_keras.data.readers.names import split_of
 from mnist_keras.data.readers.objects import holds_labels
 from mnist_keras.data.splits import Split, as_split, as_splits
@@ -79,12 +80,40 @@ class ImageData:
         """The shape of one image as a model takes it: `(height, width, 1)`."""
         return self.train.input_shape
 
-    def __repr__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """The dataset in one line."""
         facts = self._facts()
+        validation = "" if self.validation is None else f", {len(self.validation):,} validation"
         return (
-            f"ImageData({self.name}: {facts['training images']} training and {facts['test images']} test images of "
-            f"{facts['pixels']} pixels, {self.num_classes} classes, from {self.source})"
+            f"{self.name}: {facts['training images']} training{validation} and {facts['test images']} test images of "
+            f"{facts['pixels']} pixels, {self.num_classes} classes, from {self.source}"
         )
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name: "train", "validation" if there is one, and "test"."""
+        found = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {part: split for part, split in found.items() if split is not None}
+
+    def summary(self) -> DataSummary:
+        """Looks through all images.
+
+        Returns:
+            Counts, ranges and polarity, empty and repeated images, images that are in both training and test, and what
+            was read; printed, it is a report.
+        """
+        return summarize(
+            self.splits,
+            headline=self.headline,
+            name=self.name,
+            source=self.source,
+            files=self.files,
+            left_out=self.left_out,
+        )
+
+    def __repr__(self) -> str:
+        return f"ImageData({self.headline})"
 
     def _repr_html_(self) -> str:
         return table([(name, escape(fact)) for name, fact in self._facts().items()])

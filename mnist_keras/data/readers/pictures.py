@@ -14,6 +14,9 @@ from mnist_keras.data.readers.names import split_of
 
 IMAGE_SIZE = 28  # pixels; MNIST's
 DIGIT_BOX = 20  # pixels; LeCun et al. 1998, section III-A
+ENLARGED = (
+    80  # pixels; ten times the side of scikit-learn's digits, so that their box is cut finely
+)
 INK_LEVEL = 40  # of 255; what is fainter does not widen the box
 # What Pillow decodes itself, without another program (as for EPS) and without networks or links to other files.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
@@ -136,14 +139,16 @@ def _on_contrasting_ground(picture: Any) -> Any:
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
-    """Returns scikit-learn's 1,797 digits, their 8x8 pixels resized to 28x28, and their labels."""
+    """Returns scikit-learn's 1,797 digits of 8x8 pixels in MNIST's frame, and their labels."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
     small = (images.reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)  # 16 is full ink there
-    size, smooth = (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC
-    return np.stack([np.asarray(Image.fromarray(x).resize(size, smooth)) for x in small]), labels
+    size, sharp = (ENLARGED, ENLARGED), Image.Resampling.LANCZOS  # strokes stay as thin as MNIST's
+    return np.stack(
+        [frame(np.asarray(Image.fromarray(x).resize(size, sharp))) for x in small]
+    ), labels
 
 
 def frame(ink: np.ndarray) -> np.ndarray:

@@ -220,7 +220,17 @@ def test_digits():
     assert images.dtype == np.uint8
     assert (images.min(), images.max()) == (0, 255)
     assert (images.reshape(1797, -1).max(axis=1) >= 200).all()
+    sides = [max(np.ptp(x) + 1 for x in np.nonzero(image)) for image in images]
+    assert set(sides) <= {19, 20}, "as large as MNIST's"
     assert np.bincount(labels).min() > 170
+
+
+def test_a_packaged_model_reads_the_digits():
+    from mnist_keras import load_model, predict_probabilities
+
+    images, labels = read_digits()
+    predictions = predict_probabilities(load_model("cnn_accurate"), images).argmax(axis=1)
+    assert (predictions == labels).mean() >= 0.98
 
 
 def test_frame_fits_ink_to_the_box_with_its_center_of_mass_in_the_middle():
