@@ -1,10 +1,11 @@
 """Measures how long MNIST takes to load from each format, and how much memory, each in a fresh process.
 
-    python benchmarks/readers.py --data-dir DIR             # writes benchmarks/results/readers.csv
+    python benchmarks/readers.py --data-dir DIR    # writes benchmarks/results/readers.csv and docs/data_formats.md
 
 MNIST's 70,000 images are written in each format into a temporary directory (about 1 GB in all, one after the other).
-Memory is the peak resident set while loading less that before, with the libraries imported, as a multiple of the
-images' 54.9 MB. Seconds are one reading, with the files in the system's cache. Linux only.
+A small file of the format is read first, so that the libraries are in memory. Memory is the peak resident set while
+loading less that before, as a multiple of the images' 54.9 MB. Seconds are one reading, with the files in the system's
+cache. Linux only.
 """
 
 import argparse
@@ -21,19 +22,24 @@ from pathlib import Path
 import numpy as np
 import tabular
 from command import run_command
-from tabular import write_rows
+from tabular import markdown_table, with_block, write_rows
+
+from mnist_keras import load_data
+from mnist_keras.data.image_data import from_arrays
+from mnist_keras.data.readers import ARCHIVES, READERS
 
 RESULTS = tabular.RESULTS / "readers.csv"
+PAGE = tabular.ROOT / "docs" / "data_formats.md"
 SPLITS = ("train", "test")
 MEASURE = """
 import sys, time
-import PIL.Image, PIL.PngImagePlugin, pyarrow.parquet, scipy.io, pandas
 from mnist_keras import load_data
 
 def memory(field):
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith(field)) * 1024
 
+load_data(sys.argv[2])
 with open("/proc/self/clear_refs", "w") as file:
     file.write("5")  # the peak starts anew
 before, start = memory("VmRSS"), time.perf_counter()
@@ -48,23 +54,47 @@ print(data.source, f"{seconds:.2f}", f"{(memory('VmHWM') - before) / pixels:.2f}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", type=Path, required=True, help="directory with MNIST's files")
-    parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=FORMATS)
     args = parser.parse_args()
-    from mnist_keras import load_data
-
     data = load_data("mnist", data_dir=args.data_dir)
-    rows = []
-    for name in args.formats:
-        with tempfile.TemporaryDirectory() as directory:
-            path = FORMATS[name](data, Path(directory))
-            size = sum(file.stat().st_size for file in Path(directory).rglob("*") if file.is_file())
-            command = [sys.executable, "-c", MEASURE, str(path)]
-            shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        reader, seconds, memory = shown.split()
-        row = {"format": name, "reader": reader, "megabytes": f"{size / 1e6:.1f}"}
-        rows.append(row | {"seconds": seconds, "memory_per_pixel_byte": memory})
-        print(" ".join(rows[-1].values()), flush=True)
+    few = from_arrays(
+        *(data.train_images[:200], data.train_labels[:200]),
+        *(data.test_images[:50], data.test_labels[:50]),
+        data.class_names,
+        name="few",
+        source="memory",
+    )
+    rows = [measure(name, data, few) for name in FORMATS]
     write_rows(RESULTS, rows, columns=rows[0])
+    text = with_block(PAGE.read_text(encoding="utf-8"), "formats", make_block(rows))
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def measure(name: str, data, few) -> dict[str, str]:
+    """Returns the row of a format."""
+    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as small:
+        path = FORMATS[name](data, Path(directory))
+        size = sum(file.stat().st_size for file in Path(directory).rglob("*") if file.is_file())
+        command = [sys.executable, "-c", MEASURE, str(path), str(FORMATS[name](few, Path(small)))]
+        shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    reader, seconds, memory = shown.split()
+    row = {"format": name, "reader": reader, "megabytes": f"{size / 1e6:.1f}"}
+    row |= {"seconds": seconds, "memory_per_pixel_byte": memory}
+    print(" ".join(row.values()), flush=True)
+    return row
+
+
+def make_block(rows: list[dict[str, str]]) -> str:
+    """Returns the page's block: the table of readers, and what was measured."""
+    formats = [(f"`{reader.name}`", f"{reader.layout}.") for reader in READERS]
+    table = markdown_table({"reader": "left", "what it reads": "left"}, formats)
+    titles = {"MNIST as": "left", "MB": "right", "seconds": "right", "memory": "right"}
+    keys = ("format", "megabytes", "seconds", "memory_per_pixel_byte")
+    measured = markdown_table(titles, [[row[key] for key in keys] for row in rows])
+    return (
+        f"{table}\n\n{ARCHIVES}.\n\nMNIST's 70,000 images were loaded from each format by `benchmarks/readers.py`, in a "
+        "fresh process. Memory is the peak while loading, as a multiple of the images' bytes; 1.3 is the goal.\n\n"
+        f"{measured}"
+    )
 
 
 def arrays_of(data) -> dict[str, np.ndarray]:

@@ -149,4 +149,4 @@ def looks_inverted(images: np.ndarray) -> bool:
     ring[2:-2, 2:-2] = False
     full = 255 if images.dtype == np.uint8 else 1
     brighter = some[:, ring].mean(axis=1) > some[:, ~ring].mean(axis=1) + full / 20
-    return len(some) > 0 and brighter.mean() > 0.9
+    return len(some) > 0 and bool(brighter.mean() > 0.9)

@@ -5,7 +5,9 @@ legal, what came and, where there is one, what to do.
 """
 
 import difflib
+import functools
 import numbers
+import sys
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from mnist_keras._arrays import (
     flatten_labels,
     fold_images,
+    looks_inverted,
     pixel_advice,
     shape_advice,
     to_bytes,
@@ -54,6 +57,27 @@ def missing_extra(feature: str, extra: str) -> MissingExtraError:
     return MissingExtraError(
         f"{feature} needs the extra '{extra}'. Install it with: pip install \"mnist-keras[{extra}]\""
     )
+
+
+def say(text: str) -> None:
+    """Prints a line that is no error to stderr."""
+    print(f"mnist_keras: {text}", file=sys.stderr)
+
+
+@functools.cache
+def say_once(text: str) -> None:
+    """Prints a line, once in a process."""
+    say(text)
+
+
+def check_polarity(images: np.ndarray, *, name: str = "images") -> None:
+    """Says once in a process that checked images look inverted, if they do; MNIST has light ink on dark ground."""
+    if looks_inverted(images):
+        full = 255 if images.dtype == np.uint8 else 1
+        say_once(
+            f"{name} have dark ink on light ground: looks inverted; pass {full} - {name}. A model that was trained on "
+            "light ink reads them wrongly."
+        )
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
@@ -119,7 +143,7 @@ def _as_array(name: str, values: object) -> np.ndarray:
         raise invalid(
             name,
             expected="an array",
-            received=f"{type(values).__name__} ({error})".rstrip("."),
+            received=f"{type(values).__name__} ({str(error).rstrip('.')})",
             hint=f"Convert a tensor with {name}.detach().cpu().numpy()."
             if hasattr(values, "detach")
             else "",

@@ -33,7 +33,7 @@ PACKAGES = [
 
 # Inside a package, again from the top.
 LAYERS = {
-    "cli": ["main", "doctor evaluate export models", "terminal"],
+    "cli": ["main", "data doctor evaluate export models", "terminal"],
     "training": [
         "train",
         "loop plan",

@@ -108,6 +108,8 @@ def _load(args: argparse.Namespace, *names: str) -> tuple[Any, list[Any]]:
 
     registered = [name for name in names if find_model(name) is None]
     data = _test_data(args, *names)
+    if not getattr(args, "json", False):
+        print(data.headline)
     dataset = data.name
     if dataset not in DATASETS:
         dataset = "mnist"
@@ -124,11 +126,26 @@ def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":
     from mnist_keras.training.run_directory import RunDirectory
 
     name = args.data
+    runs = [run for run in map(RunDirectory, models) if run.has_run]
     if name is None:
-        runs = [run for run in map(RunDirectory, models) if run.has_run]
         trained_on = sorted({run.read_data_name() for run in runs}) or ["auto"]
         if len(trained_on) > 1:
             both = " and ".join(trained_on)
             raise InputError(f"The runs were trained on {both}. Choose one of them with --data.")
         name = trained_on[0]
-    return load_data(name, data_dir=args.data_dir).with_test_split()
+    data = load_data(name, data_dir=args.data_dir)
+    return _held_out(data, runs) or data.to_evaluate_on()
+
+
+def _held_out(data: "ImageData", runs: "list[RunDirectory]") -> "ImageData | None":
+    """Returns the fifth that was held out when a run was trained on this data; None if none was."""
+    from mnist_keras._validation import InputError
+
+    if not runs or (len(data.test) and data.test.is_labeled):
+        return None
+    try:
+        split = data.with_test_split()
+    except InputError:  # too few images: nothing was trained on them
+        return None
+    hashes = [run.read_config()["data"]["sha256"] for run in runs]
+    return split if dict(split.sha256) in hashes else None

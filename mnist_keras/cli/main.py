@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mnist_keras.cli import evaluate, export, models
+from mnist_keras.cli import data as data_command, evaluate, export, models
 from mnist_keras.cli.terminal import PROGRAM, prepare_streams, quiet_startup
 
 DEMO_MODEL = "mlp_128_64_dropout"
@@ -130,6 +130,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(command, "model_b")
     _add_data(command)
 
+    command = add(
+        "data", data_command.run, "Tell what is found in a dataset, and draw examples of it."
+    )
+    data_command.add_arguments(command)
+
     command = add("export", export.run, "Write a trained net as a file for another runtime.")
     _add_model(command, "model")
     export.add_arguments(command)
@@ -146,7 +151,7 @@ def _add_model(command: argparse.ArgumentParser, dest: str) -> None:
 
 def _add_data(command: argparse.ArgumentParser, default: str | None = None) -> None:
     shown = default or "what the run was trained on, else auto"
-    described = f"a set's name, auto, or your own IDX, NPZ, CSV or picture folder; default: {shown}"
+    described = f"a dataset's name, auto, or the path of your own; default: {shown}"
     command.add_argument("--data", default=default, metavar="NAME|PATH", help=described)
     command.add_argument("--data-dir", metavar="DIR", help="where the files of a known set are")
 
@@ -178,6 +183,8 @@ def _train(args: argparse.Namespace) -> None:
     run_dir = args.run_dir = args.run_dir or next_run_directory(args.model)
     RunDirectory(run_dir).check(resume=args.resume, overwrite=args.overwrite)
     data = load_data(args.data, data_dir=args.data_dir)
+    if not args.quiet:
+        print(data.headline, flush=True)
     try:
         run = _call_train(
             args.model,

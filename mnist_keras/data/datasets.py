@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mnist_keras._files import input_errors
-from mnist_keras._validation import InputError, check_choice, invalid, unknown
+from mnist_keras._validation import InputError, check_choice, invalid, say, unknown
 from mnist_keras.data import downloads
 from mnist_keras.data.augmentation.strokes import make_strokes
 from mnist_keras.data.catalog import DATASETS, altered, published_as
@@ -79,7 +78,7 @@ def load_data(
         except NotFoundError as error:
             if data_dir is not None:
                 raise
-            _say(f"{error.what}. Using scikit-learn's 1,797 digits of 8x8 pixels instead.")
+            say(f"{error.what}. Using scikit-learn's 1,797 digits of 8x8 pixels instead.")
             return _load_digits()
     if name == "auto":
         name = "digits" if source == "scikit-learn" else "mnist"
@@ -160,7 +159,7 @@ def _find_in_keras_cache(request: _Request) -> tuple[str, Path] | None:
     with contextlib.suppress(PermissionError):  # the home of another user, in containers say
         found = find_set(request.name, request.prefix, downloads.keras_cache())
     if found and downloads.is_damaged_keras_mnist(found[1]):
-        _say(f"{found[1]} is left out: it is not the published file, perhaps cut off.")
+        say(f"{found[1]} is left out: it is not the published file, perhaps cut off.")
         return None
     return ("keras", found[1]) if found else None
 
@@ -269,7 +268,7 @@ def _published(name: str, source: str, raw: RawData, place: str = "the download"
                 f"{DATASETS[other].title}. Expected the {key} of {spec.title}.{hint}"
             )
     if changed := altered(name, data.sha256):
-        _say(f"{place} is not {spec.title} as published: {', '.join(changed)} differ.")
+        say(f"{place} is not {spec.title} as published: {', '.join(changed)} differ.")
     return data
 
 
@@ -297,10 +296,6 @@ def _load_path(
 def _check_no_data_dir(data_dir: object, when: str) -> None:
     if data_dir is not None:
         raise invalid("data_dir", expected=f"None {when}", received=repr(str(data_dir)))
-
-
-def _say(text: str) -> None:
-    print(f"mnist_keras: {text}", file=sys.stderr)
 
 
 def _draw_strokes() -> ImageData:

@@ -154,6 +154,15 @@ class ImageData:
         )
         return replace(split, validation=self.validation, files=self.files, left_out=self.left_out)
 
+    def to_evaluate_on(self) -> "ImageData":
+        """Returns itself or, without labeled test images, all labeled images as test images.
+
+        For a model that was not trained on any of them; see `with_test_split` for one that was.
+        """
+        if (len(self.test) and self.test.is_labeled) or not len(self.train):
+            return self.with_test_split()
+        return replace(self, train=self.train.take(()), test=self.train)
+
 
 def make_image_data(train: Split, test: Split, *, name: str, source: str) -> ImageData:
     """Returns training and test images as one, hashed.

@@ -293,7 +293,8 @@ def _pairs(what: str, pairs: tuple[tuple[int, int], ...]) -> str:
     if not pairs:
         return f"{what}: no image"
     shown = _some([f"{test} ({train})" for test, train in pairs])
-    return f"{what}: {len(pairs):,} images; test row (training row): {shown}"
+    noun = "image" if len(pairs) == 1 else "images"
+    return f"{what}: {len(pairs):,} {noun}; test row (training row): {shown}"
 
 
 def _some(items: Any) -> str:

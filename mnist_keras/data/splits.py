@@ -96,6 +96,20 @@ class Split(abc.ABC):
     def sha256(self, part: str) -> dict[str, str]:
         """Returns hashes of the content by name; the names begin with `part`."""
 
+    def for_classes(self, num_classes: int) -> "Split":
+        """Returns the images with the labels of a model of more classes.
+
+        Where all class names are whole numbers below its number of classes, as of a folder with the digits 3 and 5
+        alone, these are the model's labels.
+        """
+        names = self.class_names
+        fits = all(name.isdecimal() and int(name) < num_classes for name in names)
+        numbers = [int(name) for name in names] if fits else []
+        if not fits or not self.in_memory or not self.is_labeled or numbers == [*range(len(names))]:
+            return self
+        labels = np.array(numbers, np.int64)[self.labels]
+        return ArraySplit(self.images, labels, tuple(map(str, range(num_classes))), self.name)
+
     def take(self, rows: Sequence[int] | np.ndarray) -> "ArraySplit":
         """Returns some rows, in memory."""
         images, labels = self.read(rows)

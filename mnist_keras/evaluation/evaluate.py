@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from mnist_keras._validation import InputError, check_class_names
+from mnist_keras._validation import InputError, check_class_names, check_polarity
 from mnist_keras.data.image_data import ImageData
 from mnist_keras.data.splits import Split, as_split
 from mnist_keras.evaluation.metrics import Evaluation, score
@@ -29,9 +29,11 @@ def evaluate(
 
     Args:
         model: A classifier of gray images.
-        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or a split,
-            such as `data.test` or `Records`, which is read batch by batch.
-        labels: Integer array of shape `(n,)`; None with a split, which has its labels.
+        images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; a split,
+            such as `data.test` or `Records`, which is read batch by batch; or an object that holds images, such as a
+            DataFrame or a `tf.data.Dataset`.
+        labels: Integer array of shape `(n,)`, or strings of `class_names`; None with a split or an object that has
+            labels.
         class_names: Name of each class; if None, the names of the split, or numbers.
         dataset: Name of the dataset, for the report; the name of the split if it is empty.
         split: Name of the split, for the report.
@@ -49,8 +51,9 @@ def evaluate(
         print(evaluation.report())
     """
     check_backend("evaluate")
-    examples = as_split(images, labels)
+    examples = as_split(images, labels, class_names=class_names)
     check_input_shape(model, examples.shape[1:])
+    examples = examples.for_classes(model.output_shape[-1])
     if class_names is None:
         class_names = _names_for(model, examples.class_names)
     return _evaluate(model, examples, class_names, dataset or examples.name, split, shift)
@@ -63,8 +66,9 @@ def evaluate_test(model: keras.Model, data: ImageData, *, shift: int = 0) -> Eva
         InputError: If the images or the labels are not those of the model.
     """
     check_input_shape(model, data.test.shape[1:])
-    names = _names_for(model, data.class_names)
-    return _evaluate(model, data.test, names, data.name, "test", shift)
+    examples = data.test.for_classes(model.output_shape[-1])
+    names = _names_for(model, examples.class_names)
+    return _evaluate(model, examples, names, data.name, "test", shift)
 
 
 def measure_accuracy(model: keras.Model, examples: Split) -> float:
@@ -94,6 +98,8 @@ def _predict_labeled(
     num_classes = model.output_shape[-1]
     for start in range(0, len(examples), BATCH_SIZE):
         images, labels = examples.read(range(start, min(start + BATCH_SIZE, len(examples))))
+        if start == 0:
+            check_polarity(images)
         if (highest := labels.max()) >= num_classes:
             name = examples.class_names[highest]
             name = "" if name == str(highest) else f" ({name})"

@@ -3,12 +3,14 @@
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from mnist_keras._files import replace_file
 from mnist_keras._validation import (
     check_class_names,
     check_images,
@@ -17,9 +19,12 @@ from mnist_keras._validation import (
     check_probabilities,
     invalid,
 )
+from mnist_keras.data.splits import Split
 from mnist_keras.evaluation.figures import MAX_FONT, MIN_FONT, VERMILION, WIDTH, new_axes, shorten
 
 GRID_COLUMNS, GRID_IMAGES = 6, 24
+SHEET_IMAGES, SHEET_CLASSES = 10, 62  # of a class, and classes; EMNIST's largest set has as many
+GAP = 3  # pixels between images
 PITCH = 1.34  # height of an image with two lines of text, in image widths
 
 
@@ -67,6 +72,33 @@ def worst_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Returns the rows of the wrong predictions, that of highest probability first."""
     errors = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     return errors[np.argsort(-probabilities[errors].max(axis=1), kind="stable")]
+
+
+def save_contact_sheet(path: Path, split: Split) -> None:
+    """Draws the first ten images of each class, a class a row; the first ones alone where there are no labels."""
+    names: tuple[str, ...] = ("",)
+    labels = split.labels if split.is_labeled else np.zeros(len(split), int)
+    if split.is_labeled:
+        names = split.class_names[:SHEET_CLASSES]
+    height, width = split.shape[1:]
+    sheet = np.full((len(names) * (height + GAP) - GAP, SHEET_IMAGES * (width + GAP) - GAP), np.nan)
+    for row in range(len(names)):
+        images = split.read(np.flatnonzero(labels == row)[:SHEET_IMAGES])[0]
+        for column, image in enumerate(images):
+            top, left = row * (height + GAP), column * (width + GAP)
+            sheet[top : top + height, left : left + width] = image
+    ax = new_axes(None, height=WIDTH * sheet.shape[0] / sheet.shape[1] * 0.85 + 0.4)
+    ax.imshow(sheet, cmap="gray", vmin=0, vmax=255 if np.nanmax(sheet) > 1 else 1)
+    ax.set_xticks([])
+    ax.set_yticks(np.arange(len(names)) * (height + GAP) + height / 2, map(shorten, names))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    title = f"{split.name}: first {SHEET_IMAGES} images of each class"
+    if split.is_labeled and split.num_classes > len(names):
+        title += f", {split.num_classes - len(names)} classes not shown"
+    ax.set_title(title)
+    with replace_file(path) as temporary:
+        ax.figure.savefig(temporary, format="png")  # type: ignore[union-attr]  # of a new figure
 
 
 class _Grid(NamedTuple):

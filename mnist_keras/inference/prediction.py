@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_images, check_integer
+from mnist_keras._validation import check_images, check_integer, check_polarity
 from mnist_keras.models.inspection import (
     check_backend,
     check_input_shape,
@@ -40,6 +40,7 @@ def predict_probabilities(
         InputError: If the images are not legal, or not of the size that the model takes, or the shift is not.
     """
     images = check_images(images)
+    check_polarity(images)
     check_integer("batch_size", batch_size, minimum=1)
     predict = Predictor(model, images.shape[1:], shift=shift)
     starts = range(0, len(images), batch_size)

@@ -10,8 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mnist_keras._validation import InputError, check_number, invalid
+from mnist_keras._validation import InputError, check_number, check_polarity, invalid, say
 from mnist_keras.data.image_data import ImageData
+from mnist_keras.data.preview import label_notices
 from mnist_keras.data.splits import Split, as_split
 from mnist_keras.models.inspection import architecture, check_input_shape
 from mnist_keras.models.recipes import Recipe, get_recipe
@@ -146,6 +147,8 @@ def hold_out(
         InputError: If both ways to validate are given, or the validation images are not legal.
     """
     size = recipe.validation_size
+    if validation_data is None and not size and data.validation is not None:
+        return data.train, data.validation
     if validation_data is not None:
         if size:
             raise InputError("Give `validation_data` or `validation_size`, not both.")
@@ -168,6 +171,17 @@ def hold_out(
             "validation_size", expected=f"fewer than the {count} training images", received=size
         )
     return data.train.without_last(size), data.train.take(range(count - size, count))
+
+
+def say_what_is_odd(model: str | keras.Model, data: ImageData) -> None:
+    """Says in a line each what the training of a registered model would suffer from, and whether images look inverted.
+
+    A model that was passed has its own number of classes, and may know classes that the data lacks.
+    """
+    for text in label_notices(data.splits) if isinstance(model, str) else ():
+        say(text)
+    if data.train.in_memory:
+        check_polarity(data.train.images, name="training images")
 
 
 def check_fit(model: keras.Model, *splits: Split) -> None:

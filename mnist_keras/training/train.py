@@ -36,6 +36,7 @@ from mnist_keras.training.plan import (
     choose_recipe,
     hold_out,
     make_plan,
+    say_what_is_odd,
 )
 from mnist_keras.training.run_directory import RunDirectory
 from mnist_keras.training.signals import Interrupted
@@ -168,6 +169,7 @@ def train(
     check_callbacks(callbacks, recipe.schedule)
     directory = _check_directory(run_dir, resume=resume, overwrite=overwrite)
     data = resolve_data(data, data_dir)
+    say_what_is_odd(model, data)
     train_split, validation = hold_out(data, recipe, validation_data)
     with plan.strategy.scope():
         model = plan.build(model, data)

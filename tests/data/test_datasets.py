@@ -675,3 +675,13 @@ def test_loading_mnist_takes_little_more_than_its_arrays(real_dir):
     )
     unit = 1 if sys.platform == "darwin" else 1024
     assert int(shown.stdout) * unit < 65e6  # the arrays have 55 million bytes
+
+
+def test_strokes_are_drawn_here(monkeypatch):
+    monkeypatch.setattr(datasets, "STROKES_SIZES", (12, 5))
+    data = datasets.load_data("strokes")
+    assert (data.name, data.source, data.num_classes) == ("strokes", "generated", 10)
+    assert data.train_images.shape == (12, 28, 28) and data.test_images.shape == (5, 28, 28)
+    assert not np.array_equal(data.train_images[:5], data.test_images)
+    assert data.sha256 == datasets.load_data("strokes", source="generated").sha256
+    assert error_of(datasets.load_data, "strokes", data_dir="x").startswith("Invalid `data_dir`.")
