@@ -91,8 +91,8 @@ def make_block(rows: list[dict[str, str]]) -> str:
     keys = ("format", "megabytes", "seconds", "memory_per_pixel_byte")
     measured = markdown_table(titles, [[row[key] for key in keys] for row in rows])
     return (
-        f"{table}\n\n{ARCHIVES}.\n\nMNIST's 70,000 images were loaded from each format by `benchmarks/readers.py`, in a "
-        "fresh process. Memory is the peak while loading, as a multiple of the images' bytes; 1.3 is the goal.\n\n"
+        f"{table}\n\n{ARCHIVES}.\n\n`benchmarks/readers.py` loads MNIST's 70,000 images from each format in a fresh "
+        "process. Memory is the peak while loading, as a multiple of the images' bytes; 1.3 is the goal.\n\n"
         f"{measured}"
     )
 

@@ -183,7 +183,7 @@ BAD = {
         lambda x, y: make_dataset(x[0], y[:1]),
         "Invalid `images`. Expected shape (n, height, width) or (n, height, width, 1). "
         "Received: shape=(9, 7), dtype=uint8. Add an axis to a single image, "
-        "image[None]; fold flat rows, images.reshape(-1, 28, 28).",
+        "images[None].",
     ),
     "no array": (
         lambda x, y: make_dataset(5),
@@ -196,16 +196,16 @@ BAD = {
         "Received: shape=(0, 9, 7), dtype=uint8.",
     ),
     "float range": (
-        lambda x, y: make_dataset(x.astype(np.float32), y),
-        "Pass uint8 images, or divide by 255.",
+        lambda x, y: make_dataset(x.astype(np.float32) / 127.5 - 1, y),
+        "Move them from -1 to 1: (images + 1) / 2.",
     ),
     "labels": (
         lambda x, y: make_dataset(x, y[1:]),
         "Invalid `labels`. Expected 50 labels, one for each image. Received: 49.",
     ),
     "one-hot": (
-        lambda x, y: make_dataset(x, np.eye(10)[y]),
-        "Convert one-hot rows with labels.argmax(axis=-1).",
+        lambda x, y: make_dataset(x, np.eye(10)[y] / 2),
+        "For the class of the highest score, labels.argmax(axis=-1).",
     ),
     "batch size": (
         lambda x, y: make_dataset(x, y, batch_size=0),

@@ -657,7 +657,7 @@ def test_arguments_that_do_not_go_with_records(arrays):
         (records, r"\(train, test\), each of the two .*Received: Records"),
         (
             (records,),
-            r"\(train, test\), each of the two .*Records\. Received: \(Records\)",
+            r"\(train, test\), each of the two .*Records.* Received: \(Records\)",
         ),
         ((records, arrays[1][0]), r"Received: \(Records, ndarray\)"),
         ((records, records, records), r"Received: \(Records, Records, Records\)"),

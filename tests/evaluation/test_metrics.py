@@ -250,7 +250,7 @@ def test_compare_needs_an_example():
 @pytest.mark.parametrize(
     ("labels", "probabilities", "text"),
     [
-        (np.eye(3, dtype=int)[LABELS], PROBABILITIES, "one-hot rows with labels.argmax(axis=-1)"),
+        (np.eye(3)[LABELS] / 2, PROBABILITIES, "one-hot rows of exactly one 1"),
         ([0, 0, 1, 3], PROBABILITIES, "Expected values in [0, 2]. Received: minimum=0, maximum=3"),
         ([0, 0, 1, -1], PROBABILITIES, "Received: minimum=-1, maximum=1"),
         ([0, 0, 1], PROBABILITIES, "Expected 4 labels, one for each image. Received: 3"),

@@ -200,7 +200,7 @@ def test_plots_draw_where_they_are_told_to():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"images": np.zeros((3, 28, 28, 3))}, "Invalid `images`. Expected shape (n, height"),
+        ({"images": np.zeros((3, 28, 28, 5))}, "Invalid `images`. Expected shape (n, height"),
         ({"images": np.zeros((2, 28, 28))}, "Expected 3 images, as many as predictions."),
         ({"labels": [0, 1]}, "Expected 3 labels, one for each image. Received: 2."),
         ({"labels": None}, "Invalid `labels`. Expected integer class labels of shape (n,)"),

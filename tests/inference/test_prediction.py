@@ -176,23 +176,26 @@ BAD = {
     "size": (lambda x, y: predict_probabilities(net(), x[:, :20, :20]), SIZE),
     "size, evaluated": (lambda x, y: evaluate(net(), x[:, :20, :20], y), SIZE),
     "one image": (
-        lambda x, y: predict_probabilities(net(), x[0]),
-        "Add an axis to a single image, image[None]; fold flat rows, images.reshape(-1, 28, 28).",
+        lambda x, y: predict_probabilities(net(), x[0, :20, :18]),
+        "Add an axis to a single image, images[None].",
     ),
     "colors": (
-        lambda x, y: predict_probabilities(net(), np.stack([x] * 3, axis=-1)),
+        lambda x, y: predict_probabilities(net(), np.stack([x] * 5, axis=-1)),
         "Invalid `images`. Expected shape (n, height, width) or (n, height, width, 1). "
-        "Received: shape=(37, 28, 28, 3), dtype=uint8.",
+        "Received: shape=(37, 28, 28, 5), dtype=uint8.",
     ),
     "range": (
-        lambda x, y: predict_probabilities(net(), x.astype(np.float32)),
-        "Pass uint8 images, or divide by 255.",
+        lambda x, y: predict_probabilities(net(), x.astype(np.float32) / 127.5 - 1),
+        "Move them from -1 to 1: (images + 1) / 2.",
     ),
     "nan": (
         lambda x, y: predict_probabilities(net(), np.full((1, 28, 28), np.nan)),
         "Expected float pixels that are finite and in [0, 1].",
     ),
-    "integers": (lambda x, y: predict_probabilities(net(), x.astype(int)), "astype('uint8')"),
+    "integers": (
+        lambda x, y: predict_probabilities(net(), x.astype(int) * 257),
+        "(images // 257).astype('uint8')",
+    ),
     "none": (lambda x, y: predict_probabilities(net(), x[:0]), "Expected at least one image"),
     "batch size": (
         lambda x, y: predict_probabilities(net(), x, batch_size=0),
@@ -207,8 +210,8 @@ BAD = {
         "The model 'mlp' has 5 classes, and the data has an image of class 9. Expected labels in [0, 4]",
     ),
     "one-hot": (
-        lambda x, y: evaluate(net(), x, np.eye(10)[y]),
-        "Convert one-hot rows with labels.argmax(axis=-1).",
+        lambda x, y: evaluate(net(), x, np.eye(10)[y] / 2),
+        "For the class of the highest score, labels.argmax(axis=-1).",
     ),
     "more classes in the data than in the net": (
         lambda x, y: evaluate_test(net(num_classes=5, name="narrow"), image_data(x, y)),
