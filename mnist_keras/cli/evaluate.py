@@ -108,15 +108,16 @@ def _load(args: argparse.Namespace, *names: str) -> tuple[Any, list[Any]]:
 
     registered = [name for name in names if find_model(name) is None]
     data = _test_data(args, *names)
-    if not getattr(args, "json", False):
-        print(data.headline)
     dataset = data.name
     if dataset not in DATASETS:
         dataset = "mnist"
         for name in registered:
             print(f"{name}: the packaged weights, trained on {dataset}", file=sys.stderr)
     with quiet_startup():
-        return data, [load_model(name, dataset=dataset) for name in names]
+        models = [load_model(name, dataset=dataset) for name in names]
+    if not getattr(args, "json", False):
+        print(data.headline)
+    return data, models
 
 
 def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":
