@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from data_files import write_csv
 
 import mnist_keras.data.datasets
 import mnist_keras.training.train
@@ -478,9 +479,7 @@ def test_an_error_of_several_lines_is_one_line(run, monkeypatch):
 
 
 def test_unlabelled_data_alone_is_refused(run, empty_folder):
-    (empty_folder / "test.csv").write_text(
-        "pixel0,pixel1,pixel2,pixel3\n1,2,3,4\n5,6,7,8\n", encoding="utf-8"
-    )
+    write_csv(empty_folder / "test.csv", np.zeros((2, 28, 28), np.uint8))
     for arguments in (["train", "mlp_128"], ["evaluate", "mlp_128"]):
         status, out, err = run(*arguments, "--data", "test.csv")
         assert (status, out) == (2, "")
