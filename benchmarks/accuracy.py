@@ -244,7 +244,7 @@ def make_row(entry: Entry, seed: str, model, data, seconds: float) -> dict[str, 
 
     evaluation = evaluate(model, data.test_images, data.test_labels)
     halves = errors_by_half(evaluation)
-    trained = measure_accuracy(model, data.train_images, data.train_labels)
+    trained = measure_accuracy(model, data.train)
     return {
         **entry.key,
         "seed": seed,
@@ -274,7 +274,7 @@ def make_table(rows: list[dict[str, str]]) -> str:
     """Returns a Markdown table with a line for each entry that has rows."""
     columns = {
         **dict.fromkeys(("net", "layers"), "left"),
-        **dict.fromkeys(("parameters", "seeds", "test accuracy, %", "95 % interval"), "right"),
+        **dict.fromkeys(("parameters", "seeds", "test accuracy, %", "95% interval"), "right"),
         **dict.fromkeys(("training images, %", "seconds (cores)", "claim, %"), "right"),
     }
     found = {entry: entry.rows_in(rows) for entry in ENTRIES}

@@ -103,7 +103,7 @@ def _training_goals(measured):
         accuracy,
         *(
             Goal(
-                f"times faster than PyTorch's example to 99 %{aim}",
+                f"times faster than PyTorch's example to 99%{aim}",
                 times,
                 limit,
                 _short,
@@ -252,4 +252,4 @@ def points(share: float) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}%"

@@ -138,12 +138,13 @@ def measure(data: str, data_dir: Path, count: int, files: Path) -> dict[str, flo
 
     from mnist_keras import create_model, get_model_spec, open_records
     from mnist_keras.data.batches import make_batch_source
+    from mnist_keras.data.splits import as_split
     from mnist_keras.training.compile import compile_model
     from mnist_keras.training.devices import choose_jit
     from mnist_keras.training.loop import TrainingLoop
 
     if data == "memory":
-        source = make_batch_source(*repeated(data_dir, count), batch_size=BATCH_SIZE)
+        source = make_batch_source(as_split(*repeated(data_dir, count)), batch_size=BATCH_SIZE)
     else:
         records = open_records("digits", data_dir=files / str(count))
         source = make_batch_source(records, batch_size=BATCH_SIZE)

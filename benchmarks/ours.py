@@ -37,8 +37,7 @@ class Ours(Timed):
         with precision_policy(self.precision):
             self.model = spec.build()
         self.source = make_batch_source(
-            data.train_images,
-            data.train_labels,
+            data.train,
             batch_size=recipe.batch_size,
             augmentation=recipe.augmentation,
         )

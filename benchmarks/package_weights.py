@@ -83,7 +83,7 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         "results": {
             "test_accuracy": evaluation.accuracy,
             "test_accuracy_ci95": list(evaluation.accuracy_ci95),
-            "train_accuracy": measure_accuracy(model, data.train_images, data.train_labels),
+            "train_accuracy": measure_accuracy(model, data.train),
             "negative_log_likelihood": evaluation.negative_log_likelihood,
             "brier_score": evaluation.brier_score,
             "expected_calibration_error": evaluation.expected_calibration_error,

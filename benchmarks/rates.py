@@ -13,8 +13,8 @@ from ours import Ours
 from stopwatch import seconds_of
 
 from mnist_keras import create_model, get_model_spec, make_dataset
-from mnist_keras.data import pipeline
-from mnist_keras.data.batches import epoch_order, get_batch, make_batch_source
+from mnist_keras.data import windows
+from mnist_keras.data.batches import epoch_rows, get_batch, make_batch_source
 from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
 from mnist_keras.training import loop
 
@@ -58,9 +58,7 @@ def measure_pipeline(results, data, work) -> None:
     """Notes images a second at batch 128, and the share of a step of each registered recipe."""
     for name in work.transforms or TRANSFORMS:
         augmentation = TRANSFORMS[name]
-        source = make_batch_source(
-            data.train_images, data.train_labels, batch_size=128, augmentation=augmentation
-        )
+        source = make_batch_source(data.train, batch_size=128, augmentation=augmentation)
         steps = min(work.num_steps, source.steps_per_epoch)
         gather = _batch_maker(source, steps)
         batches = iter(
@@ -93,9 +91,7 @@ def _measure_share(results, task, name, data, work, **changes):
     """Notes how much of a step the loop waits for batches: its epochs against such with one batch made before."""
     recipe = get_model_spec(name).recipe
     steps = min(work.num_steps, len(data.train_images) // recipe.batch_size)
-    first = slice(steps * recipe.batch_size)
-    images, labels = data.train_images[first], data.train_labels[first]
-    part = dataclasses.replace(data, train_images=images, train_labels=labels)
+    part = dataclasses.replace(data, train=data.train.take(range(steps * recipe.batch_size)))
     real, fixed = Ours(name, part, **changes), Ours(name, part, **changes)
     fixed_epoch = _fixed_epoch(fixed)
     gather = _batch_maker(real.source, steps)
@@ -123,12 +119,12 @@ def _measure_share(results, task, name, data, work, **changes):
 
 def _fixed_epoch(ours):
     """Returns what runs an epoch of the same loop, in which every step is given the same batch."""
-    order = epoch_order(ours.source, 0, 0)
-    batch = get_batch(ours.source, 0, 0, order=order)
+    rows = epoch_rows(ours.source, 0, 0)
+    batch = get_batch(ours.source, 0, 0, rows=rows)
 
     def epoch():
         with (
-            mock.patch.object(pipeline, "epoch_order", lambda *_: order),
+            mock.patch.object(windows, "epoch_order", lambda *_: rows.order),
             mock.patch.object(loop, "get_batch", lambda *_, **__: batch),
         ):
             ours.epoch()
@@ -138,13 +134,13 @@ def _fixed_epoch(ours):
 
 def _batch_maker(source, num_steps):
     """Returns what makes the batches of an epoch as the training loop does, and looks at one pixel of each."""
-    order = epoch_order(source, 0, 0)
+    rows = epoch_rows(source, 0, 0)
 
     @tf.function
     def make(steps):
         step, total = tf.constant(0, tf.int64), 0.0
         while step < steps:
-            total = _add_pixel(total, get_batch(source, 0, step, order=order))
+            total = _add_pixel(total, get_batch(source, 0, step, rows=rows))
             step += 1
         return total
 

@@ -79,8 +79,8 @@ def _headline(measured):
         f"deviation {points(ours('test_accuracy_deviation'))}, last step) in {ours('seconds'):.2f} s from arrays in "
         "memory to trained weights, in a fresh process each, tracing included (median), in "
         f"{measured.text('machine', '', 'precision_of_cnn_fast')}. On the same machine, in float32, PyTorch's official "
-        f"MNIST example takes {_peer(measured, 'pytorch_example')} to its first epoch with 99.0 %, Keras's "
-        f"`mnist_convnet`, which holds 10 % of the images out, {_peer(measured, 'keras_example')}."
+        f"MNIST example takes {_peer(measured, 'pytorch_example')} to its first epoch with 99.0%, Keras's "
+        f"`mnist_convnet`, which holds 10% of the images out, {_peer(measured, 'keras_example')}."
     )
 
 

@@ -167,13 +167,8 @@ def main() -> None:
 
 
 def first_images(data, count: int):
-    return dataclasses.replace(
-        data,
-        train_images=data.train_images[:count],
-        train_labels=data.train_labels[:count],
-        test_images=data.test_images[:count],
-        test_labels=data.test_labels[:count],
-    )
+    train, test = (split.take(range(min(count, len(split)))) for split in (data.train, data.test))
+    return dataclasses.replace(data, train=train, test=test)
 
 
 def machine_rows(load: float) -> list[tuple]:

@@ -113,7 +113,7 @@ def mean_accuracy(rows: Rows) -> float:
 def packaged_table(rows: Rows) -> str:
     """Returns what packaged.py measured: accuracy, the comparison with lenet5, views."""
     measures = (
-        *("accuracy, %", "95 % interval", "errors in images 0 to 4999, 5000 to 9999"),
+        *("accuracy, %", "95% interval", "errors in images 0 to 4999, 5000 to 9999"),
         "right where `lenet5` is wrong, and the reverse",
         *("McNemar's p", "with shifted views, %"),
     )

@@ -98,7 +98,9 @@ class TrainingLoop:
         # Without AutoGraph, which Keras does not use either: it would read and rewrite every function called here.
         compiled = functools.partial(tf.function, autograph=False)
         # Partials: TensorFlow counts the traces of methods by their code, and would warn when a process trains often.
-        self._run_steps = compiled(functools.partial(self._steps), jit_compile=jit)
+        steps = functools.partial(self._steps)
+        steps.__name__ = "_steps"  # type: ignore[attr-defined]  # in TensorFlow's and XLA's own output
+        self._run_steps = compiled(steps, jit_compile=jit)
         self._validate_batch = compiled(
             functools.partial(self._validation_sums), reduce_retracing=True
         )

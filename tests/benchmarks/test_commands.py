@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from data_files import write_idx_set
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NO_TORCH = 'PyTorch is not installed: pip install "mnist-keras[bench]"'
 
 

@@ -118,6 +118,7 @@ def test_rows_of_an_embedding_are_updated_by_keras():
 
 def test_nothing_is_left_behind():
     optimizer = OPTIMIZERS["plain"]()
+    optimizer.build(variables())
     before = optimizer.get_config()
     with pytest.raises(RuntimeError), fused_adam(optimizer):
         assert "update_step" in vars(optimizer)
