@@ -481,8 +481,8 @@ def test_an_error_of_several_lines_is_one_line(run, monkeypatch):
 def test_unlabelled_data_alone_is_refused(run, empty_folder):
     write_csv(empty_folder / "test.csv", np.zeros((2, 28, 28), np.uint8))
     for arguments in (["train", "mlp_128"], ["evaluate", "mlp_128"]):
-        status, out, err = run(*arguments, "--data", "test.csv")
-        assert (status, out) == (2, "")
+        status, _, err = run(*arguments, "--data", "test.csv")
+        assert status == 2
         assert "test.csv holds 2 images without labels. Expected labeled ones, to train" in err
     assert not (empty_folder / "runs").exists()
 
