@@ -33,7 +33,7 @@ PACKAGES = [
 
 # Inside a package, again from the top.
 LAYERS = {
-    "cli": ["main", "data doctor evaluate export models", "terminal"],
+    "cli": ["main", "data doctor evaluate export models predict", "terminal"],
     "training": [
         "train",
         "loop plan",

@@ -6,5 +6,6 @@ doctor    what this machine offers
 evaluate  what trained models are worth on test images
 export    a trained model as a file for another runtime
 models    the table of the registered models
+predict   reads the digits in picture files
 terminal  what the command does to its terminal
 """

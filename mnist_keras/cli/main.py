@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mnist_keras.cli import data as data_command, evaluate, export, models
+from mnist_keras.cli import data as data_command, evaluate, export, models, predict
 from mnist_keras.cli.terminal import PROGRAM, prepare_streams, quiet_startup
 
 DEMO_MODEL = "mlp_128_64_dropout"
@@ -134,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
         "data", data_command.run, "Tell what is found in a dataset, and draw examples of it."
     )
     data_command.add_arguments(command)
+
+    predict.add_arguments(add("predict", predict.run, "Read the digits in pictures."))
 
     command = add("export", export.run, "Write a trained net as a file for another runtime.")
     _add_model(command, "model")

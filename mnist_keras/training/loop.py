@@ -1,8 +1,7 @@
 """The one training loop, for every strategy: compiled steps, Keras's callbacks, and a state that can be saved anywhere.
 
 `Model.fit` cannot resume within an epoch, weights uneven last batches wrongly under `MirroredStrategy`, fails under
-several workers, and is several times slower on small models. The loop keeps its meaning in penalties, averaging and
-callbacks.
+several workers, and is several times slower on small models. The loop keeps its meaning.
 """
 
 import contextlib

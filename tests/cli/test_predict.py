@@ -1,0 +1,62 @@
+"""`mnist-keras predict`: the digit in each picture, for people and for programs."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_keras.cli.main import main
+from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Drawings of a 3 and an 8 as dark ink on light ground, and a text file called a picture."""
+    folder = tmp_path_factory.mktemp("scans")
+    for digit in (3, 8):
+        way = next(way for way in WAYS if way.digit == digit)
+        ink = np.pad(draw_ink(way, np.random.default_rng(digit)), 30)
+        Image.fromarray(255 - ink).save(folder / f"{digit}.png")
+    (folder / "broken.png").write_text("hello")
+    return folder
+
+
+def test_a_folder_for_people(folder, capsys):
+    assert main(["predict", "cnn_fast", str(folder)]) == 0
+    lines = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines[str(folder / "3.png")].strip().startswith("3 ")
+    assert lines[str(folder / "8.png")].strip().startswith("8 ")
+    assert "is not a readable picture" in lines[f"{folder / 'broken.png'}"]
+
+
+def test_the_model_may_be_left_out(folder, capsys):
+    assert main(["predict", str(folder / "3.png"), "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["label"], row["class_name"], row["reason"]) == (3, "3", "")
+
+
+def test_csv_and_what_the_model_saw(folder, capsys, tmp_path):
+    seen = tmp_path / "seen"
+    assert (
+        main(["predict", "cnn_fast", str(folder), "--csv", "--save-preprocessed", str(seen)]) == 0
+    )
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head == "source,label,class_name,confidence,reason"
+    assert len(rows) == 3
+    assert sorted(path.name for path in seen.iterdir()) == ["0000-3.png", "0001-8.png"]
+    with Image.open(seen / "0000-3.png") as image:
+        assert image.size == (28, 28)
+
+
+def test_bad_input_is_status_2(folder, tmp_path, capsys):
+    for arguments, text in (
+        (
+            ["cnn_fast"],
+            "Invalid `PATH`. Expected at least one picture or folder. Received: a model alone.",
+        ),
+        ([str(tmp_path)], "holds no pictures. Expected files named"),
+        (["cnn_fast", str(folder / "3.png"), "--writing", "european"], "has no hidden classes"),
+    ):
+        assert main(["predict", *arguments]) == 2
+        assert text in capsys.readouterr().err
