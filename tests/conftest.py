@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import random
 import signal
 from pathlib import Path
 
@@ -10,12 +11,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
+
+
+@pytest.fixture(autouse=True)
+def same_weights():
+    """Draws the same initial weights in every run; Keras takes the seeds of its layers from Python's generator."""
+    random.seed(0)
+    np.random.seed(0)
 
 
 @pytest.fixture(scope="module")

@@ -114,14 +114,17 @@ def test_same_weights_as_fit(digits, case, jit):
 
 
 def test_a_net_with_batch_norm_gets_the_weights_of_fit(digits):
+    # Few small steps, and weights with which no maximum of a pool lies within rounding of another: where one flips,
+    # two trainings part.
     data = small_data(digits)
-    recipe = mk.Recipe(optimizer="sgd", learning_rate=0.05, batch_size=64, epochs=2)
+    keras.utils.set_random_seed(0)
+    recipe = mk.Recipe(optimizer="sgd", learning_rate=0.01, batch_size=64, epochs=1)
     run, model = (mk.build_deep_cnn(((4,), (6,)), batch_norm=True, dropout=0) for _ in range(2))
     model.set_weights(run.get_weights())
     run = train(run, data, recipe=recipe, verbose=0).model
-    model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
     batches = make_dataset(data.train_images, data.train_labels, batch_size=64, training=True)
-    model.fit(batches, steps_per_epoch=4, epochs=2, shuffle=False, verbose=0)
+    model.fit(batches, steps_per_epoch=4, epochs=1, shuffle=False, verbose=0)
     assert distance(run, model) < 1e-5
 
 
@@ -566,8 +569,8 @@ def test_bad_arguments_have_a_clear_error(digits, tmp_path, case):
 def test_bad_data_has_a_clear_error(digits):
     (x, y), _ = digits
     for data, text in [
-        ((x.astype(np.float32), y), "Pass uint8 images, or divide by 255"),
-        ((x, keras.utils.to_categorical(y)), "argmax"),
+        ((x.astype(np.float32) / 127.5 - 1, y), "Move them from -1 to 1: "),
+        ((x, keras.utils.to_categorical(y) / 2), "argmax"),
         ((x, y[:-1]), "one for each image"),
         ((x[:0], y[:0]), "at least one image"),
         (np.zeros(3), "Invalid `data`"),
