@@ -1,9 +1,13 @@
 """A user's program passes `mypy --strict`, and completion shows the public names."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import mnist_keras
 
 PROGRAM = """
 import keras  # type: ignore[import-untyped]  # Keras has no types
@@ -32,7 +36,11 @@ mk.load_date("digits")
 def mypy(path, text):
     path.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=path.parent)
+    # An editable installation is found by an import hook, which mypy does not run.
+    environment = {**os.environ, "MYPYPATH": str(Path(mnist_keras.__file__).parents[1])}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=path.parent, env=environment
+    )
 
 
 @pytest.mark.slow
