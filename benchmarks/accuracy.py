@@ -1,305 +1,213 @@
-"""Trains every registered net by its recipe, some seeds of it, and writes what each seed reaches.
+"""Trains every registered model by its recipe, several seeds each, and writes what each seed reaches.
 
-    python benchmarks/accuracy.py --data-dir DIR                     # what is missing of results/accuracy.csv
-    python benchmarks/accuracy.py --data-dir DIR --recipes lenet5    # of some recipes alone
-    python benchmarks/accuracy.py --data-dir DIR --out runs/here     # all of it on your machine; runs/here/accuracy.csv
+    python benchmarks/accuracy.py --data-dir DIR                     # what is missing in results/accuracy.csv
+    python benchmarks/accuracy.py --data-dir DIR --recipes lenet5    # only some recipes
+    python benchmarks/accuracy.py --data-dir DIR --out runs/here     # everything on your machine
+    python benchmarks/accuracy.py --data-dir DIR --packaged          # scores the packaged weights: results/packaged.csv
 
-A seed whose row is there is not trained again unless its net or recipe has changed; one that was interrupted goes on in
-its run directory, under runs/accuracy or DIR/runs of `--out`. The recipes were chosen on training images held out
-(results/trials.csv); what is scored is the saved model, the weights of the last step. `cnn_accurate_ensemble` is the
-vote of the seeds of `cnn_accurate`. Bits depend on the number of cores, by the order of sums: the committed rows are of
-one, which on Linux `taskset -c 0 python benchmarks/accuracy.py ...` keeps to. `tables.py` makes README's table from the
-rows, `package_weights.py` packages a run's weights.
+A seed that has a row is trained again only if its model or recipe has changed; one that was interrupted continues in
+its run directory. Sums have another order on another number of cores, so the last bits depend on it: the committed rows
+are from one core, `taskset -c 0 python benchmarks/accuracy.py ...` on Linux.
 """
 
 import argparse
 import dataclasses
-import hashlib
-import json
 import shutil
-import statistics
-from collections.abc import Mapping
 from pathlib import Path
 
-import tabular
-from command import run_command
-from tabular import ROOT, markdown_table, read_rows, write_rows
+import tables
+from command import load_published, make_parser, results_directory, run_command
+from entries import ENTRIES, Entry, model_digest, recipe_name
+from tabular import RESULTS, ROOT, matching, read_rows, update_rows
 
-from mnist_keras._validation import InputError
+from mnist_keras._validation import check_integer
 from mnist_keras.cli.doctor import examine
-from mnist_keras.data.catalog import DATASETS, altered
-from mnist_keras.evaluation.metrics import Evaluation, wilson_interval
-from mnist_keras.models.recipes import RECIPES, Recipe, get_recipe
-from mnist_keras.models.registry import ModelSpec, get_model_spec
+from mnist_keras.models.pretrained import DATASETS, list_weights, load_card
+from mnist_keras.models.recipes import Recipe
+from mnist_keras.models.registry import get_model_spec
 from mnist_keras.training.run_directory import RunDirectory
 
-RESULTS = tabular.RESULTS / "accuracy.csv"
-PLOTTED = ("lenet5", 0)  # net and seed whose confusion matrix is kept beside the rows
-NUM_TEST_IMAGES = 10_000
+PLOTTED = ("lenet5", 0)  # model and seed whose confusion matrix is kept beside the rows
+REFERENCE = "lenet5"  # which the packaged weights for MNIST are compared with
 SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
-NETS = (  # the documented nets, simplest first
-    "softmax_regression",
-    "mlp_128",
-    "mlp_128_64_dropout",
-    "mlp_1024_128",
-    "mlp_deep",
-    "cnn_2conv",
-    "lenet5",
-    "cnn_fast",
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """A net, how it is trained, and on what.
-
-    Attributes:
-        net: Name in the registry.
-        recipe_name: Name of a recipe; the net's own has its name.
-        data: Name of the data set.
-        seeds: How many seeds are trained by default; an ensemble votes with those of its members.
-    """
-
-    net: str
-    recipe_name: str
-    data: str = "mnist"
-    seeds: int = 5
-
-    @property
-    def recipe(self) -> Recipe:
-        return get_recipe(self.recipe_name)
-
-    @property
-    def spec(self) -> ModelSpec:
-        return get_model_spec(self.net)
-
-    @property
-    def key(self) -> dict[str, str]:
-        """What tells the rows of this entry, as it is now, from others."""
-        return {
-            "data": self.data,
-            "net": self.net,
-            "recipe": self.recipe_name,
-            "digest": net_digest(self.spec.trained_as, self.recipe),
-            "parameters": str(self.spec.num_parameters),
-        }
-
-    @property
-    def title(self) -> str:
-        own = self.recipe is self.spec.recipe
-        title = f"`{self.net}`" if own else f"`{self.net}` by `{self.recipe_name}`"
-        return title if self.data == "mnist" else f"{title} on `{self.data}`"
-
-    def rows_in(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
-        """Returns the rows of this entry as it is now, a row a seed."""
-        return [row for row in rows if self.key.items() <= row.items()]
-
-
-def digest(builder: str, arguments: Mapping, recipe: Recipe) -> str:
-    """Returns a name for a net and its recipe that changes with either."""
-    fields = json.dumps([builder, dict(arguments), recipe.to_dict()], sort_keys=True)
-    return hashlib.sha256(fields.encode()).hexdigest()[:8]
-
-
-def net_digest(net: str, recipe: Recipe) -> str:
-    """Returns the digest of a registered net and a recipe."""
-    spec = get_model_spec(net)
-    return digest(spec.builder, spec.arguments, recipe)
-
-
-def recipe_name(net: str, fields: Mapping) -> str:
-    """Returns the name of the recipe with these fields by which a net was trained: its own, or another."""
-    names = [name for name, recipe in RECIPES.items() if recipe.to_dict() == fields]
-    if not names:
-        raise InputError(f"The recipe of {net}'s run is not a registered one.")
-    return net if net in names else names[0]
-
-
-@dataclasses.dataclass(frozen=True)
-class Ledger:
-    """What was trained.
-
-    Attributes:
-        rows: The CSV file.
-        runs: Directory of the run directories.
-    """
-
-    rows: Path = RESULTS
-    runs: Path = ROOT / "runs" / "accuracy"
-
-    def run_directory(self, entry: Entry, seed: int) -> Path:
-        return self.runs / f"{entry.recipe_name}-{entry.key['digest']}-{seed}"
-
-    def find_row(self, entry: Entry, seed: str) -> dict[str, str] | None:
-        """Returns the row of a seed, if net and recipe are what they were."""
-        rows = entry.rows_in(read_rows(self.rows))
-        return next((row for row in rows if row["seed"] == seed), None)
-
-    def add_row(self, new: dict[str, str]) -> None:
-        """Writes a row beside the others, in the entries' order; that of the same net, recipe and seed goes."""
-        order = [(entry.net, entry.recipe_name, entry.data) for entry in ENTRIES]
-
-        def trained(row):
-            return row["net"], row["recipe"], row["data"]
-
-        def place(row):
-            return order.index(trained(row)), int(row["seed"].split()[0])  # of a vote its first
-
-        rows = [row for row in read_rows(self.rows) if trained(row) in order]
-        rows = [row for row in rows if place(row) != place(new)] + [new]
-        write_rows(self.rows, sorted(rows, key=place), columns=list(new))
-        print(
-            f"{new['net']} by {new['recipe']}, seed {new['seed']}: {float(new['accuracy']):.2%}",
-            flush=True,
-        )
-
-
-ENTRIES = (
-    *(Entry(name, name) for name in NETS),
-    Entry("mlp_deep", "mlp_deep_elastic"),
-    Entry("cnn_tiny", "cnn_tiny"),
-    Entry("cnn_accurate", "cnn_accurate"),
-    Entry("cnn_accurate_ensemble", "cnn_accurate"),
-    Entry("cnn_accurate", "cnn_accurate_fashion", data="fashion_mnist", seeds=3),
-)
+HELD_OUT = "10000"  # images, in the trials that give a temperature
 
 
 def main() -> None:
     names = dict.fromkeys(entry.recipe_name for entry in ENTRIES)
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="of the data sets' files")
+    parser = make_parser(__doc__)
     parser.add_argument("--recipes", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--seeds", type=int, metavar="N", help="of each; default: 5, of clothes 3")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="of the rows, and of the runs")
+    parser.add_argument("--seeds", type=int, metavar="N", help="of each recipe")
+    parser.add_argument("--packaged", action="store_true", help="score the packaged weights")
     args = parser.parse_args()
-    if args.seeds is not None and args.seeds < 1:
-        parser.error(f"--seeds must be at least 1, not {args.seeds}")
-    ledger = Ledger(args.out / "accuracy.csv", args.out / "runs") if args.out else Ledger()
-
-    from mnist_keras import load_model
-
+    if args.seeds is not None:
+        check_integer("--seeds", args.seeds, minimum=1)
+    out = results_directory(args, "accuracy")
+    if args.packaged:
+        score_packaged(args, out / "packaged.csv")
+        return
+    runs = args.out / "runs" if args.out else ROOT / "runs" / "accuracy"
+    ledger = Ledger(out / "accuracy.csv", runs)
     for entry in ENTRIES:
-        if entry.recipe_name not in args.recipes:
-            continue
-        data = load_published(entry.data, args.data_dir)
-        if entry.spec.trained_as != entry.net:
-            add_vote(entry, data, ledger)
-            continue
-        for seed in range(args.seeds or entry.seeds):
-            if ledger.find_row(entry, str(seed)) is None:
-                run = train_seed(entry, seed, data, ledger)
-                model, seconds = load_model(run.run_dir), run.metrics["train_seconds"]
-                ledger.add_row(make_row(entry, str(seed), model, data, seconds))
-                if (entry.net, seed) == PLOTTED:
-                    shutil.copy(run.run_dir / "plots" / "confusion_matrix.png", ledger.rows.parent)
-    print(make_table(read_rows(ledger.rows)))
+        if entry.recipe_name in args.recipes:
+            data = load_published(entry.data, args.data_dir)
+            if entry.votes:
+                ledger.add_vote(entry, data)
+            else:
+                ledger.train_seeds(entry, args.seeds or entry.seeds, data)
+    print(tables.fill("accuracy.csv", tables.entries(out)))
 
 
-def load_published(name: str, data_dir: Path):
-    """Returns a data set as it was published: rows of other images must not bear its name."""
-    from mnist_keras import load_data
+@dataclasses.dataclass(frozen=True)
+class Ledger:
+    """What was trained: a CSV file, and the directory of the run directories."""
 
-    data = load_data(name, data_dir=data_dir)
-    if name in DATASETS and altered(name, data.sha256):
-        raise InputError(
-            f"{data_dir} holds another {name} than the published one: the SHA-256 of its arrays differ. Expected the "
-            "published files, so that the results are of them."
-        )
-    return data
+    rows: Path
+    runs: Path
+
+    def run_directory(self, entry: Entry, seed: int) -> Path:
+        return self.runs / f"{entry.recipe_name}-{entry.key['digest']}-{seed}"
+
+    def find_row(self, entry: Entry, seed: object) -> dict[str, str] | None:
+        """Returns the row of a seed, if model and recipe are what they were."""
+        found = matching(read_rows(self.rows), {**entry.key, "seed": str(seed)})
+        return found.to_dict("records")[0] if len(found) else None
+
+    def train_seeds(self, entry: Entry, seeds: int, data) -> None:
+        """Trains the seeds that have no row."""
+        from mnist_keras import load_model, train
+
+        for seed in range(seeds):
+            if self.find_row(entry, seed):
+                continue
+            run_dir = self.run_directory(entry, seed)
+            options = {"recipe": entry.recipe, "seed": seed, "run_dir": run_dir, "resume": True}
+            run = train(entry.model, data, verbose=0, **options)
+            self.add_row(entry, seed, load_model(run_dir), data, run.metrics["train_seconds"])
+            if (entry.model, seed) == PLOTTED:
+                shutil.copy(run_dir / "plots" / "confusion_matrix.png", self.rows.parent)
+
+    def add_vote(self, entry: Entry, data) -> None:
+        """Adds the row of an ensemble, if it is missing and every member has its row and its run."""
+        from mnist_keras import build_ensemble, load_model
+
+        member = dataclasses.replace(entry, model=entry.spec.trained_as)
+        seeds = range(entry.spec.num_members)
+        name = f"0 to {seeds[-1]}"
+        if self.find_row(entry, name):
+            return
+        rows = [self.find_row(member, seed) for seed in seeds]
+        runs = [self.run_directory(member, seed) for seed in seeds]
+        if not all(rows) or not all(RunDirectory(run).is_finished for run in runs):
+            print(f"{entry.model} waits for the runs of seeds {name} of {member.model}")
+            return
+        model = build_ensemble([load_model(run) for run in runs], name=entry.model)
+        self.add_row(entry, name, model, data, sum(float(row["train_seconds"]) for row in rows))
+
+    def add_row(self, entry: Entry, seed: object, model, data, seconds: float) -> None:
+        """Writes a seed's row among the others: accuracies are shares, the likelihood is in nats."""
+        from mnist_keras import evaluate
+        from mnist_keras.evaluation.evaluate import measure_accuracy
+
+        scores = evaluate(model, data.test)
+        row = {
+            **entry.key,
+            "seed": str(seed),
+            "accuracy": f"{scores.accuracy:.4f}",
+            "errors": str(scores.num_errors),
+            "errors_in_first_half": str(errors_by_half(scores)[0]),
+            **score_cells(scores),
+            "train_accuracy": f"{measure_accuracy(model, data.train):.5f}",
+            "train_seconds": f"{seconds:.1f}",
+            "cores": str(examine()["cpu"]["cores"]),
+        }
+        order = [(entry.model, entry.recipe_name, entry.data) for entry in ENTRIES]
+        update_rows(self.rows, [row], keys=["net", "recipe", "data", "seed"], order=order)
+        print(f"{entry.title}, seed {seed}: {scores.accuracy:.2%}", flush=True)
 
 
-def train_seed(entry: Entry, seed: int, data, ledger: Ledger):
-    """Returns the run of a seed, trained to its end."""
-    from mnist_keras import train
-
-    run_dir = ledger.run_directory(entry, seed)
-    return train(
-        entry.net, data, recipe=entry.recipe, seed=seed, run_dir=run_dir, resume=True, verbose=0
-    )
-
-
-def add_vote(entry: Entry, data, ledger: Ledger) -> None:
-    """Writes the row of an ensemble, if it is missing and every member has its row and its run."""
-    from mnist_keras import build_ensemble, load_model
-
-    member = dataclasses.replace(entry, net=entry.spec.trained_as)
-    seeds = range(entry.spec.num_members)
-    name = f"0 to {seeds[-1]}"
-    if ledger.find_row(entry, name):
-        return
-    rows = [ledger.find_row(member, str(seed)) for seed in seeds]
-    runs = [ledger.run_directory(member, seed) for seed in seeds]
-    if not all(rows) or not all(RunDirectory(run).is_finished for run in runs):
-        print(f"{entry.net} waits for the runs of seeds {name} of {member.net}")
-        return
-    model = build_ensemble([load_model(run) for run in runs], name=entry.net)
-    seconds = sum(float(row["train_seconds"]) for row in rows)
-    ledger.add_row(make_row(entry, name, model, data, seconds))
-
-
-def make_row(entry: Entry, seed: str, model, data, seconds: float) -> dict[str, str]:
-    """Returns a seed's row: accuracies are shares, the likelihood is in nats."""
-    from mnist_keras import evaluate
-    from mnist_keras.evaluation.evaluate import measure_accuracy
-
-    evaluation = evaluate(model, data.test_images, data.test_labels)
-    halves = errors_by_half(evaluation)
-    trained = measure_accuracy(model, data.train)
-    return {
-        **entry.key,
-        "seed": seed,
-        "accuracy": f"{evaluation.accuracy:.4f}",
-        "errors": str(sum(halves)),
-        "errors_in_first_half": str(halves[0]),
-        **score_cells(evaluation),
-        "train_accuracy": f"{trained:.5f}",
-        "train_seconds": f"{seconds:.1f}",
-        "cores": str(examine()["cpu"]["cores"]),
-    }
-
-
-def errors_by_half(evaluation: Evaluation) -> tuple[int, int]:
-    """Returns the errors in each half of the images; of MNIST's, students wrote the first, census staff the second."""
-    wrong = evaluation.predictions != evaluation.labels
+def errors_by_half(scores) -> tuple[int, int]:
+    """Returns the errors in each half of the images: of MNIST's, students wrote the first, census staff the second."""
+    wrong = scores.predictions != scores.labels
     half = len(wrong) // 2
     return int(wrong[:half].sum()), int(wrong[half:].sum())
 
 
-def score_cells(evaluation: Evaluation) -> dict[str, str]:
-    """Returns the scores of the probabilities as cells of a CSV file."""
-    return {name: f"{getattr(evaluation, name):.5f}" for name in SCORES}
+def score_cells(scores, suffix: str = "") -> dict[str, str]:
+    return {f"{name}{suffix}": f"{getattr(scores, name):.5f}" for name in SCORES}
 
 
-def make_table(rows: list[dict[str, str]]) -> str:
-    """Returns a Markdown table with a line for each entry that has rows."""
-    columns = {
-        **dict.fromkeys(("net", "layers"), "left"),
-        **dict.fromkeys(("parameters", "seeds", "test accuracy, %", "95% interval"), "right"),
-        **dict.fromkeys(("training images, %", "seconds (cores)", "claim, %"), "right"),
+def score_packaged(args: argparse.Namespace, path: Path) -> None:
+    """Writes a row for each of the packaged weights that were trained by the wanted recipes."""
+    from mnist_keras import create_model, evaluate
+
+    models = list(dict.fromkeys(entry.model for entry in ENTRIES))
+    order = [(dataset, model) for dataset in DATASETS for model in models]
+    for dataset in DATASETS:
+        cards = [load_card(model, dataset) for model in models if model in list_weights(dataset)]
+        names = {card["name"]: recipe_name(card["name"], card["recipe"]) for card in cards}
+        cards = [card for card in cards if names[card["name"]] in args.recipes]
+        if not cards:
+            continue
+        data, reference = load_published(dataset, args.data_dir), None
+        if dataset == "mnist":
+            reference = evaluate(create_model(REFERENCE, weights=dataset), data.test).predictions
+        for card in cards:
+            row = packaged_row(card, data, reference)
+            update_rows(path, [row], keys=["data", "net"], order=order)
+            print(f"{row['net']} on {dataset}: {float(row['accuracy']):.2%}", flush=True)
+
+
+def packaged_row(card: dict, data, reference) -> dict[str, str]:
+    """Returns the row of packaged weights: shares, nats, and for the comparison numbers of images.
+
+    The views are the images and their neighbors shifted by a pixel. The temperature is that of the last trial of the
+    same architecture and recipe, fitted to held-out images that the model of the trial had not seen.
+    """
+    import mnist_keras as mk
+
+    name, suffix = card["name"], "_at_temperature"
+    model = mk.create_model(name, weights=data.name)
+    scores, views = mk.evaluate(model, data.test), mk.evaluate(model, data.test, shift=1)
+    first_half, second_half = errors_by_half(scores)
+    row = {
+        "net": name,
+        "data": data.name,
+        "recipe": recipe_name(name, card["recipe"]),
+        "seed": str(card["seed"]),
+        "accuracy": f"{scores.accuracy:.4f}",
+        "ci95_low": f"{scores.accuracy_ci95[0]:.4f}",
+        "ci95_high": f"{scores.accuracy_ci95[1]:.4f}",
+        "errors_in_first_half": str(first_half),
+        "errors_in_second_half": str(second_half),
+        "accuracy_of_views": f"{views.accuracy:.4f}",
+        **dict.fromkeys(("only_this_right", "only_lenet5_right", "mcnemar_p_value"), ""),
+        **score_cells(scores),
+        "temperature": find_temperature(card),
+        **dict.fromkeys((f"{score}{suffix}" for score in SCORES), ""),
     }
-    found = {entry: entry.rows_in(rows) for entry in ENTRIES}
-    return markdown_table(columns, [_cells(entry, own) for entry, own in found.items() if own])
+    if reference is not None and name != REFERENCE:
+        comparison = mk.compare(scores.labels, scores.predictions, reference)
+        row["only_this_right"] = str(comparison.only_a_correct)
+        row["only_lenet5_right"] = str(comparison.only_b_correct)
+        row["mcnemar_p_value"] = f"{comparison.p_value:.2g}"
+    if row["temperature"]:
+        scaled = mk.apply_temperature(scores.probabilities, float(row["temperature"]))
+        row |= score_cells(mk.evaluate_predictions(scores.labels, scaled), suffix)
+    return row
 
 
-def _cells(entry, own):
-    spec = entry.spec
-    accuracies = [float(row["accuracy"]) for row in own]
-    mean = statistics.mean(accuracies)
-    spread = f" ± {100 * statistics.stdev(accuracies):.2f}" if len(own) > 1 else ""
-    low, high = wilson_interval(round(mean * NUM_TEST_IMAGES), NUM_TEST_IMAGES)
-    trained = statistics.mean(float(row["train_accuracy"]) for row in own)
-    seconds = statistics.median(float(row["train_seconds"]) for row in own)
-    return (
-        entry.title,
-        spec.description,
-        f"{spec.num_parameters:,}",
-        "one vote" if spec.trained_as != spec.name else len(own),
-        f"{100 * mean:.2f}{spread}",
-        f"{100 * low:.2f} to {100 * high:.2f}",
-        f"{100 * trained:.2f}",
-        f"{seconds:.0f} ({', '.join(sorted({row['cores'] for row in own}))})",
-        "" if spec.claimed_accuracy is None else f"{100 * spec.claimed_accuracy:.2f}",
-    )
+def find_temperature(card: dict) -> str:
+    """Returns the temperature of the last trial of a card's model and recipe; nothing if there is none.
+
+    An ensemble has none: that would take as many models, trained without the held-out images.
+    """
+    if get_model_spec(card["name"]).trained_as != card["name"]:
+        return ""
+    digest = model_digest(card["name"], Recipe.from_dict(card["recipe"]))
+    cells = {"data": card["dataset"], "digest": digest, "held_out": HELD_OUT}
+    found = matching(read_rows(RESULTS / "trials.csv"), cells)
+    return found["temperature"].iloc[-1] if len(found) else ""
 
 
 if __name__ == "__main__":

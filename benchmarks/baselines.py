@@ -1,112 +1,78 @@
-"""Sets scikit-learn's classifiers beside the nets: accuracy, time to fit, time to predict.
+"""Compares scikit-learn's classifiers with the models: accuracy, time to train, time to predict.
 
-    python benchmarks/baselines.py --data-dir DIR           # some ten minutes on two cores; results/baselines.csv
-    python benchmarks/baselines.py --data-dir DIR --quick   # a thousand images of each; runs/baselines
+    python benchmarks/baselines.py --data-dir DIR           # ten minutes on two cores; results/baselines.csv
+    python benchmarks/baselines.py --data-dir DIR --quick   # a smoke test; runs/baselines
 
-All get the same 60,000 images as pixels in [0, 1] and predict the 10,000 test images at once. Settings are those of
-scikit-learn but for the ones below, which are customary for MNIST; nothing was tuned. Seconds are wall time, once, of
-the fit or of the whole training by the net's recipe, and of one prediction of all test images.
+Settings are scikit-learn's defaults but for the ones below, which are customary for MNIST; nothing was tuned. Seconds
+are wall time, measured once.
 """
 
-import argparse
-import time
-from collections.abc import Callable
-from pathlib import Path
-
 import machine
-from accuracy import load_published
-from command import run_command
-from tabular import RESULTS, ROOT, write_rows
+from command import load_to_time, make_parser, results_directory, run_command
+from tabular import write_rows
+from turns import seconds_of
 
-QUICK_IMAGES = 1000
-NETS = ("mlp_128", "cnn_fast", "lenet5")
+MODELS = ("mlp_128", "cnn_fast", "lenet5")
 SEED = 0
 
 
-def make_baselines() -> dict[str, tuple[str, object]]:
-    """Returns name, settings and classifier of each baseline."""
+def main() -> None:
+    args = make_parser(__doc__, quick=True).parse_args()
+    path = results_directory(args, "baselines") / "baselines.csv"
+    data = load_to_time(args)
+    write_rows(path, [*classifier_rows(data), *(model_row(name, data) for name in MODELS)])
+
+
+def classifier_rows(data):
+    """Fits and scores scikit-learn's classifiers; yields their rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.svm import SVC
 
-    return {
-        "k-nearest neighbours": ("k = 3", KNeighborsClassifier(3, n_jobs=-1)),
-        "logistic regression": ("200 iterations", LogisticRegression(max_iter=200)),
-        "support vector machine": ("RBF kernel, C = 10", SVC(C=10)),
-        "random forest": (
-            "300 trees",
-            RandomForestClassifier(300, n_jobs=-1, random_state=SEED),
-        ),
-        "gradient boosting": (
-            "histograms, 100 iterations",
-            HistGradientBoostingClassifier(early_stopping=False, random_state=SEED),
-        ),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="directory with MNIST's files")
-    parser.add_argument("--quick", action="store_true", help="with few images: a smoke test")
-    parser.add_argument("--out", type=Path, help="directory of the results")
-    args = parser.parse_args()
-    out = args.out or (ROOT / "runs" / "baselines" if args.quick else RESULTS)
-    out.mkdir(parents=True, exist_ok=True)
-
-    from speed import first_images
-
-    from mnist_keras import load_data
-
-    if args.quick:
-        data = first_images(load_data("mnist", data_dir=args.data_dir), QUICK_IMAGES)
-    else:
-        data = load_published("mnist", args.data_dir)
-        machine.wait_for_quiet()
-    rows = [run_baseline(name, *found, data) for name, found in make_baselines().items()]
-    rows += [run_net(name, data) for name in NETS]
-    write_rows(out / "baselines.csv", rows, columns=rows[0])
-
-
-def run_baseline(name: str, settings: str, classifier, data) -> dict[str, str]:
-    """Fits and scores a classifier of scikit-learn."""
+    forest = RandomForestClassifier(300, n_jobs=-1, random_state=SEED)
+    boosting = HistGradientBoostingClassifier(early_stopping=False, random_state=SEED)
     images, test_images = (
-        x.reshape(len(x), -1).astype("float32") / 255 for x in (data.train_images, data.test_images)
+        split.images.reshape(len(split), -1).astype("float32") / 255
+        for split in (data.train, data.test)
     )
-    _, fit_seconds = timed(lambda: classifier.fit(images, data.train_labels))
-    predictions, seconds = timed(lambda: classifier.predict(test_images))
-    return make_row(name, settings, (predictions == data.test_labels).mean(), fit_seconds, seconds)
+    for name, settings, classifier in (
+        ("k-nearest neighbors", "k = 3", KNeighborsClassifier(3, n_jobs=-1)),
+        ("logistic regression", "200 iterations", LogisticRegression(max_iter=200)),
+        ("support vector machine", "RBF kernel, C = 10", SVC(C=10)),
+        ("random forest", "300 trees", forest),
+        ("gradient boosting", "histograms, 100 iterations", boosting),
+    ):
+        seconds = seconds_of(lambda x=classifier: x.fit(images, data.train.labels))
+        yield make_row(name, settings, seconds, lambda x=classifier: x.predict(test_images), data)
 
 
-def run_net(name: str, data) -> dict[str, str]:
-    """Trains and scores a registered net by its recipe."""
+def model_row(name: str, data) -> dict[str, str]:
+    """Trains and scores a registered model by its recipe."""
     from mnist_keras import get_model_spec, predict_probabilities, train
 
     run = train(name, data, seed=SEED, verbose=0)
-    probabilities, seconds = timed(lambda: predict_probabilities(run.model, data.test_images))
-    accuracy = (probabilities.argmax(axis=1) == data.test_labels).mean()
+
+    def predict():
+        return predict_probabilities(run.model, data.test.images).argmax(axis=1)
+
     settings = get_model_spec(name).description
-    return make_row(name, settings, accuracy, run.metrics["train_seconds"], seconds)
+    return make_row(name, settings, run.metrics["train_seconds"], predict, data)
 
 
-def timed(function: Callable):
-    """Returns what a function returns and the seconds that it took."""
-    start = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - start
-
-
-def make_row(name, settings, accuracy, fit_seconds, predict_seconds) -> dict[str, str]:
-    row = {
+def make_row(name, settings, fit_seconds, predict, data) -> dict[str, str]:
+    predictions = []
+    seconds = seconds_of(lambda: predictions.append(predict()))
+    accuracy = (predictions[0] == data.test.labels).mean()
+    print(f"{name}: {accuracy:.2%} in {fit_seconds:.2f} s", flush=True)
+    return {
         "classifier": name,
         "settings": settings,
         "test_accuracy": f"{accuracy:.4f}",
         "fit_seconds": f"{fit_seconds:.2f}",
-        "predict_seconds": f"{predict_seconds:.3f}",
+        "predict_seconds": f"{seconds:.3f}",
         "machine": machine.summary(),
     }
-    print(", ".join([name, *list(row.values())[2:5]]), flush=True)
-    return row
 
 
 if __name__ == "__main__":

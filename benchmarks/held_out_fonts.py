@@ -6,14 +6,12 @@
 Digits of a font drawn at random are framed as they are printed ("clean"), or worn as photos and small scans wear them.
 """
 
-import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from command import run_command
-from tabular import RESULTS, ROOT
+from command import make_parser, results_directory, run_command
+from tabular import ROOT, write_rows
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -23,12 +21,8 @@ SEED = 21  # another than those of training
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="directory of MNIST's files")
-    parser.add_argument("--quick", action="store_true", help="with few images: a smoke test")
-    parser.add_argument("--out", type=Path, help="directory of the results")
-    args = parser.parse_args()
-    out = args.out or (ROOT / "runs" / "held_out_fonts" if args.quick else RESULTS)
+    args = make_parser(__doc__, quick=True).parse_args()
+    path = results_directory(args, "held_out_fonts") / "held_out_fonts.csv"
 
     from real_world_data import RealWorldData
 
@@ -42,13 +36,9 @@ def main() -> None:
         digits = -1 - marks
         for name in MODELS:
             answers = predict_probabilities(load_model(name), images).argmax(axis=1)
-            accuracy = np.mean(answers == digits)
-            rows.append(
-                {"look": look, "model": name, "images": count, "accuracy": round(accuracy, 4)}
-            )
-    table = pd.DataFrame(rows)
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "held_out_fonts.csv", index=False)
+            rows.append((look, name, count, np.mean(answers == digits)))
+    table = pd.DataFrame(rows, columns=["look", "model", "images", "accuracy"]).round(4)
+    write_rows(path, table)
     print(table.pivot_table(index="model", columns="look", values="accuracy").to_string())
 
 

@@ -10,14 +10,13 @@ test images that it loses stands beside it). Letters are those of the held-out f
 Fashion-MNIST's, which nothing was trained on.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from command import run_command
-from tabular import RESULTS, ROOT
+from command import make_parser, results_directory, run_command
+from tabular import ROOT, write_rows
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -30,17 +29,10 @@ CAUGHT = 0.95  # share of a kind that is caught where false rejects are counted
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--data-dir", type=Path, required=True, help="directory of the data's files"
-    )
-    parser.add_argument("--quick", action="store_true", help="with few images: a smoke test")
-    parser.add_argument(
-        "--models", nargs="+", default=MODELS, metavar="MODEL", help="names or paths"
-    )
-    parser.add_argument("--out", type=Path, help="directory of the results")
+    parser = make_parser(__doc__, quick=True)
+    parser.add_argument("--models", nargs="+", default=MODELS, help="names or paths")
     args = parser.parse_args()
-    out = args.out or (ROOT / "runs" / "not_a_digit" if args.quick else RESULTS)
+    path = results_directory(args, "not_a_digit") / "not_a_digit.csv"
 
     from mnist_keras import load_data, load_model
 
@@ -54,8 +46,7 @@ def main() -> None:
         scorer = Scorer(load_model(name), mnist, 500 if args.quick else 10_000)
         rows += compare(Path(name).stem, scorer, mnist, others, 500 if args.quick else 10_000)
     table = pd.DataFrame(rows)
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "not_a_digit.csv", index=False)
+    write_rows(path, table)
     print(table.pivot_table(index=["model", "score"], columns="kind", values="auc").to_string())
     print(table.groupby(["model", "score"])[["caught", "test_images_lost"]].mean().to_string())
 

@@ -1,95 +1,78 @@
-"""Ours as its users run it: a registered net and its recipe, an epoch at a time or to the last step."""
+"""Ours as its users run it: a registered model and its recipe, an epoch at a time or to the last step."""
 
-import keras
-import numpy as np
 import tensorflow as tf
-from stopwatch import Stopwatch, Timed
+from turns import Stopwatch, best_rates
 
 from mnist_keras import get_model_spec
 from mnist_keras.data.batches import make_batch_source
 from mnist_keras.inference.prediction import predict_probabilities
 from mnist_keras.training.compile import compile_model
-from mnist_keras.training.devices import choose_jit, choose_precision, precision_policy
+from mnist_keras.training.devices import choose_jit
 from mnist_keras.training.loop import TrainingLoop
+from mnist_keras.training.plan import make_plan
 
-tf.get_logger().setLevel("ERROR")  # every net is traced on purpose
+tf.get_logger().setLevel("ERROR")  # every model is traced on purpose
 
 
-class Ours(Timed):
-    """A registered net and its recipe in the loop that `train` runs.
+class Ours:
+    """A registered model in the loop that `train` runs, by its own recipe but for some fields.
 
-    Args:
-        name: Name in the registry.
-        data: An `ImageData`.
-        seed: Of weights and batches.
-        **changes: Fields of the recipe that are other than the net's own.
-
-    Attributes:
-        precision: Policy of the net's layers, chosen if the recipe says "auto".
-        jit: Whether XLA compiles the steps, chosen likewise.
+    `precision` and `jit` are what was chosen where the recipe says "auto".
     """
 
-    def __init__(self, name, data, *, seed=0, **changes):
-        spec = get_model_spec(name)
-        recipe = spec.recipe.replace(**changes)
-        self.precision = choose_precision(recipe.precision, wide=get_model_spec(name).is_wide)
-        keras.utils.set_random_seed(seed)
-        with precision_policy(self.precision):
-            self.model = spec.build()
-        self.source = make_batch_source(
-            data.train,
-            batch_size=recipe.batch_size,
-            augmentation=recipe.augmentation,
+    def __init__(self, name, images, *, seed=0, **changes):
+        recipe = get_model_spec(name).recipe.replace(**changes)
+        plan = make_plan(name, recipe, strategy="none", seed=seed)
+        self.precision, self.model = plan.policy, plan.build(name, images)
+        source = make_batch_source(
+            images, batch_size=recipe.batch_size, augmentation=recipe.augmentation
         )
-        compile_model(self.model, recipe, recipe.epochs * self.source.steps_per_epoch)
-        self.jit = choose_jit(
-            recipe.jit,
-            self.model,
-            num_replicas=1,
-            augmented=self.source.augmentation is not None,
-        )
-        self.loop = TrainingLoop(
-            self.model,
-            tf.distribute.get_strategy(),
-            self.source,
-            seed=seed,
-            one_hot=recipe.label_smoothing > 0,
-            jit=self.jit,
-        )
+        compile_model(self.model, recipe, recipe.epochs * source.steps_per_epoch)
+        augmented, one_hot = source.augmentation is not None, recipe.label_smoothing > 0
+        self.jit = choose_jit(recipe.jit, self.model, num_replicas=1, augmented=augmented)
+        options = {"seed": seed, "one_hot": one_hot, "jit": self.jit}
+        self.loop = TrainingLoop(self.model, plan.strategy, source, **options)
         self.epochs_done = 0
 
     def epoch(self) -> None:
         self.epochs_done += 1
         self.loop.run(self.epochs_done)
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
+    def predict(self, images):
         return predict_probabilities(self.model, images).argmax(axis=1)
 
 
 def train_cnn_fast(data, *, seed: int) -> list[tuple[float, float]]:
     """Trains `cnn_fast` by its recipe to the last step; returns the curve, one point."""
-    watch = Stopwatch(lambda: ours.predict(data.test_images), data.test_labels)
-    ours = Ours("cnn_fast", data, seed=seed)
+    watch = Stopwatch(lambda: ours.predict(data.test.images), data.test.labels)
+    ours = Ours("cnn_fast", data.train, seed=seed)
     ours.loop.run(get_model_spec("cnn_fast").recipe.epochs)
     watch.look()
     return watch.curve
 
 
-def _make(name, **changes):
-    return lambda data: Ours(name, data, **changes)
+def matrix_rates(data, **work) -> dict[str, float]:
+    def draw(shape, dtype):
+        return tf.cast(tf.random.normal(shape), dtype)
+
+    return best_rates(tf.function(tf.matmul), draw, **work)  # it returns when it is done
+
+
+def _maker(name, **changes):
+    return lambda data: Ours(name, data.train, **changes)
 
 
 CONTESTANTS = {
     "epoch_mlp_128": {
-        "ours": _make("mlp_128", batch_size=128),
-        "ours_xla": _make("mlp_128", batch_size=128, jit=True),
+        "ours": _maker("mlp_128", batch_size=128),
+        "ours_xla": _maker("mlp_128", batch_size=128, jit=True),
     },
     "epoch_mlp_1024_128": {
-        "ours": _make("mlp_1024_128", batch_size=128, precision="float32"),
-        "ours_bfloat16": _make("mlp_1024_128", batch_size=128, precision="mixed_bfloat16"),
+        "ours": _maker("mlp_1024_128", batch_size=128, precision="float32"),
+        "ours_bfloat16": _maker("mlp_1024_128", batch_size=128, precision="mixed_bfloat16"),
     },
     "epoch_cnn_2conv": {
-        "ours": _make("cnn_2conv", batch_size=64),
-        "ours_bfloat16": _make("cnn_2conv", batch_size=64, precision="mixed_bfloat16"),
+        "ours": _maker("cnn_2conv", batch_size=64),
+        "ours_bfloat16": _maker("cnn_2conv", batch_size=64, precision="mixed_bfloat16"),
     },
 }

@@ -1,6 +1,6 @@
 """Measures how long MNIST takes to load from each format, and how much memory, each in a fresh process.
 
-    python benchmarks/readers.py --data-dir DIR    # writes benchmarks/results/readers.csv and docs/data_formats.md
+    python benchmarks/readers.py --data-dir DIR    # results/readers.csv
 
 MNIST's 70,000 images are written in each format into a temporary directory (about 1 GB in all, one after the other).
 A small file of the format is read first, so that the libraries are in memory. Memory is the peak resident set while
@@ -8,29 +8,20 @@ loading less that before, as a multiple of the images' 54.9 MB. Seconds are one 
 cache. Linux only.
 """
 
-import argparse
-import csv
 import gzip
 import io
+import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import tabular
-from command import run_command
-from tabular import markdown_table, with_block, write_rows
+import pandas as pd
+from command import first_images, load_published, make_parser, results_directory, run_command
+from tabular import write_rows
 
-from mnist_keras import load_data
-from mnist_keras.data.image_data import from_arrays
-from mnist_keras.data.readers import ARCHIVES, READERS
-
-RESULTS = tabular.RESULTS / "readers.csv"
-PAGE = tabular.ROOT / "docs" / "data_formats.md"
-SPLITS = ("train", "test")
 MEASURE = """
 import sys, time
 from mnist_keras import load_data
@@ -52,29 +43,19 @@ print(data.source, f"{seconds:.2f}", f"{(memory('VmHWM') - before) / pixels:.2f}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="directory with MNIST's files")
-    args = parser.parse_args()
-    data = load_data("mnist", data_dir=args.data_dir)
-    few = from_arrays(
-        *(data.train_images[:200], data.train_labels[:200]),
-        *(data.test_images[:50], data.test_labels[:50]),
-        data.class_names,
-        name="few",
-        source="memory",
-    )
-    rows = [measure(name, data, few) for name in FORMATS]
-    write_rows(RESULTS, rows, columns=rows[0])
-    text = with_block(PAGE.read_text(encoding="utf-8"), "formats", make_block(rows))
-    PAGE.write_text(text, encoding="utf-8")
+    args = make_parser(__doc__).parse_args()
+    path = results_directory(args, "readers") / "readers.csv"
+    data = load_published("mnist", args.data_dir)
+    write_rows(path, [measure(name, data) for name in FORMATS])
 
 
-def measure(name: str, data, few) -> dict[str, str]:
+def measure(name: str, data) -> dict[str, str]:
     """Returns the row of a format."""
+    write = FORMATS[name]
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as small:
-        path = FORMATS[name](data, Path(directory))
+        path, few = write(data, Path(directory)), write(first_images(data, 200), Path(small))
         size = sum(file.stat().st_size for file in Path(directory).rglob("*") if file.is_file())
-        command = [sys.executable, "-c", MEASURE, str(path), str(FORMATS[name](few, Path(small)))]
+        command = [sys.executable, "-c", MEASURE, path, few]
         shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     reader, seconds, memory = shown.split()
     row = {"format": name, "reader": reader, "megabytes": f"{size / 1e6:.1f}"}
@@ -83,26 +64,11 @@ def measure(name: str, data, few) -> dict[str, str]:
     return row
 
 
-def make_block(rows: list[dict[str, str]]) -> str:
-    """Returns the page's block: the table of readers, and what was measured."""
-    formats = [(f"`{reader.name}`", f"{reader.layout}.") for reader in READERS]
-    table = markdown_table({"reader": "left", "what it reads": "left"}, formats)
-    titles = {"MNIST as": "left", "MB": "right", "seconds": "right", "memory": "right"}
-    keys = ("format", "megabytes", "seconds", "memory_per_pixel_byte")
-    measured = markdown_table(titles, [[row[key] for key in keys] for row in rows])
-    return (
-        f"{table}\n\n{ARCHIVES}.\n\n`benchmarks/readers.py` loads MNIST's 70,000 images from each format in a fresh "
-        "process. Memory is the peak while loading, as a multiple of the images' bytes; 1.3 is the goal.\n\n"
-        f"{measured}"
-    )
-
-
 def arrays_of(data) -> dict[str, np.ndarray]:
     return {
-        "train_images": data.train_images,
-        "train_labels": data.train_labels.astype(np.uint8),
-        "test_images": data.test_images,
-        "test_labels": data.test_labels.astype(np.uint8),
+        f"{part}_{kind}": array
+        for part, split in {"train": data.train, "test": data.test}.items()
+        for kind, array in (("images", split.images), ("labels", split.labels.astype(np.uint8)))
     }
 
 
@@ -129,42 +95,32 @@ def write_npy(data, directory: Path) -> Path:
 def write_mat(data, directory: Path) -> Path:
     import scipy.io
 
-    arrays = arrays_of(data)
-    scipy.io.savemat(directory / "mnist.mat", arrays, do_compression=True)
+    scipy.io.savemat(directory / "mnist.mat", arrays_of(data), do_compression=True)
     return directory
 
 
 def write_csv(data, directory: Path) -> Path:
-    arrays = arrays_of(data)
-    for split in SPLITS:
-        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-        with (directory / f"mnist_{split}.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["label", *(f"pixel{i}" for i in range(784))])
-            writer.writerows([y, *x.ravel().tolist()] for x, y in zip(images, labels, strict=True))
+    for part, split in {"train": data.train, "test": data.test}.items():
+        table = pd.DataFrame(split.images.reshape(len(split), -1)).add_prefix("pixel")
+        table.insert(0, "label", split.labels)
+        table.to_csv(directory / f"mnist_{part}.csv", index=False)
     return directory
 
 
 def write_parquet(data, directory: Path) -> Path:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    arrays = arrays_of(data)
-    for split in SPLITS:
-        pictures = [{"bytes": png(x), "path": None} for x in arrays[f"{split}_images"]]
-        table = pa.table({"image": pictures, "label": arrays[f"{split}_labels"].astype(np.int64)})
-        pq.write_table(table, directory / f"{split}-00000-of-00001.parquet")
+    for part, split in {"train": data.train, "test": data.test}.items():
+        pictures = [{"bytes": png(image), "path": None} for image in split.images]
+        table = pd.DataFrame({"image": pictures, "label": split.labels.astype(np.int64)})
+        table.to_parquet(directory / f"{part}-00000-of-00001.parquet", index=False)
     return directory
 
 
 def write_folder(data, directory: Path) -> Path:
-    arrays = arrays_of(data)
-    for split in SPLITS:
-        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-        for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-            folder = directory / split / str(label)
+    for part, split in {"train": data.train, "test": data.test}.items():
+        for number, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
+            folder = directory / part / str(label)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{i:05}.png").write_bytes(png(image))
+            (folder / f"{number:05}.png").write_bytes(png(image))
     return directory
 
 
@@ -178,12 +134,9 @@ def png(image: np.ndarray) -> bytes:
 
 def zipped(write: Callable) -> Callable:
     def write_zip(data, directory: Path) -> Path:
-        path = directory / "mnist.zip"
-        with tempfile.TemporaryDirectory() as content, zipfile.ZipFile(path, "w", 8) as archive:
+        with tempfile.TemporaryDirectory() as content:
             write(data, Path(content))
-            for file in sorted(Path(content).rglob("*")):
-                archive.write(file, file.relative_to(content))
-        return path
+            return Path(shutil.make_archive(str(directory / "mnist"), "zip", content))
 
     return write_zip
 
@@ -200,6 +153,7 @@ FORMATS: dict[str, Callable] = {
     "zip of CSV": zipped(write_csv),
     "zip of PNG": zipped(write_folder),
 }
+
 
 if __name__ == "__main__":
     run_command(main)

@@ -10,14 +10,12 @@ digits of 43 people in Turkey, 8x8 pixels, enlarged (Alpaydin and Kaynak, 1998; 
 by `cnn_real_world` without a school, with the school given, and with "auto" over twenty digits in a row.
 """
 
-import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from command import run_command
-from tabular import RESULTS, ROOT
+from command import make_parser, results_directory, run_command
+from tabular import ROOT, write_rows
 
 from mnist_keras.data.augmentation.strokes import WAYS, Way, draw_ink
 from mnist_keras.data.readers.pictures import frame
@@ -53,12 +51,8 @@ HELD_OUT = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="with few writers: a smoke test")
-    parser.add_argument("--out", type=Path, help="directory of the results")
-    args = parser.parse_args()
-    out = args.out or (ROOT / "runs" / "schools" if args.quick else RESULTS)
-    rows = []
+    args = make_parser(__doc__, data=False, quick=True).parse_args()
+    out, rows = results_directory(args, "schools"), []
     count = QUICK_WRITERS if args.quick else WRITERS
     sheets = [(group, look) for group in ("american", "european", "held out") for look in LOOKS]
     for group, look in [*sheets, ("digits", "8x8")]:
@@ -75,9 +69,8 @@ def main() -> None:
     pairs = table[table["true"].isin((1, 7))]
     confused = pairs["predicted"] == 8 - pairs["true"]
     swapped = confused.groupby([pairs[key] for key in keys], sort=False).mean().rename("confused")
-    out.mkdir(parents=True, exist_ok=True)
-    by_digit.round(4).to_csv(out / "schools.csv")
-    swapped.round(4).to_csv(out / "schools_ones_and_sevens.csv")
+    write_rows(out / "schools.csv", by_digit.round(4).reset_index())
+    write_rows(out / "schools_ones_and_sevens.csv", swapped.round(4).reset_index())
     print(
         table.pivot_table(index=keys[:2], columns="reading", values="accuracy").round(4).to_string()
     )

@@ -1,237 +1,283 @@
-"""Makes the tables of docs/results/accuracy.md, and the README's table of models, from the files of results.
+"""Makes the marked blocks of README.md and docs from the result files, and shows missed goals as missed.
 
     python benchmarks/tables.py
 
-The commands that write these files are accuracy.py, packaged.py, trial.py and baselines.py; nothing is measured here.
+A block stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->`; tables.md holds its text by that name. goals.csv
+says what was to be reached. A goal's `rows`, and the rows that it is divided by or that are subtracted, are regular
+expressions for the key cells of a file, joined by slashes. The worst of several rows counts, named by what a group in
+the expression matches; rows of several seeds count as their mean.
 """
 
 import argparse
 import json
-import statistics
+import math
+import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from accuracy import ENTRIES, SCORES, Entry, make_table
+import pandas as pd
 from command import run_command
-from tabular import README, RESULTS, ROOT, markdown_table, read_rows, with_block
+from entries import ENTRIES
+from tabular import RESULTS, ROOT, matching, read_rows
 
+from mnist_keras._validation import InputError
+from mnist_keras.data.readers import READERS
+from mnist_keras.evaluation.metrics import wilson_interval
 from mnist_keras.models.recipes import Recipe
 from mnist_keras.models.registry import get_model_spec
 
-PAGE = ROOT / "docs" / "results" / "accuracy.md"
-GOALS = {  # goal, and aim beyond the goal
-    Entry("cnn_accurate", "cnn_accurate"): (0.9970, 0.9975),
-    Entry("cnn_accurate_ensemble", "cnn_accurate"): (0.9978, 0.9982),
-    Entry("cnn_tiny", "cnn_tiny"): (0.9940, None),
-    Entry("mlp_deep", "mlp_deep_elastic"): (0.9930, 0.9950),
-    Entry("cnn_accurate", "cnn_accurate_fashion", data="fashion_mnist"): (0.945, None),
+GOALS = Path(__file__).with_name("goals.csv")
+TEXTS = Path(__file__).with_suffix(".md")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NUM_TEST_IMAGES = 10_000
+KEYS = {  # of the files that goals.csv names
+    "accuracy.csv": ["net", "recipe", "data"],
+    "choices.csv": ["chosen_by", "net"],
+    "growth.csv": ["data", "metric", "images"],
+    "speed.csv": ["task", "contestant", "metric"],
 }
-NAMES = dict.fromkeys(("net", "recipe", "data"), "left")  # columns of what was packaged
-Rows = list[dict[str, str]]
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(with_tables(page, RESULTS), encoding="utf-8")
-    README.write_text(with_accuracy(README.read_text(encoding="utf-8"), RESULTS), "utf-8")
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        if (made := remake(text, RESULTS)) != text:
+            page.write_text(made, "utf-8")
+            print(page.relative_to(ROOT))
 
 
-def with_accuracy(readme: str, results: Path) -> str:
-    """Returns the README with the table of models made anew."""
-    return with_block(readme, "accuracy.csv", models_table(read_rows(results / "accuracy.csv")))
-
-
-def with_tables(page: str, results: Path) -> str:
-    """Returns the page with every table between its markers made anew."""
-    for name, (source, make) in TABLES.items():
-        page = with_block(page, name, make(read_rows(results / source)))
-    return page
-
-
-def models_table(rows: Rows) -> str:
-    """Returns the short table of models, from accuracy.csv."""
-    columns = {"model": "left"}
-    columns |= dict.fromkeys(("parameters", "test accuracy", "seconds to train"), "right")
-    found = {entry: entry.rows_in(rows) for entry in ENTRIES}
-    cells = [
-        (
-            entry.title,
-            f"{entry.spec.num_parameters:,}",
-            f"{100 * mean_accuracy(own):.2f}%",
-            f"{statistics.median(float(row['train_seconds']) for row in own):,.0f}",
-        )
-        for entry, own in found.items()
-        if own
-    ]
-    return markdown_table(columns, cells)
-
-
-def seeds_table(rows: Rows) -> str:
-    """Returns what each seed reached, from accuracy.csv."""
-    columns = dict.fromkeys(("net", "data", "recipe"), "left")
-    columns |= dict.fromkeys(("errors of each seed", "mean accuracy, %"), "right")
-    found = {entry: entry.rows_in(rows) for entry in ENTRIES}
-    cells = [
-        (
-            f"`{entry.net}`",
-            entry.data,
-            f"`{entry.recipe_name}`",
-            ", ".join(row["errors"] for row in own),
-            f"{100 * mean_accuracy(own):.3f}",
-        )
-        for entry, own in found.items()
-        if own
-    ]
-    return markdown_table(columns, cells)
-
-
-def goals_table(rows: Rows) -> str:
-    """Returns what was to be reached, and whether the means in accuracy.csv do."""
-    columns = dict.fromkeys(("net", "recipe"), "left")
-    columns |= dict.fromkeys(("goal, %", "aim, %", "mean, %"), "right") | {"reached": "left"}
-    cells = []
-    for entry, (goal, aim) in GOALS.items():
-        targets = {"the goal": goal} | ({"the aim": aim} if aim else {})
-        mean, verdict = "", "not measured"
-        if own := entry.rows_in(rows):
-            reached = round(mean_accuracy(own), 6)
-            mean = f"{100 * reached:.3f}"
-            verdict = ", ".join(
-                f"{name} {'yes' if reached >= target else '**MISSED**'}"
-                for name, target in targets.items()
+def remake(text: str, results: Path) -> str:
+    """Returns a page with the blocks between its markers made anew."""
+    for name in re.findall("<!-- (.*): begin -->", text):
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if name not in BLOCKS:
+            raise InputError(
+                f"Unknown block {name!r} in a page. Expected one of: {', '.join(BLOCKS)}."
             )
-        shown = f"{100 * aim:.2f}" if aim else ""
-        names = f"`{entry.net}`", f"`{entry.recipe_name}`"
-        cells.append((*names, f"{100 * goal:.2f}", shown, mean, verdict))
-    return markdown_table(columns, cells)
+        if (text.count(begin), text.count(end)) != (1, 1):
+            raise InputError(f"The page must have the markers {begin} and {end}, once each.")
+        before, after = text.split(begin, maxsplit=1)[0], text.split(end)[1]
+        text = f"{before}{begin}\n{fill(name, BLOCKS[name](results))}\n{end}{after}"
+    return text
 
 
-def mean_accuracy(rows: Rows) -> float:
-    return statistics.mean(float(row["accuracy"]) for row in rows)
+def fill(name: str, rows: pd.DataFrame) -> str:
+    """Returns a Markdown table: the texts that tables.md has for it, its last line once for each row."""
+    section = TEXTS.read_text("utf-8").split(f"\n## {name}\n")[1].split("\n\n")[0]
+    *head, line = section.splitlines()
+    cells = rows.astype(object).where(rows.notna(), Blank())
+    return "\n".join([*head, *(line.format(**row) for row in cells.to_dict("records"))])
 
 
-def packaged_table(rows: Rows) -> str:
-    """Returns what packaged.py measured: accuracy, the comparison with lenet5, views."""
-    measures = (
-        *("accuracy, %", "95% interval", "errors in images 0 to 4999, 5000 to 9999"),
-        "right where `lenet5` is wrong, and the reverse",
-        *("McNemar's p", "with shifted views, %"),
-    )
-    cells = [
-        (
-            *name_cells(row),
-            percent(row["accuracy"]),
-            f"{percent(row['ci95_low'])} to {percent(row['ci95_high'])}",
-            f"{row['errors_in_first_half']}, {row['errors_in_second_half']}",
-            ", ".join(filter(None, [row["only_this_right"], row["only_lenet5_right"]])),
-            row["mcnemar_p_value"],
-            percent(row["accuracy_of_views"]),
+class Blank:
+    """The value of an empty cell, in any format."""
+
+    def __format__(self, spec: str) -> str:
+        return ""
+
+
+def entries(results: Path) -> pd.DataFrame:
+    """Returns a row for each entry that was trained as it is now."""
+    rows, found = read_rows(results / "accuracy.csv"), []
+    for entry in ENTRIES:
+        own, spec = matching(rows, entry.key), entry.spec
+        if not len(own):
+            continue
+        accuracies = own["accuracy"].astype(float)
+        low, high = wilson_interval(round(accuracies.mean() * NUM_TEST_IMAGES), NUM_TEST_IMAGES)
+        found.append(
+            {
+                "title": entry.title,
+                "layers": spec.description,
+                "parameters": spec.num_parameters,
+                "mean": accuracies.mean(),
+                "deviation": f" ± {accuracies.std():.2%}" if len(own) > 1 else "",
+                "low": low,
+                "high": high,
+                "errors": ", ".join(own["errors"]),
+                "trained": own["train_accuracy"].astype(float).mean(),
+                "seconds": own["train_seconds"].astype(float).median(),
+                "cores": ", ".join(sorted(set(own["cores"]))),
+                "claim": spec.claimed_accuracy,
+            }
         )
-        for row in rows
+    return pd.DataFrame(found)
+
+
+def goals(results: Path, page: str) -> pd.DataFrame:
+    """Returns what was to be reached on a page, and what was measured."""
+    rows = read_rows(GOALS).query("page == @page").to_dict("records")
+    return pd.DataFrame([judge(goal, results) for goal in rows])
+
+
+def judge(goal: dict[str, str], results: Path) -> dict[str, str]:
+    """Returns the cells of a goal."""
+    text, at_least = goal["text"].format, goal["bound"] == "at least"
+    targets = [float(goal[name]) for name in ("limit", "aim") if goal[name]]
+    cells = {
+        "goal": goal["goal"],
+        "limit": f"{goal['bound']} {text(targets[0])}",
+        "aim": text(targets[1]) if goal["aim"] else "",
+    }
+    values = find(goal, "rows", results)
+    if goal["divided_by"]:
+        values = values / find(goal, "divided_by", results).squeeze()
+    if goal["minus"]:
+        values = values - find(goal, "minus", results).squeeze()
+    if values.dropna().empty:
+        return {**cells, "measured": "not measured", "reached": ""}
+    worst = values.idxmin() if at_least else values.idxmax()
+    value = round(values[worst], 6)  # a mean of decimal fractions is not exact
+    reached = [
+        math.isfinite(value) and (value >= target if at_least else value <= target)
+        for target in targets
     ]
-    return markdown_table(NAMES | dict.fromkeys(measures, "right"), cells)
+    words = ["yes" if yes else "**MISSED**" for yes in reached]
+    verdict = words[0] if len(words) == 1 else f"goal {words[0]}, aim {words[1]}"
+    instructions = keyed(results / "speed.csv")["median"].get("machine//instructions", "")
+    if goal["needs"] not in instructions and not reached[0]:
+        verdict = f"not set for a CPU without {goal['needs']}"
+    which = f" (`{worst}`, the worst of {len(values)})" if len(values) > 1 else ""
+    return {**cells, "measured": text(value) + which, "reached": verdict}
 
 
-def calibration_table(rows: Rows) -> str:
-    """Returns what packaged.py measured of the probabilities, as they are and at the temperature."""
-    measures = ("negative log-likelihood", "Brier score", "calibration error", "temperature")
-    cells = []
-    for row in rows:
-        plain = [f"{float(row[name]):.4f}" for name in SCORES]
-        scaled = [row[f"{name}_at_temperature"] for name in SCORES]
-        cooled = ", ".join(f"{float(value):.4f}" for value in scaled if value)
-        cells.append((*name_cells(row), *plain, row["temperature"], cooled))
-    columns = NAMES | dict.fromkeys((*measures, "the three at the temperature"), "right")
-    return markdown_table(columns, cells)
+def find(goal: dict[str, str], rows: str, results: Path) -> pd.Series:
+    """Returns the values in a goal's column, by what the groups in the expression match."""
+    table = keyed(results / goal["file"])
+    names = pd.Series(table.index, dtype=str).str.extract(f"^{goal[rows]}()$")[0]
+    values = pd.Series(table[goal["column"]].to_numpy(), names)
+    return values[values.index.notna()].astype(float).groupby(level=0).mean()
 
 
-def name_cells(row: dict[str, str]) -> tuple[str, str, str]:
-    """Returns the cells of the columns `NAMES`."""
-    return f"`{row['net']}`", f"`{row['recipe']}`", row["data"]
+def keyed(path: Path) -> pd.DataFrame:
+    """Returns the rows of a file by their key cells; of accuracy.csv, those of the entries as they are now."""
+    table = read_rows(path)
+    if path.name == "accuracy.csv":
+        table = pd.concat([matching(table, entry.key) for entry in ENTRIES])
+    return table.set_index(table[KEYS[path.name]].agg("/".join, axis=1))
 
 
-def trials_table(rows: Rows) -> str:
-    """Returns the trials, in the order in which they were run."""
-    columns = dict.fromkeys(("net", "data", "recipe", "precision"), "left")
-    columns |= dict.fromkeys(("parameters", "held-out errors"), "right")
-    columns |= dict.fromkeys(("negative log-likelihood", "at its temperature"), "right")
-    cells = [
-        (
-            ", ".join([f"`{row['net']}`", *describe(json.loads(row["arguments"]))]),
-            row["data"],
-            ", ".join(describe(json.loads(row["recipe"]))),
-            row["precision"],
-            f"{int(row['parameters']):,}",
-            f"{row['held_out_errors']} of {int(row['held_out']):,}",
-            row["negative_log_likelihood"],
-            row["likelihood_at_temperature"],
-            f"{row['seconds']} ({row['cores']})",
-        )
-        for row in rows
-    ]
-    return markdown_table(columns | {"seconds (cores)": "right"}, cells)
+def trials(results: Path) -> pd.DataFrame:
+    rows = pd.read_csv(results / "trials.csv")
+    for column in ("arguments", "recipe"):
+        rows[column] = rows[column].map(lambda text: describe(json.loads(text)))
+    return rows
 
 
-def changes_table(rows: Rows) -> str:
-    """Returns the trials of `cnn_accurate` on MNIST, each by what it changes of the net as it ships."""
+def changes(results: Path) -> pd.DataFrame:
+    """Returns the trials of `cnn_accurate` on MNIST, each by what it changes in the model as it ships."""
     spec = get_model_spec("cnn_accurate")
     shipped = {**spec.arguments, **spec.recipe.to_dict(), "seed": 0}
-    columns = {"changed": "left"} | dict.fromkeys(
-        ("held-out errors", "negative log-likelihood at its temperature"), "right"
-    )
-    cells = []
-    for row in rows:
-        if (row["net"], row["data"]) != ("cnn_accurate", "mnist"):
-            continue
+
+    def changed(row):
         recipe = Recipe.from_dict(json.loads(row["recipe"])).to_dict()
-        settings = {**json.loads(row["arguments"]), **recipe, "seed": int(row["seed"])}
-        changed = {key: value for key, value in settings.items() if value != shipped.get(key)}
-        words = ", ".join(describe(changed)) or "nothing"
-        cells.append((words, row["held_out_errors"], row["likelihood_at_temperature"]))
-    return markdown_table(columns, cells)
+        settings = {**json.loads(row["arguments"]), **recipe, "seed": row["seed"]}
+        other = {key: value for key, value in settings.items() if value != shipped.get(key)}
+        return describe(other) or "nothing"
+
+    rows = pd.read_csv(results / "trials.csv").query("net == 'cnn_accurate' and data == 'mnist'")
+    return rows.assign(changed=[changed(row) for row in rows.to_dict("records")])
 
 
-def baselines_table(rows: Rows) -> str:
-    """Returns what baselines.py measured: scikit-learn's classifiers, and nets beside them."""
-    columns = dict.fromkeys(("classifier", "settings"), "left")
-    columns |= dict.fromkeys(("test accuracy, %", "fit, s", "predict 10,000, s"), "right")
-    cells = [
-        (
-            row["classifier"],
-            row["settings"],
-            percent(row["test_accuracy"]),
-            f"{float(row['fit_seconds']):.3g}",
-            f"{float(row['predict_seconds']):.2g}",
+def describe(settings: dict) -> str:
+    """Returns settings in words; those of an augmentation in parentheses."""
+
+    def words(value):
+        if isinstance(value, dict):
+            return f"({describe(value)})"
+        return "none" if value is None else json.dumps(value).replace('"', "")
+
+    return ", ".join(f"{key} {words(value)}" for key, value in settings.items())
+
+
+def pivot(results: Path, pattern: str, column: str = "median") -> pd.DataFrame:
+    """Returns a column of speed.csv as a table; the groups `row` and `column` of an expression for the keys span it."""
+    rows = keyed(results / "speed.csv")
+    cells = rows.index.to_series().str.extract(f"^{pattern}$")
+    cells["value"] = pd.to_numeric(rows[column], errors="coerce")
+    cells = cells.dropna(subset="row")
+    table = cells.pivot(index="row", columns="column", values="value")
+    return table.reindex(cells["row"].unique()).reset_index()
+
+
+def training(results: Path) -> pd.DataFrame:
+    pattern = "to_99_percent/(?P<row>.*)/(?P<column>.*)"
+    table = pivot(results, pattern)
+    return table.assign(repeats=pivot(results, pattern, "repeats")["seconds"].astype(int))
+
+
+def pipeline(results: Path) -> pd.DataFrame:
+    rates = pivot(results, "pipeline_(?P<row>(?!share).*)/(?P<column>.*)/images_per_second")
+    shares = pivot(results, "pipeline_share_lenet5_(?P<row>.*)/ours/(?P<column>share_of_step)")
+    table = rates.merge(shares, on="row")
+    return table.assign(row=table["row"].str.replace("_", " "))
+
+
+def prediction(results: Path) -> pd.DataFrame:
+    one = pivot(results, "predict_one_(?P<row>.*)/(?P<column>.*)/ms")
+    many = pivot(results, "predict_all_(?P<row>.*)/(?P<column>.*)/images_per_second")
+    return one.merge(many, on="row", suffixes=("", "_of_many"))
+
+
+def growth(results: Path) -> pd.DataFrame:
+    rows = pd.read_csv(results / "growth.csv")
+    table = rows.pivot(index=["data", "images"], columns="metric", values="median").reset_index()
+    return table.replace("records", "files")
+
+
+def machine(results: Path) -> pd.DataFrame:
+    """Returns what the times depend on; results from several machines or versions are bad input."""
+    rows = read_rows(results / "speed.csv").query("task == 'machine'")
+    facts = rows.set_index("metric")["median"]
+    others = [read_rows(results / name)["machine"] for name in ("choices.csv", "growth.csv")]
+    if len(names := {facts["summary"]}.union(*others)) > 1:
+        raise InputError(
+            "The results are from different machines or versions. Run speed.py, choices.py and growth.py on one:\n"
+            + "\n".join(sorted(names))
         )
-        for row in rows
-    ]
-    return markdown_table(columns, cells)
+    return facts.drop("summary").rename(lambda name: name.replace("_", " ")).reset_index()
 
 
-def describe(settings: dict) -> list[str]:
-    """Returns settings in words; those of an augmentation in brackets."""
-    return [f"{key} {_value_in_words(value)}" for key, value in settings.items()]
+def robustness(results: Path) -> pd.DataFrame:
+    words = {"fgsm": "FGSM", "pgd": "PGD", "shift": "shift, pixels", "mnist_c": "MNIST-C"}
+    words["rotation"] = "rotation, degrees"
+    rows = pd.read_csv(results / "robustness.csv", dtype={"strength": str}, keep_default_na=False)
+    table = rows.pivot_table("accuracy", ["change", "strength"], "model", sort=False).reset_index()
+    table["strength"] = table["strength"].str.replace("_", " ")
+    return table.assign(change=table["change"].replace(words))
 
 
-def _value_in_words(value):
-    if isinstance(value, dict):
-        return f"({', '.join(describe(value))})"
-    return "none" if value is None else json.dumps(value).replace('"', "")
+def formats(results: Path) -> pd.DataFrame:
+    return pd.DataFrame([{"name": reader.name, "layout": reader.layout} for reader in READERS])
 
 
-def percent(share: str) -> str:
-    return f"{100 * float(share):.2f}"
+def read(results: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(results / name)
 
 
-TABLES = {  # markers' name -> file of results, and what makes the table of its rows
-    "accuracy.csv": ("accuracy.csv", make_table),
-    "goals": ("accuracy.csv", goals_table),
-    "seeds": ("accuracy.csv", seeds_table),
-    "packaged": ("packaged.csv", packaged_table),
-    "calibration": ("packaged.csv", calibration_table),
-    "trials": ("trials.csv", trials_table),
-    "changes": ("trials.csv", changes_table),
-    "baselines": ("baselines.csv", baselines_table),
+BLOCKS: dict[
+    str, Callable[[Path], pd.DataFrame]
+] = {  # name -> its rows, from the directory of results
+    "accuracy.csv": entries,
+    "details": entries,
+    "goals of accuracy": partial(goals, page="accuracy"),
+    "packaged": partial(read, name="packaged.csv"),
+    "calibration": partial(read, name="packaged.csv"),
+    "trials": trials,
+    "changes": changes,
+    "baselines": partial(read, name="baselines.csv"),
+    "robustness.csv": robustness,
+    "training": training,
+    "goals of speed": partial(goals, page="speed"),
+    "epochs": partial(pivot, pattern="epoch_(?P<column>.*)/(?P<row>.*)/epoch_seconds"),
+    "pipeline": pipeline,
+    "prediction": prediction,
+    "growth": growth,
+    "machine": machine,
+    "formats": formats,
+    "readers.csv": partial(read, name="readers.csv"),
 }
 
 

@@ -1,55 +1,43 @@
-"""Rows in the files of results, and tables of them in Markdown pages."""
+"""Rows of text in CSV files: read, replaced by their keys, and written at once."""
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from mnist_keras._files import replace_file
-from mnist_keras._validation import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Returns the rows of a CSV file; none if there is no such file."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def read_rows(path: Path) -> pd.DataFrame:
+    """Returns the rows of a file, every cell as text; none if there is no such file."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame()
 
 
-def write_rows(path: Path, rows: list[dict[str, str]], *, columns: Iterable[str]) -> None:
-    """Replaces a CSV file; a row that lacks a column has it empty, one that has another loses it."""
-    with replace_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+def write_rows(path: Path, rows, *, columns: Iterable[str] | None = None) -> None:
+    """Replaces a file; a row that lacks a column has an empty cell there, and other columns are dropped."""
+    table = pd.DataFrame(rows)
+    if columns is not None:
+        table = table.reindex(columns=list(columns))
+    with replace_file(path) as temporary:
+        table.to_csv(temporary, index=False)
 
 
-def named(columns: Sequence[str], rows: Iterable[Sequence]) -> list[dict[str, str]]:
-    """Returns rows of cells as rows by column."""
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+def update_rows(path: Path, rows, *, keys: list[str], order: list[tuple]) -> None:
+    """Adds rows in place of those with the same cells in the columns `keys`.
 
-
-def markdown_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]]) -> str:
-    """Returns a Markdown table: title of each column -> "left" or "right", and the cells of each row."""
-    rules = {"left": "---", "right": "--:"}
-    lines = [f"|{'|'.join(rules[side] for side in columns.values())}|"]
-    lines += [f"| {' | '.join(map(str, cells))} |" for cells in rows]
-    return "\n".join([f"| {' | '.join(columns)} |", *lines])
-
-
-def with_block(page: str, name: str, block: str) -> str:
-    """Returns a page with a block between the two markers of that name.
-
-    Raises:
-        InputError: If one of the markers is not there, or there twice.
+    The file gets the order of `order`, cells of the first columns of `keys`. Rows of anything else are dropped: it is
+    not measured any more.
     """
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    if (page.count(begin), page.count(end)) != (1, 1):
-        raise InputError(f"The page must have the markers {begin} and {end}, once each.")
-    before, rest = page.split(begin)
-    _, after = rest.split(end)
-    return f"{before}{begin}\n{block}\n{end}{after}"
+    new = pd.DataFrame(rows)
+    table = pd.concat([read_rows(path), new]).drop_duplicates(keys, keep="last", ignore_index=True)
+    places = table[keys[: len(order[0])]].agg(tuple, axis=1)
+    places = places.map({place: number for number, place in enumerate(order)}).dropna()
+    write_rows(path, table.loc[places.sort_values(kind="stable").index], columns=new.columns)
+
+
+def matching(rows: pd.DataFrame, cells: dict[str, str]) -> pd.DataFrame:
+    """Returns the rows with these cells by column."""
+    return rows[(rows[list(cells)] == pd.Series(cells)).all(axis=1)] if len(rows) else rows

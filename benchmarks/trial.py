@@ -1,45 +1,37 @@
-"""Tries a net and a recipe: trains on all but the last 10,000 training images and counts the errors on those.
+"""Tries a model and a recipe: trains without the last 10,000 training images and counts the errors on those.
 
     python benchmarks/trial.py --data-dir DIR mlp_deep --recipe '{"augmentation": "elastic", "epochs": 40}'
     python benchmarks/trial.py --data-dir DIR build_deep_cnn --arguments '{"dropout": 0.4}' --recipe '{"epochs": 14}'
 
-The test images are not looked at: recipes are chosen by these rows, appended to results/trials.csv. `--recipe` takes a
-name, or fields; those that it leaves out are those of the registered net's recipe, or of `Recipe(precision="auto")`.
-The temperature that is fitted on the held-out images is for nets of the same recipe, trained on all the images.
+Recipes are chosen by these rows, appended to results/trials.csv, and never by the test images. Fields of a recipe that
+are not given are those of the registered model's recipe, or of `Recipe(precision="auto")`.
 """
 
 import argparse
 import json
-from collections.abc import Callable
-from pathlib import Path
 
-import tabular
-from accuracy import digest, load_published
-from command import run_command
+import pandas as pd
+from command import load_published, make_parser, results_directory, run_command
+from entries import digest
 from tabular import read_rows, write_rows
 
 from mnist_keras._validation import InputError, check_integer, check_seed, invalid
 from mnist_keras.cli.doctor import examine
 
-RESULTS = tabular.RESULTS / "trials.csv"
-
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("net", help="a registered name, or the name of a public builder")
-    parser.add_argument(
-        "--data-dir", type=Path, required=True, help="directory of the data's files"
-    )
-    parser.add_argument("--data", default="mnist", help="name of the data set (default: mnist)")
+    parser = make_parser(__doc__)
+    parser.add_argument("model", help="a registered name, or the name of a public builder")
+    parser.add_argument("--data", default="mnist", help="name of the dataset (default: mnist)")
     parser.add_argument("--arguments", default="{}", help="of the builder, as JSON")
     parser.add_argument("--recipe", default="{}", help="a name, or fields as JSON")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="CSV file that gets the row")
     args = parser.parse_args()
-    read_rows(args.out)  # fails now, not after the training, if it is no file
+    path = results_directory(args, "trial") / "trials.csv"
+    read_rows(path)  # fails now, not after the training, if it cannot be read
     row = try_out(args)
-    write_rows(args.out, [*read_rows(args.out), row], columns=list(row))
+    write_rows(path, pd.concat([read_rows(path), pd.DataFrame([row])]), columns=row)
     print(json.dumps(row))
 
 
@@ -52,39 +44,45 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     from mnist_keras.models.registry import get_trainable_spec
     from mnist_keras.training.devices import choose_precision, precision_policy
 
-    builders = [name for name in mk.__all__ if name.startswith("build_")]
-    spec = None if args.net in builders else get_trainable_spec(args.net)
-    base = spec.recipe if spec else mk.Recipe(precision="auto")
-    own = args.recipe.startswith("{")
-    recipe = base.replace(**fields_of(args.recipe, "--recipe")) if own else get_recipe(args.recipe)
-    builder = spec.builder if spec else args.net
-    arguments = {**(spec.arguments if spec else {}), **fields_of(args.arguments, "--arguments")}
+    builder, arguments, recipe, wide = args.model, {}, mk.Recipe(precision="auto"), True
+    if not (builder.startswith("build_") and builder in mk.__all__):
+        spec = get_trainable_spec(args.model)
+        builder, arguments, recipe, wide = spec.builder, spec.arguments, spec.recipe, spec.is_wide
+    if args.recipe.startswith("{"):
+        recipe = recipe.replace(**fields_of(args.recipe, "--recipe"))
+    else:
+        recipe = get_recipe(args.recipe)
+    arguments = {**arguments, **fields_of(args.arguments, "--arguments")}
     keras.utils.set_random_seed(check_seed(args.seed))
-    wide = spec.is_wide if spec else True
-    with precision_policy(choose_precision(recipe.precision, wide=wide)):
-        model = build(getattr(mk, builder), arguments)
+    try:
+        with precision_policy(choose_precision(recipe.precision, wide=wide)):
+            model = getattr(mk, builder)(**arguments)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:  # an argument that it or Keras does not have
+        raise InputError(f"{builder} cannot be called so: {error}.") from None
     data = load_published(args.data, args.data_dir)
-    images, labels = data.train_images, data.train_labels
-    n = len(images) - check_integer("--held-out", args.held_out, minimum=1, maximum=len(images) - 1)
-    splits = (images[:n], labels[:n]), (images[n:], labels[n:])
+    last = len(data.train) - 1
+    count = len(data.train) - check_integer("--held-out", args.held_out, minimum=1, maximum=last)
+    splits = data.train.take(range(count)), data.train.take(range(count, last + 1))
     run = mk.train(model, splits, recipe=recipe, seed=args.seed, verbose=0)
-    scores, plain = run.evaluation, mk.Recipe().to_dict()
+    scores, defaults = run.evaluation, mk.Recipe().to_dict()
     temperature = mk.fit_temperature(scores.labels, scores.probabilities)
     scaled = mk.apply_temperature(scores.probabilities, temperature)
     calibrated = mk.evaluate_predictions(scores.labels, scaled)
     return {
         "data": args.data,
-        "net": args.net,
+        "net": args.model,
         "arguments": json.dumps(arguments),
-        "recipe": json.dumps({k: v for k, v in recipe.to_dict().items() if v != plain[k]}),
+        "recipe": json.dumps({k: v for k, v in recipe.to_dict().items() if v != defaults[k]}),
         "digest": digest(builder, arguments, recipe),
         "seed": str(args.seed),
         "held_out": str(args.held_out),
         "precision": run.model.dtype_policy.name,
         "parameters": str(run.model.count_params()),
-        "held_out_errors": str(run.metrics["num_errors"]),
-        "held_out_accuracy": f"{run.metrics['accuracy']:.4f}",
-        "negative_log_likelihood": f"{run.metrics['negative_log_likelihood']:.5f}",
+        "held_out_errors": str(scores.num_errors),
+        "held_out_accuracy": f"{scores.accuracy:.4f}",
+        "negative_log_likelihood": f"{scores.negative_log_likelihood:.5f}",
         "temperature": f"{temperature:.3f}",
         "likelihood_at_temperature": f"{calibrated.negative_log_likelihood:.5f}",
         "train_accuracy": f"{run.metrics['train_accuracy']:.5f}",
@@ -102,16 +100,6 @@ def fields_of(text: str, option: str) -> dict:
     if not isinstance(fields, dict):
         raise invalid(option, expected='a JSON object like {"epochs": 3}', received=text)
     return fields
-
-
-def build(builder: Callable, arguments: dict):
-    """Returns the builder's model."""
-    try:
-        return builder(**arguments)
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:  # an argument that it or Keras does not have
-        raise InputError(f"{builder.__name__} cannot be called so: {error}.") from None
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from accuracy import load_published  # noqa: E402
+from command import load_published  # noqa: E402
 from package_weights import LICENSES, save_rounded  # noqa: E402
 from train_real_world import COUNTS, MNIST_COPIES, NAME, READABLE  # noqa: E402
 

@@ -108,10 +108,6 @@ READERS = (
         named.read_named_pictures,
     ),
 )
-ARCHIVES = (
-    "A zip or tar archive of any of these, or a single file compressed with gzip, xz or bzip2; it is read through a "
-    "temporary folder that is removed again"
-)
 
 
 def read_path(path: Path, source: str = "auto") -> tuple[str, RawData]:

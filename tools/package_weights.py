@@ -1,21 +1,26 @@
 """Puts a finished run's weights, rounded to float16, and their model card into the package.
 
-    python benchmarks/package_weights.py runs/accuracy/lenet5-1a2b3c4d-0 --data-dir DIR
-    python benchmarks/package_weights.py runs/accuracy/cnn_accurate-1a2b3c4d-? --data-dir DIR \\
+    python tools/package_weights.py runs/accuracy/lenet5-1a2b3c4d-0 --data-dir DIR
+    python tools/package_weights.py runs/accuracy/cnn_accurate-1a2b3c4d-? --data-dir DIR \\
         --ensemble cnn_accurate_ensemble    # the runs as its members
 
-The card's scores are those of the rounded weights. What was trained on Fashion-MNIST is stored as NET-fashion_mnist.
+The card's scores are those of the rounded weights. Its hardware is this machine: run it with the cores of the training.
+What was trained on Fashion-MNIST is stored as NAME-fashion_mnist.
 """
 
 import argparse
 import hashlib
 import json
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from accuracy import Entry, Ledger, load_published, recipe_name
-from command import run_command
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+
+from command import load_published, run_command
+from entries import recipe_name
 
 from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
@@ -36,7 +41,7 @@ def main() -> None:
     parser.add_argument(
         "--data-dir", type=Path, required=True, help="directory of the data's files"
     )
-    parser.add_argument("--ensemble", metavar="NAME", help="the net whose members the runs are")
+    parser.add_argument("--ensemble", metavar="NAME", help="the model whose members the runs are")
     args = parser.parse_args()
     for runs in [args.runs] if args.ensemble else [[run] for run in args.runs]:
         card = package(runs, args.data_dir, ensemble=args.ensemble)
@@ -64,7 +69,7 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         scratch = Path(directory) / path.name
         save_rounded(models[0], scratch)
         model, content = create_model(name, weights=scratch), scratch.read_bytes()
-    evaluation = evaluate(model, data.test_images, data.test_labels)
+    evaluation = evaluate(model, data.test)
     card = {
         "name": name,
         "dataset": dataset,
@@ -90,7 +95,7 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         },
         "data_license": LICENSES[dataset],
         "versions": configs[0]["versions"],
-        "hardware": describe_hardware(configs[0]),
+        "hardware": describe_hardware(),
         "train_seconds": sum(RunDirectory(run).read_metrics()["train_seconds"] for run in runs),
     }
     with replace_file(path) as temporary:
@@ -100,19 +105,17 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
     return card
 
 
-def describe_hardware(config: dict) -> str:
-    """Returns this machine's processor, and the cores that a run had by its row in accuracy.csv, else those of now."""
-    name, cpu = config["model"]["name"], examine()["cpu"]
-    entry = Entry(name, recipe_name(name, config["recipe"]), config["data"]["name"])
-    cores = int((Ledger().find_row(entry, str(config["seed"])) or cpu)["cores"])
-    return f"{cpu['model']}, {cores} core{'s' if cores > 1 else ''}"
+def describe_hardware() -> str:
+    """Returns the processor, and how many of its cores this process may use."""
+    cpu = examine()["cpu"]
+    return f"{cpu['model']}, {cpu['cores']} core{'s' if cpu['cores'] > 1 else ''}"
 
 
 def ensemble_command(configs: list[dict]) -> str:
     """Returns the command that trains the members; they must differ in their seed alone."""
     first = configs[0]
     if any(config[key] != first[key] for config in configs for key in ("model", "recipe", "data")):
-        raise InputError("The runs are of different nets, recipes or data. Expected: of one.")
+        raise InputError("The runs differ in model, recipe or data. Expected one of each.")
     seeds = [config["seed"] for config in configs]
     if seeds != list(range(len(seeds))):
         raise InputError(f"The runs have the seeds {seeds}. Expected: {list(range(len(seeds)))}.")
@@ -128,8 +131,9 @@ def train_command(name: str, dataset: str, config: dict) -> str:
 
 
 def save_rounded(model, path: Path) -> None:
-    """Saves a registered net's weights in float16, half the size, and those of the classifying layer, which computes in
-    float32, in float32; all are loaded into float32 variables.
+    """Saves a registered model's weights in float16, but those of the last layer, a float32 one, in float32.
+
+    All are loaded into float32 variables.
     """
     from mnist_keras.training.devices import precision_policy
 
