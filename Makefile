@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SOURCES := mnist_keras tests benchmarks docs examples setup.py
+SOURCES := mnist_keras tests benchmarks tools docs examples setup.py
 
 .PHONY: help demo test test-full lint docs notebooks clean
 

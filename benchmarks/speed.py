@@ -59,8 +59,8 @@ class Results:
         rows = []
         for (task, contestant, metric), values in self.values.items():
             median = pd.Series(values).median()
-            ratio = median / self.of(task, "ours", metric).median()
-            ratio = f"{ratio:.3f}" if math.isfinite(ratio) else ""
+            ours = self.of(task, "ours", metric).median()
+            ratio = f"{median / ours:.3f}" if ours and math.isfinite(ours) else ""
             rows.append((task, contestant, metric, f"{median:.5g}", ratio, str(len(values))))
         return pd.DataFrame(rows, columns=[*KEY, "median", "ratio_to_ours", "repeats"])
 
@@ -137,7 +137,8 @@ def train_to_target(results: Results, data, quick: bool) -> pd.DataFrame:
     results.add(task, "ours", **{f"test_accuracy_{name}": x for name, x in moments.items()})
     for peer in list(trainings)[1:]:
         seconds = [results.of(task, name, "seconds").median() for name in (peer, "ours")]
-        results.add(task, peer, times_slower_than_ours=seconds[0] / seconds[1])
+        ratio = seconds[0] / seconds[1] if math.isfinite(seconds[1]) else math.nan
+        results.add(task, peer, times_slower_than_ours=ratio)
     return pd.DataFrame(curves, columns=CURVES)
 
 

@@ -26,13 +26,13 @@ def write_rows(path: Path, rows, *, columns: Iterable[str] | None = None) -> Non
 
 
 def update_rows(path: Path, rows, *, keys: list[str], order: list[tuple]) -> None:
-    """Adds rows in place of those with the same cells in the columns `keys`.
+    """Adds rows; one takes the place of the row with the same cells in the columns `keys`.
 
     The file gets the order of `order`, cells of the first columns of `keys`. Rows of anything else are dropped: it is
     not measured any more.
     """
     new = pd.DataFrame(rows)
-    table = pd.concat([read_rows(path), new]).drop_duplicates(keys, keep="last", ignore_index=True)
+    table = pd.concat([read_rows(path), new]).groupby(keys, sort=False, as_index=False).last()
     places = table[keys[: len(order[0])]].agg(tuple, axis=1)
     places = places.map({place: number for number, place in enumerate(order)}).dropna()
     write_rows(path, table.loc[places.sort_values(kind="stable").index], columns=new.columns)
