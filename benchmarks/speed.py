@@ -146,6 +146,7 @@ def plot_curves(path: Path, curves: pd.DataFrame) -> None:
     """Draws a line for each training and a mark for each look at the test images."""
     import seaborn as sns
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
     names = {
         "ours": "mnist_keras: cnn_fast",
@@ -158,9 +159,13 @@ def plot_curves(path: Path, curves: pd.DataFrame) -> None:
     axes = figure.subplots()
     marks = {"hue": "training", "style": "training", "markers": ["*", "o", "s"], "dashes": False}
     lines = {"x": "seconds", "y": "test_accuracy", "units": "seed", "estimator": None}
-    sns.lineplot(table, **lines, **marks, markersize=9, palette="colorblind", ax=axes)
+    sns.lineplot(table, **lines, **marks, markersize=11, palette="colorblind", ax=axes)
     axes.axhline(TARGET, color="0.4", linestyle="--", linewidth=1)
     axes.set(xscale="log", ylim=(0.97, 0.9955), ylabel="accuracy on the test images")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_xlabel("seconds from loaded arrays to trained weights, tracing included")
     figure.savefig(path)
 
