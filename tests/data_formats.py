@@ -51,16 +51,19 @@ def idx_named(pattern: str, **kinds: str) -> Callable[[Path], Path]:
     return lambda directory: write_idx_set(directory, ARRAYS, names=names)
 
 
-def emnist_idx(directory: Path) -> Path:
-    arrays = {
-        key: x.swapaxes(1, 2).copy() if x.ndim == 3 else x + np.uint8(1)
-        for key, x in ARRAYS.items()
-    }
-    names = {
-        key: f"emnist-letters-{key.replace('_', '-')}-idx{x.ndim}-ubyte"
-        for key, x in arrays.items()
-    }
-    return write_idx_set(directory / "EMNIST" / "raw", arrays, names=names, zipped=True)
+def emnist_idx(name: str, first: int = 0) -> Callable[[Path], Path]:
+    def write(directory: Path) -> Path:
+        arrays = {
+            key: x.swapaxes(1, 2).copy() if x.ndim == 3 else x + np.uint8(first)
+            for key, x in ARRAYS.items()
+        }
+        names = {
+            key: f"emnist-{name}-{key.replace('_', '-')}-idx{x.ndim}-ubyte"
+            for key, x in arrays.items()
+        }
+        return write_idx_set(directory / "EMNIST" / "raw", arrays, names=names, zipped=True)
+
+    return write
 
 
 def qmnist(directory: Path) -> Path:
@@ -259,16 +262,18 @@ FORMS = {
     "idx": Form("idx", lambda directory: write_idx_set(directory, ARRAYS)),
     "idx, compressed": Form("idx", lambda directory: write_idx_set(directory, ARRAYS, zipped=True)),
     "idx, with a dot": Form("idx", idx_named("{split}-{kind}.idx{rank}-ubyte")),
-    "idx, other names": Form("idx", idx_named("emnist-byclass.{split}.{kind}")),
+    "idx, other names": Form("idx", idx_named("written-by-us.{split}.{kind}")),
     "torchvision": Form("idx", torchvision),
     "Kaggle's idx": Form("idx", kaggle_idx),
-    "emnist, idx": Form("idx", emnist_idx),
+    "emnist letters, idx": Form("idx", emnist_idx("letters", first=1)),
+    "emnist byclass, idx": Form("idx", emnist_idx("byclass")),
+    "emnist mnist, idx": Form("idx", emnist_idx("mnist")),
     "qmnist": Form("idx", qmnist),
     "npz of Keras": Form("npz", lambda d: write_npz(d / "mnist.npz", ARRAYS)),
     "npz of MedMNIST": Form("npz", npz_keys("{split}_{kind}", column=True)),
     "npz of Kuzushiji": Form("npz", kuzushiji),
     "npy": Form("npy", npy),
-    "emnist, mat": Form("mat", emnist_mat),
+    "emnist letters, mat": Form("mat", emnist_mat),
     "csv": Form("csv", csv_pair),
     "csv, label last": Form("csv", csv_label_last),
     "csv, gz": Form("csv", compressed(gzip.compress, ".gz")),

@@ -94,8 +94,9 @@ def compare(args: argparse.Namespace) -> None:
     data, models = _load(args, *names)
     from mnist_keras.evaluation.evaluate import evaluate_test
 
-    predictions = [evaluate_test(model, data).predictions for model in models]
-    print(compare(data.test_labels, *predictions).report(*names))
+    evaluations = [evaluate_test(model, data) for model in models]
+    predictions = [evaluation.predictions for evaluation in evaluations]
+    print(compare(evaluations[0].labels, *predictions).report(*names))
 
 
 def _load(args: argparse.Namespace, *names: str) -> tuple[Any, list[Any]]:
@@ -135,7 +136,10 @@ def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":
             raise InputError(f"The runs were trained on {both}. Choose one of them with --data.")
         name = trained_on[0]
     data = load_data(name, data_dir=args.data_dir)
-    return _held_out(data, runs) or data.to_evaluate_on()
+    data = _held_out(data, runs) or data.to_evaluate_on()
+    for run in runs:  # its model counts the classes that it was trained on
+        data = data.with_class_names(run.read_config().get("class_names", data.class_names))
+    return data
 
 
 def _held_out(data: "ImageData", runs: "list[RunDirectory]") -> "ImageData | None":

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+HASHED_AT_ONCE = 4096  # images
+
 _DIGITS = tuple("0123456789")
 _EMNIST_URL = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
 
@@ -83,6 +85,23 @@ DATASETS: Mapping[str, DatasetSpec] = {
         idx_prefix="emnist-balanced-",
         transposed=True,
     ),
+    "emnist/byclass": DatasetSpec(
+        "EMNIST ByClass",
+        tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+        _EMNIST_URL,
+        idx_prefix="emnist-byclass-",
+        transposed=True,
+    ),
+    "emnist/bymerge": DatasetSpec(
+        "EMNIST ByMerge",
+        tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"),
+        _EMNIST_URL,
+        idx_prefix="emnist-bymerge-",
+        transposed=True,
+    ),
+    "emnist/mnist": DatasetSpec(
+        "EMNIST MNIST", _DIGITS, _EMNIST_URL, idx_prefix="emnist-mnist-", transposed=True
+    ),
     "digits": DatasetSpec("scikit-learn's digits", _DIGITS),
     "strokes": DatasetSpec("digits drawn by strokes", _DIGITS),
 }
@@ -107,5 +126,8 @@ def idx_sha256(array: np.ndarray) -> str:
     """Returns the SHA-256 of an array as an uncompressed IDX file."""
     digest = hashlib.sha256(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape))
     payload = np.uint8 if array.dtype.kind in "iu" else array.dtype  # the user's own may be floats
-    digest.update(np.ascontiguousarray(array, payload).data)
+    for start in range(
+        0, len(array), HASHED_AT_ONCE
+    ):  # a copy of all of it would double the memory
+        digest.update(np.ascontiguousarray(array[start : start + HASHED_AT_ONCE], payload).data)
     return digest.hexdigest()

@@ -53,9 +53,9 @@ def load_data(
     labels from 0.
 
     Args:
-        name: "mnist", "fashion_mnist", "kmnist", "emnist/digits", "emnist/letters" or "emnist/balanced"; "digits",
-            scikit-learn's 1,797 digits of 8x8 pixels, resized to 28x28 and always available; "strokes", 12,000 digits
-            drawn with a pen in the ways of several schools of writing, always available; "auto", MNIST if it is
+        name: "mnist", "fashion_mnist", "kmnist", "emnist/digits" (or letters, balanced, byclass, bymerge, mnist);
+            "digits", scikit-learn's 1,797 digits of 8x8 pixels in MNIST's frame, always available; "strokes", 12,000
+            digits drawn with a pen in the ways of several schools of writing, always available; "auto", MNIST if it is
             found or can be downloaded, and otherwise "digits", with a line on stderr; or a path: files of IDX, NPZ,
             NPY, MATLAB, CSV or Parquet, a folder of pictures for each class, pictures and a table, or an archive of
             one of these; the guide to data formats lists what is recognized. Labels of files become class names.

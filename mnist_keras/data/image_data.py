@@ -154,6 +154,12 @@ class ImageData:
         )
         return replace(split, validation=self.validation, files=self.files, left_out=self.left_out)
 
+    def with_class_names(self, class_names: Sequence[str]) -> "ImageData":
+        """Returns the images with labels that count these names, as far as all of the data's are among them."""
+        splits = {part: split.with_class_names(class_names) for part, split in self.splits.items()}
+        validation = splits.get("validation")
+        return replace(self, train=splits["train"], test=splits["test"], validation=validation)
+
     def to_evaluate_on(self) -> "ImageData":
         """Returns itself or, without labeled test images, all labeled images as test images.
 

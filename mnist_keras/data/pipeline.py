@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from mnist_keras._validation import check_images, check_integer, check_seed, invalid
 from mnist_keras.data.batches import Rows, epoch_rows, get_batch, make_batch_source, to_input
+from mnist_keras.data.readers.objects import holds_labels
 from mnist_keras.data.splits import ArraySplit, Split, as_split
 from mnist_keras.data.windows import Windows
 
@@ -34,7 +35,7 @@ def make_dataset(
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or a
-            split, such as `data.train` or `Records`, which has its labels.
+            split, such as `data.train` or `Records`, or an object such as a DataFrame, which has its labels.
         labels: Integer array of shape `(n,)`, or None for batches of images alone; None with a split.
         batch_size: Images in a batch.
         training: Whether the batches are shuffled, augmented and endless.
@@ -64,7 +65,7 @@ def make_dataset(
         )
     check_integer("start_step", start_step, minimum=0)
     seed = check_seed(seed)
-    labeled = isinstance(images, Split) or labels is not None
+    labeled = isinstance(images, Split) or labels is not None or holds_labels(images)
     if not labeled:
         images = check_images(images)
         split: Split = ArraySplit(images, np.zeros(len(images), np.int64), ("0",))

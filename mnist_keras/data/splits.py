@@ -96,19 +96,27 @@ class Split(abc.ABC):
     def sha256(self, part: str) -> dict[str, str]:
         """Returns hashes of the content by name; the names begin with `part`."""
 
+    def with_class_names(self, class_names: Sequence[str]) -> "Split":
+        """Returns the images with labels that count these names, those of a model say.
+
+        It is the split itself if it has another name, or is on disk.
+        """
+        names = tuple(class_names)
+        if names == self.class_names or not set(self.class_names) <= set(names):
+            return self
+        if not self.in_memory:
+            return self
+        places = np.array([names.index(name) for name in self.class_names], np.int64)
+        labels = places[self.labels] if self.is_labeled else None
+        return ArraySplit(self.images, labels, names, self.name)
+
     def for_classes(self, num_classes: int) -> "Split":
         """Returns the images with the labels of a model of more classes.
 
         Where all class names are whole numbers below its number of classes, as of a folder with the digits 3 and 5
         alone, these are the model's labels.
         """
-        names = self.class_names
-        fits = all(name.isdecimal() and int(name) < num_classes for name in names)
-        numbers = [int(name) for name in names] if fits else []
-        if not fits or not self.in_memory or not self.is_labeled or numbers == [*range(len(names))]:
-            return self
-        labels = np.array(numbers, np.int64)[self.labels]
-        return ArraySplit(self.images, labels, tuple(map(str, range(num_classes))), self.name)
+        return self.with_class_names(tuple(map(str, range(num_classes))))
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "ArraySplit":
         """Returns some rows, in memory."""

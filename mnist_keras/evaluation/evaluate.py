@@ -34,7 +34,8 @@ def evaluate(
             DataFrame or a `tf.data.Dataset`.
         labels: Integer array of shape `(n,)`, or strings of `class_names`; None with a split or an object that has
             labels.
-        class_names: Name of each class; if None, the names of the split, or numbers.
+        class_names: Name of each class of the model, in its order. If None, the names of the split, or numbers; and
+            where all names of the split are numbers below the model's number of classes, they are its classes.
         dataset: Name of the dataset, for the report; the name of the split if it is empty.
         split: Name of the split, for the report.
         shift: Pixels by which views are shifted, over which probabilities are averaged; 0 for the images alone, see
@@ -53,9 +54,11 @@ def evaluate(
     check_backend("evaluate")
     examples = as_split(images, labels, class_names=class_names)
     check_input_shape(model, examples.shape[1:])
-    examples = examples.for_classes(model.output_shape[-1])
     if class_names is None:
+        examples = examples.for_classes(model.output_shape[-1])
         class_names = _names_for(model, examples.class_names)
+    else:
+        examples = examples.with_class_names(class_names)
     return _evaluate(model, examples, class_names, dataset or examples.name, split, shift)
 
 

@@ -63,6 +63,7 @@ class Plan:
         return {
             "model": {"name": model.name, "architecture": architecture(model)},
             "recipe": self.recipe.to_dict(),
+            "class_names": list(data.class_names),
             "data": {"name": data.name, "source": data.source, "sha256": dict(data.sha256)},
             "validation": validation and list(validation.sha256("validation").values()),
             "seed": self.seed,

@@ -170,6 +170,8 @@ def train(
     directory = _check_directory(run_dir, resume=resume, overwrite=overwrite)
     data = resolve_data(data, data_dir)
     say_what_is_odd(model, data)
+    if isinstance(model, keras.Model):  # it may know more classes than the data has
+        data = data.with_class_names(tuple(map(str, range(model.output_shape[-1]))))
     train_split, validation = hold_out(data, recipe, validation_data)
     with plan.strategy.scope():
         model = plan.build(model, data)

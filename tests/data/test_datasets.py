@@ -395,7 +395,7 @@ def emnist_files(name):
     }
 
 
-@pytest.mark.parametrize("name", ["emnist/digits", "emnist/letters", "emnist/balanced"])
+@pytest.mark.parametrize("name", [name for name in DATASETS if name.startswith("emnist/")])
 @pytest.mark.parametrize("folder", ["emnist/{}", "emnist", "."])
 def test_emnist_files_are_delivered_upright_with_labels_from_0(tmp_path, name, folder, capsys):
     first = int(name == "emnist/letters")

@@ -20,7 +20,6 @@ from mnist_keras.data.readers.files import (
     is_regular,
     wrong_length,
 )
-from mnist_keras.data.readers.idx import turn_upright
 from mnist_keras.data.readers.names import (
     KNOWN_NAMES,
     choose_set,
@@ -240,9 +239,8 @@ def _emnist(dataset: np.ndarray) -> tuple[dict[str, np.ndarray], tuple[str, ...]
         part = content[split][0, 0]
         flat = part["images"]
         side = math.isqrt(flat.shape[1])
-        images = np.ascontiguousarray(flat).reshape(len(flat), side, side)
-        turn_upright(images)
-        arrays[f"{split}_images"] = images
+        # Of one memory with `flat`, which MATLAB writes column by column: the pixels of an image, and the images too.
+        arrays[f"{split}_images"] = flat.T.reshape(side, side, len(flat)).transpose(2, 1, 0)
         places = np.full(int(mapping[:, 0].max()) + 1, -1)
         places[mapping[:, 0]] = np.arange(len(mapping))
         arrays[f"{split}_labels"] = places[part["labels"].ravel().astype(np.int64)]

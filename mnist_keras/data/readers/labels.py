@@ -35,48 +35,50 @@ def name_classes(
     Raises:
         InputError: If a label is missing, negative or not whole, or there are too many classes.
     """
-    if class_names is not None:
+    if class_names is None:
+        found = [None if part is None else _distinct(part, where) for part in parts]
+        names = order(name for part in found if part is not None for name in part[0])
+    else:
         names = tuple(class_names)
-        return [
-            part if part is None or part.dtype.kind in "iu" else _ids(part, names, where)
-            for part in parts
-        ], names
-    texts = [None if part is None else _texts(part, where) for part in parts]
-    names = order(name for text in texts if text is not None for name in np.unique(text))
-    if len(names) > MAX_CLASSES:
+        numbers = [part is None or part.dtype.kind in "iu" for part in parts]
+        if all(numbers):
+            return [None if part is None else part.astype(np.int64) for part in parts], names
+        found = [None if part is None else _distinct(part, where) for part in parts]
+    if class_names is None and len(names) > MAX_CLASSES:
         raise InputError(
             f"{where} has {len(names):,} different labels, from {names[0]} to {names[-1]}. Expected at most "
             f"{MAX_CLASSES} classes."
         )
-    return [None if text is None else _ids(text, names, where) for text in texts], names
+    return [None if part is None else _ids(*part, names, where) for part in found], names
 
 
-def _texts(labels: np.ndarray, where: object) -> np.ndarray:
-    """Returns labels as strings: 3 and "3" are the same, and so are "3" and " 3"."""
+def _distinct(labels: np.ndarray, where: object) -> tuple[list[str], np.ndarray]:
+    """Returns the different labels as strings, and the place of each label among them; 3 and " 3" are the same."""
     labels = np.asarray(labels)
     if labels.dtype.kind == "f" and (labels == np.round(labels)).all():  # MATLAB's
         labels = labels.astype(np.int64)
-    if labels.dtype.kind in "iu" and labels.ndim == 1:
-        if len(labels) and labels.min() < 0:
-            raise InputError(f"{where} has the label {labels.min()}. Expected 0 or above.")
-        return labels.astype(str)
-    if labels.dtype.kind not in "US" or labels.ndim != 1:
+    if labels.dtype.kind not in "iuUS" or labels.ndim != 1:
         raise InputError(
             f"{where} has labels of dtype {labels.dtype} and shape {labels.shape}. Expected whole numbers or strings, "
             "one for each image."
         )
-    stripped = np.char.strip(labels.astype(str))
-    if (stripped == "").any():
-        raise InputError(
-            f"{where} has no label in row {int((stripped == '').argmax())}. Expected one in each row."
-        )
-    return stripped
+    if labels.dtype.kind in "iu":
+        if len(labels) and labels.min() < 0:
+            raise InputError(f"{where} has the label {labels.min()}. Expected 0 or above.")
+    else:
+        labels = np.char.strip(labels.astype(str))
+        if (labels == "").any():
+            row = int((labels == "").argmax())
+            raise InputError(f"{where} has no label in row {row}. Expected one in each row.")
+    distinct, places = np.unique(labels, return_inverse=True)
+    return [str(name) for name in distinct], places.ravel()
 
 
-def _ids(texts: np.ndarray, names: tuple[str, ...], where: object) -> np.ndarray:
-    distinct, places = np.unique(texts.astype(str), return_inverse=True)
-    if unknown := sorted(set(distinct.tolist()) - set(names)):
+def _ids(
+    distinct: list[str], places: np.ndarray, names: tuple[str, ...], where: object
+) -> np.ndarray:
+    if unknown := sorted(set(distinct) - set(names)):
         raise InputError(
             f"{where} has the label {unknown[0]!r}. Expected one of: {', '.join(names)}."
         )
-    return np.array([names.index(name) for name in distinct], np.int64)[places.ravel()]
+    return np.array([names.index(name) for name in distinct], np.int64)[places]

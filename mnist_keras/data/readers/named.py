@@ -1,5 +1,6 @@
 """Reads pictures whose file names and labels are the rows of a table beside them."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,16 @@ def _file_names(header: list[str]) -> set[str]:
 
 
 def _named_rows(table: Path) -> tuple[list[str], list[str]]:
+    """Returns the file names and the labels of a table."""
+    try:
+        return _read_rows(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{table} is not a readable table ({error}). Expected UTF-8 text with columns of file names and labels."
+        ) from error
+
+
+def _read_rows(table: Path) -> tuple[list[str], list[str]]:
     rows = _rows(table)
     header = next(rows)
     file_column = header.index(_file_column(header))  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ FUZZED = (
         "qmnist",
         "npz of Keras",
         "npy",
-        "emnist, mat",
+        "emnist letters, mat",
         "csv, label last",
         "parquet of the Hub",
     ),

@@ -41,6 +41,14 @@ def test_a_table_that_does_not_fit_its_pictures(tmp_path, rows, message):
     assert message in error_of(read_named_pictures, named_pictures(tmp_path, rows))
 
 
+def test_a_table_that_is_no_text(tmp_path):
+    place = named_pictures(tmp_path, ["0.png,caf\u00e9"])
+    (tmp_path / "labels.csv").write_bytes(b"file,label\n0.png,caf\xe9\n")
+    assert "labels.csv is not a readable table ('utf-8' codec can't decode" in error_of(
+        read_named_pictures, place
+    )
+
+
 def test_a_name_that_several_pictures_have(tmp_path):
     place = named_pictures(tmp_path, ["x.png,1"])
     for folder in ("a", "b"):
