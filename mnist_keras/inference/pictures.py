@@ -14,9 +14,7 @@ from mnist_keras._validation import InputError, invalid
 
 MAX_PIXELS = 50_000_000  # of one picture; more than the largest photos of phones
 MAX_BYTES = 200_000_000  # of one file
-DRAFT_SIDE = (
-    1280  # pixels; a JPEG is decoded at an eighth, a quarter or half of its size down to this
-)
+DRAFT_SIDE = 1280  # pixels of the longer side; larger pictures are made smaller by a whole factor
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (  # of the files that are read in a folder
     *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),
@@ -91,9 +89,15 @@ def _flatten(image: Image.Image, name: str) -> np.ndarray:
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
         return _load_array(np.asarray(image))
-    if image.has_transparency_data:
-        return _over_contrasting_ground(np.asarray(image.convert("RGBA")))
-    return np.asarray(image.convert("RGB"))
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    if image.mode != mode:
+        image = image.convert(mode)
+    if (
+        factor := max(image.size) // DRAFT_SIDE
+    ) > 1:  # before the steps in floats, which take more memory
+        image = image.reduce(factor)
+    pixels = np.asarray(image)
+    return _over_contrasting_ground(pixels) if mode == "RGBA" else pixels
 
 
 def _over_contrasting_ground(rgba: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -93,6 +94,20 @@ def test_a_photo_is_turned_upright(ink, expected):
     exif[0x0112] = 6  # to be turned clockwise
     turned = Image.fromarray(255 - ink).rotate(90, expand=True)
     assert distance(to_mnist_image(png(turned, exif=exif)), expected) < 12
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
+def test_a_large_picture_is_made_smaller_before_it_takes_memory(ink, expected, mode):
+    large = Image.fromarray(255 - ink).resize((3000, 3000 * len(ink) // ink.shape[1]))
+    if mode == "RGBA":
+        large.putalpha(Image.eval(large, lambda level: 255 - level))
+    content = png(large.convert(mode))
+    tracemalloc.start()
+    image = to_mnist_image(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert distance(image, expected) < 12
+    assert peak < 150e6  # bytes; a float32 copy of RGBA has more than that at 3000 x 3000
 
 
 def test_the_first_frame_of_an_animation_counts(ink, expected):
