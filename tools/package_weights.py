@@ -4,8 +4,9 @@
     python tools/package_weights.py runs/accuracy/cnn_accurate-1a2b3c4d-? --data-dir DIR \\
         --ensemble cnn_accurate_ensemble    # the runs as its members
 
-The card's scores are those of the rounded weights. Its hardware is this machine: run it with the cores of the training.
-What was trained on Fashion-MNIST is stored as NAME-fashion_mnist.
+The card's scores are those of the rounded weights; its temperature is that of the last trial of `accuracy.py`, null
+where there is none. Its hardware is this machine: run it with the cores of the training. What was trained on
+Fashion-MNIST is stored as NAME-fashion_mnist.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+from accuracy import find_temperature
 from command import load_published, run_command
 from entries import recipe_name
 
@@ -98,6 +100,8 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         "hardware": describe_hardware(),
         "train_seconds": sum(RunDirectory(run).read_metrics()["train_seconds"] for run in runs),
     }
+    temperature = find_temperature(card)
+    card["temperature"] = float(temperature) if temperature else None
     with replace_file(path) as temporary:
         temporary.write_bytes(content)
     with replace_file(path.with_name(f"{stem(name, dataset)}.json")) as temporary:

@@ -35,7 +35,7 @@ from mnist_keras.inference.writing import (
     weigh_ways,
 )
 from mnist_keras.models.inspection import check_input_shape
-from mnist_keras.models.loading import load_model
+from mnist_keras.models.loading import find_model, load_model
 from mnist_keras.models.pretrained import load_card
 from mnist_keras.models.ways import NOT_A_DIGIT
 
@@ -83,7 +83,8 @@ class DigitClassifier:
             packaged weights, or 1.
         writing: The school that taught the writer, "american" or "european"; "auto" takes it from the other pictures
             of a call, and `writing_taken` says which and why. For models with ways of writing ("cnn_real_world").
-        not_a_digit: Probability of "not a digit" from which a picture has no label; 1 if None.
+        not_a_digit: Probability of "not a digit" from which a picture has no label. None for that of the packaged
+            weights, or 1.
 
     Raises:
         InputError: If there is no such model, or it takes other images, or the class names don't fit it.
@@ -105,8 +106,11 @@ class DigitClassifier:
         writing: str = "auto",
         not_a_digit: float | None = None,
     ):
+        card: dict[str, Any] = {}
         if isinstance(model, str | os.PathLike):
-            model = load_model(os.fspath(model))
+            place = model if isinstance(model, str) else Path(model)
+            card = load_card(str(place)) if find_model(place) is None else {}
+            model = load_model(place)
         elif not isinstance(model, keras.Model):
             raise invalid(
                 "model",
@@ -116,12 +120,12 @@ class DigitClassifier:
         check_input_shape(model, (IMAGE_SIZE, IMAGE_SIZE))
         self.model = model
         self.class_names = check_class_names(class_names, num_classes=model.output_shape[-1])
-        self.temperature = check_number(
-            "temperature", 1.0 if temperature is None else temperature, minimum=0.001
-        )
-        self.not_a_digit = check_number(
-            "not_a_digit", 1.0 if not_a_digit is None else not_a_digit, minimum=0, maximum=1
-        )
+        if temperature is None:
+            temperature = card.get("temperature") or 1.0  # an ensemble's card has none
+        if not_a_digit is None:
+            not_a_digit = card.get("not_a_digit", {"threshold": 1.0})["threshold"]
+        self.temperature = check_number("temperature", temperature, minimum=0.001)
+        self.not_a_digit = check_number("not_a_digit", not_a_digit, minimum=0, maximum=1)
         self._ways = hidden_model(model)
         self.writing = check_writing(writing, self._ways, model.name)
         self.writing_taken: Writing | None = None
@@ -139,13 +143,8 @@ class DigitClassifier:
         Raises:
             InputError: If the name is unknown, or there are no packaged weights for it, or they can't read by a school.
         """
-        card = load_card(name)
-        return cls(
-            load_model(name),
-            temperature=card.get("temperature"),
-            writing=writing,
-            not_a_digit=card.get("not_a_digit", {}).get("threshold"),
-        )
+        load_card(name)  # a path is no name
+        return cls(name, writing=writing)
 
     def predict(
         self, source: Any, *, progress: Callable[[int, int], None] | None = None

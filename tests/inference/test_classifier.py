@@ -79,6 +79,12 @@ def test_a_picture_that_can_not_be_loaded_is_an_error(classifier, tmp_path):
     assert "cannot be read" in error_of(classifier.predict, tmp_path / "nowhere.png")
 
 
+def test_packaged_weights_are_read_at_their_temperature():
+    assert DigitClassifier.from_pretrained("cnn_accurate").temperature == 0.57
+    assert DigitClassifier("cnn_fast").temperature == 0.522
+    assert DigitClassifier("cnn_fast", temperature=2).temperature == 2
+
+
 def test_predict_proba_takes_images_in_three_shapes():
     model = DigitClassifier(mk.build_softmax_regression(), temperature=2.0)
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
