@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,17 @@ from mnist_keras.cli.terminal import quiet_startup
 if TYPE_CHECKING:
     from mnist_keras.inference.classifier import DigitClassifier, Prediction
 
+TABLE = ".csv"  # of pixels, an image a row
 COLUMNS = ("source", "label", "class_name", "confidence", "reason")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the arguments of the command."""
     option = command.add_argument
-    described = "pictures and folders of pictures; before them, if you like, a run directory, a .keras file or a model"
+    described = (
+        "pictures, folders of pictures, or a CSV file of pixels; before them, if you like, a run directory, a .keras "
+        "file or a model"
+    )
     option("items", nargs="+", metavar="[RUN_OR_MODEL] PATH", help=described)
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
@@ -30,28 +35,37 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints what was read in each picture, and writes what the model saw if it is asked to."""
-    from mnist_keras._validation import invalid
+    from mnist_keras._validation import InputError, invalid, unknown
     from mnist_keras.models.registry import MODELS
 
     model, *rest = args.items
     is_model = model in MODELS or model.endswith(".keras") or Path(model, "config.json").is_file()
+    if rest and not is_model and not Path(model).suffix and not os.path.exists(model):  # noqa: PTH110  (any string)
+        raise unknown("model", model, MODELS)
     paths = rest if is_model else args.items
     if not paths:
         raise invalid("PATH", expected="at least one picture or folder", received="a model alone")
-    predictions = _predict(_classifier(model if is_model else None, args.writing), paths)
+    is_table = any(Path(path).suffix.lower() == TABLE for path in paths)
+    if is_table and len(paths) > 1:
+        raise InputError(f"A {TABLE} file of pixels is read alone. Received: {', '.join(paths)}.")
+    classifier = _classifier(model if is_model else None, args.writing)
+    predictions = (_predict_table if is_table else _predict)(classifier, paths)
+    if all(prediction.image is None for prediction in predictions):
+        number = len(predictions)
+        raise InputError(
+            predictions[0].reason
+            if number == 1
+            else f"None of the {number} pictures can be read. The first: {predictions[0].reason}"
+        )
     if args.save_preprocessed is not None:
         _save(args.save_preprocessed, predictions)
-    _print(predictions, as_json=args.json, as_csv=args.csv)
+    _print(predictions, as_json=args.json, as_csv=args.csv, is_table=is_table)
 
 
 def _classifier(model: str | None, writing: str) -> "DigitClassifier":
     with quiet_startup():
         from mnist_keras.inference.classifier import DEFAULT_MODEL, DigitClassifier
-    from mnist_keras.models.registry import MODELS
-
-    if model is None or model in MODELS:
-        return DigitClassifier.from_pretrained(model or DEFAULT_MODEL, writing=writing)
-    return DigitClassifier(model, writing=writing)
+    return DigitClassifier(model or DEFAULT_MODEL, writing=writing)
 
 
 def _predict(classifier: "DigitClassifier", paths: list[str]) -> "list[Prediction]":
@@ -71,15 +85,36 @@ def _predict(classifier: "DigitClassifier", paths: list[str]) -> "list[Predictio
     return predictions
 
 
+def _predict_table(classifier: "DigitClassifier", paths: list[str]) -> "list[Prediction]":
+    """Returns a prediction for each row of a table of pixels, whose images are taken as they are."""
+    from mnist_keras._files import input_errors
+    from mnist_keras.data.readers.tables import read_csv
+    from mnist_keras.inference.classifier import Prediction
+
+    with input_errors(paths[0]):
+        images, _ = read_csv(Path(paths[0]))
+    predictions = []
+    for row, (image, probabilities) in enumerate(
+        zip(images, classifier.predict_proba(images), strict=True), start=1
+    ):
+        label = int(probabilities.argmax())
+        answer = (label, classifier.class_names[label], float(probabilities[label]), probabilities)
+        predictions.append(Prediction(*answer, image, f"{paths[0]}:{row}"))
+    return predictions
+
+
 def _row(prediction: "Prediction") -> dict[str, Any]:
     confidence = round(prediction.confidence, 4)
     return {**{name: getattr(prediction, name) for name in COLUMNS}, "confidence": confidence}
 
 
-def _print(predictions: "list[Prediction]", *, as_json: bool, as_csv: bool) -> None:
+def _print(predictions: "list[Prediction]", *, as_json: bool, as_csv: bool, is_table: bool) -> None:
     rows = list(map(_row, predictions))
     if as_json:
         print("\n".join(map(json.dumps, rows)))
+    elif as_csv and is_table:  # as Kaggle's Digit Recognizer takes answers
+        print("ImageId,Label")
+        print("\n".join(f"{number},{row['label']}" for number, row in enumerate(rows, start=1)))
     elif as_csv:
         writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
         writer.writeheader()

@@ -8,6 +8,7 @@ from PIL import Image
 
 from mnist_keras.cli.main import main
 from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
+from mnist_keras.data.readers.pictures import frame
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +50,30 @@ def test_csv_and_what_the_model_saw(folder, capsys, tmp_path):
         assert image.size == (28, 28)
 
 
+def test_a_table_without_labels_gives_what_kaggle_takes(tmp_path, capsys):
+    ways = [next(way for way in WAYS if way.digit == digit) for digit in (3, 8)]
+    images = [frame(draw_ink(way, np.random.default_rng(way.digit))) for way in ways]
+    header = ",".join(f"pixel{i}" for i in range(784))
+    table = np.reshape(images, (2, 784))
+    np.savetxt(path := tmp_path / "test.csv", table, "%d", ",", header=header, comments="")
+    assert main(["predict", "cnn_fast", str(path), "--csv"]) == 0
+    assert capsys.readouterr().out == "ImageId,Label\n1,3\n2,8\n"
+    assert main(["predict", "cnn_fast", str(path), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["source"], row["label"]) for row in rows] == [(f"{path}:1", 3), (f"{path}:2", 8)]
+
+
 def test_bad_input_is_status_2(folder, tmp_path, capsys):
     for arguments, text in (
         (
             ["cnn_fast"],
             "Invalid `PATH`. Expected at least one picture or folder. Received: a model alone.",
         ),
+        (["cnn_fats", str(folder)], "Unknown model 'cnn_fats'. Did you mean 'cnn_fast'?"),
+        (["cnn_fast", str(folder / "none.png")], "none.png cannot be read: No such file"),
+        (["cnn_fast", *[str(folder / "broken.png")] * 2], "None of the 2 pictures can be read."),
+        (["cnn_fast", "a.csv", "b.png"], "A .csv file of pixels is read alone."),
+        (["cnn_fast", str(folder / "none.csv")], "none.csv cannot be read: No such file"),
         ([str(tmp_path)], "holds no pictures. Expected files named"),
         (["cnn_fast", str(folder / "3.png"), "--writing", "european"], "has no hidden classes"),
     ):
