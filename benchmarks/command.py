@@ -48,14 +48,20 @@ def results_directory(args: argparse.Namespace, name: str) -> Path:
 
 
 def load_to_time(args: argparse.Namespace):
-    """Returns MNIST once the machine is quiet, or some images of anything with that name if quick."""
+    """Returns the images of `load_images` once the machine is quiet; at once if quick."""
+    data = load_images(args)
+    if not args.quick:
+        machine.wait_for_quiet()
+    return data
+
+
+def load_images(args: argparse.Namespace):
+    """Returns MNIST, or some images of anything with that name if quick."""
     if args.quick:
         from mnist_keras import load_data
 
         return first_images(load_data("mnist", data_dir=args.data_dir), QUICK_IMAGES)
-    data = load_published("mnist", args.data_dir)
-    machine.wait_for_quiet()
-    return data
+    return load_published("mnist", args.data_dir)
 
 
 def load_published(name: str, data_dir: Path):

@@ -227,6 +227,14 @@ def growth(results: Path) -> pd.DataFrame:
     return table.replace("records", "files")
 
 
+def rounding(results: Path) -> pd.DataFrame:
+    rows = pd.read_csv(results / "rounding.csv").query("change == 'two replicas'")
+    values = ["largest_difference", "relus_that_differ"]
+    table = rows.pivot(index="step", columns="seed", values=values)
+    table.columns = [f"{value}_{seed}" for value, seed in table.columns]
+    return table.astype(dict.fromkeys(table.filter(like="relus"), int)).reset_index()
+
+
 def machine(results: Path) -> pd.DataFrame:
     """Returns what the times depend on; results from several machines or versions are bad input."""
     rows = read_rows(results / "speed.csv").query("task == 'machine'")
@@ -276,6 +284,7 @@ BLOCKS: dict[
     "prediction": prediction,
     "growth": growth,
     "machine": machine,
+    "rounding.csv": rounding,
     "formats": formats,
     "readers.csv": partial(read, name="readers.csv"),
 }

@@ -70,6 +70,12 @@ def run(benchmark, here, random_mnist, monkeypatch, tmp_path):
     return run
 
 
+def test_rounding_compares_replicas_and_moved_weights_with_a_plain_training(run):
+    rows = run("rounding").set_index(["change", "step"])
+    for change in ("two replicas", "moved weights"):
+        assert 0 < rows.loc[(change, 1), "largest_difference"] < 1e-5
+
+
 def test_growth_runs_in_memory_and_from_files(run):
     rows = run("growth").set_index(["data", "images", "metric"])["median"]
     for kind in ("memory", "records"):
