@@ -84,7 +84,7 @@ _MODULES = {  # public name -> the module that owns it
     "Recipe": "models.recipes",
     "Records": "data.records",
     "Robustness": "evaluation.robustness",
-    "TrainingRun": "training.train",
+    "TrainingRun": "training.outcome",
     "apply_temperature": "evaluation.calibration",
     "build_cnn": "models.builders",
     "build_deep_cnn": "models.builders",

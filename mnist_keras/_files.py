@@ -16,8 +16,9 @@ TEMPORARY = ".writing-"  # begins the names of unfinished files
 def replace_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, of the same suffix, and moves it there if the block succeeds.
 
-    Whoever reads `path` sees the old content or the new one, whenever the process dies.
+    Whoever reads `path` sees the old content or the new one, whenever the process or the machine dies.
     """
+    is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
     try:
@@ -26,8 +27,22 @@ def replace_file(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_directory(path.parent)
+        if is_new:
+            _sync_directory(path.parent.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_directory(path: Path) -> None:
+    """Brings a file's new name to the disk, which syncing the file alone does not."""
+    if os.name != "posix":  # Windows opens no directories
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Argument checks and the wording of every error.
+"""Argument checks, the wording of every error, and notes on stderr.
 
 Bad input is an `InputError`, so that a program can tell it from a defect. Its text says what is wrong, what is
 legal, what came and, where there is one, what to do.

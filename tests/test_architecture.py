@@ -33,12 +33,17 @@ PACKAGES = [
 
 # Inside a package, again from the top.
 LAYERS = {
-    "cli": ["main", "data doctor evaluate export models predict", "terminal"],
+    "cli": ["main", "data doctor evaluate export models predict train", "terminal"],
     "training": [
         "train",
-        "loop plan",
-        "compile checkpoints callbacks signals devices fused_ops run_directory",
+        "outcome loop plan",
+        "pace run_directory",
+        "saving",
+        "compile callbacks devices fused_ops",
+        "workers",
     ],
+    "training.saving": ["state", "checkpoints identity lock"],
+    "training.workers": ["exchange cluster"],
     "evaluation": [
         "report",
         "evaluate model_plots",

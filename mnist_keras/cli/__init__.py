@@ -7,5 +7,6 @@ evaluate  what trained models are worth on test images
 export    a trained model as a file for another runtime
 models    the table of the registered models
 predict   reads the digits in picture files
+train     a registered model is trained and evaluated
 terminal  what the command does to its terminal
 """

@@ -31,6 +31,7 @@ class Windows:
         source: The images and how batches are made of them.
         seed: Whole number.
         place: Puts images and labels on the devices that need them.
+        rows: The rows of each batch that this process needs, of images on disk; all if None.
 
     Attributes:
         num_steps: Nothing is read ahead from this global step on.
@@ -41,8 +42,11 @@ class Windows:
         source: BatchSource,
         seed: int,
         place: Callable[..., tuple[Any, Any]] = lambda *tensors: tensors,
+        rows: range | None = None,
     ):
         self.source, self.seed, self.place = source, seed, place
+        rows = range(source.batch_size) if rows is None else rows
+        self._num_rows, self._columns = len(rows), slice(rows.start, rows.stop)
         self.num_steps = 2**62
         self._window: Window | None = None
         self._ahead = ReadAhead(self._read)
@@ -50,7 +54,7 @@ class Windows:
         if source.split.in_memory:
             self._placed = place(*source.tensors)
             return
-        batch_bytes = source.batch_size * int(np.prod(source.split.input_shape))
+        batch_bytes = self._num_rows * int(np.prod(source.split.input_shape))
         self._steps = max(1, min(WINDOW_BYTES // batch_bytes, source.steps_per_epoch))
         self._order = -1, np.empty(0, np.int64)  # the epoch and its order
 
@@ -77,7 +81,11 @@ class Windows:
         images, labels = self.place(*map(tf.constant, self._ahead.take(start)))
         if end < self.num_steps:
             self._ahead.start(end)
-        order = np.arange(self._steps * self.source.batch_size).reshape(self._steps, -1)
+        order = np.zeros(
+            (self._steps, self.source.batch_size), np.int64
+        )  # rows of others: never read
+        own = order[:, self._columns]
+        own[:] = np.arange(own.size).reshape(own.shape)
         rows = Rows(images, labels, tf.constant(order), tf.constant(start, tf.int64))
         return Window(rows, start, end)
 
@@ -87,8 +95,9 @@ class Windows:
         if self._order[0] != epoch:
             self._order = epoch, epoch_order(self.source, self.seed, epoch).numpy()
         end = min(index + self._steps, self.source.steps_per_epoch)
-        images, labels = self.source.split.read(self._order[1][index:end].ravel())
-        if missing := self._steps * self.source.batch_size - len(labels):
+        numbers = self._order[1][index:end, self._columns]
+        images, labels = self.source.split.read(numbers.ravel())
+        if missing := self._steps * self._num_rows - len(labels):
             images = np.pad(images, ((0, missing), (0, 0), (0, 0)))
             labels = np.pad(labels, (0, missing))
         return images, labels

@@ -3,6 +3,7 @@
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -62,8 +63,34 @@ def evaluate(
     return _evaluate(model, examples, class_names, dataset or examples.name, split, shift)
 
 
-def evaluate_test(model: keras.Model, data: ImageData, *, shift: int = 0) -> Evaluation:
+class Share(Protocol):
+    """A process's share of the work of several: each takes every `count`-th batch, from the one `index`."""
+
+    count: int
+    index: int
+
+    def sum(self, array: np.ndarray) -> np.ndarray:
+        """Returns the sum of all processes' arrays."""
+
+
+class _All:
+    """The share of a process alone."""
+
+    count, index = 1, 0
+
+    def sum(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+
+ALL = _All()
+
+
+def evaluate_test(
+    model: keras.Model, data: ImageData, *, shift: int = 0, share: Share = ALL
+) -> Evaluation:
     """Evaluates a model on the test images of a dataset, which may have fewer classes than the model.
+
+    Several processes that each have a share get the same evaluation, equal to the bit to that of one alone.
 
     Raises:
         InputError: If the images or the labels are not those of the model.
@@ -71,22 +98,25 @@ def evaluate_test(model: keras.Model, data: ImageData, *, shift: int = 0) -> Eva
     check_input_shape(model, data.test.shape[1:])
     examples = data.test.for_classes(model.output_shape[-1])
     names = _names_for(model, examples.class_names)
-    return _evaluate(model, examples, names, data.name, "test", shift)
+    return _evaluate(model, examples, names, data.name, "test", shift, share)
 
 
-def measure_accuracy(model: keras.Model, examples: Split) -> float:
+def measure_accuracy(model: keras.Model, examples: Split, *, share: Share = ALL) -> float:
     """Returns the share of right answers, and keeps nothing in memory."""
-    num_correct = 0
-    for true, probabilities in _predict_labeled(model, examples):
-        num_correct += int((probabilities.argmax(axis=1) == true).sum())
-    return num_correct / len(examples)
+    num_correct = np.zeros(1, np.int64)
+    for _, true, probabilities in _predict_labeled(model, examples, share=share):
+        num_correct += (probabilities.argmax(axis=1) == true).sum()
+    return int(share.sum(num_correct)[0]) / len(examples)
 
 
-def _evaluate(model, examples, class_names, dataset, split, shift) -> Evaluation:
-    parts = list(_predict_labeled(model, examples, shift))
+def _evaluate(model, examples, class_names, dataset, split, shift, share=ALL) -> Evaluation:
+    labels = np.zeros(len(examples), np.int64)
+    probabilities = np.zeros((len(examples), model.output_shape[-1]), np.float32)
+    for rows, *answers in _predict_labeled(model, examples, shift, share):
+        labels[rows], probabilities[rows] = answers
     return score(
-        np.concatenate([labels for labels, _ in parts]),
-        np.concatenate([probabilities for _, probabilities in parts]).astype(np.float64),
+        share.sum(labels),
+        share.sum(probabilities).astype(np.float64),
         check_class_names(class_names, num_classes=model.output_shape[-1]),
         dataset=dataset,
         split=f"{split}, views shifted by {shift}" if shift else split,
@@ -94,13 +124,14 @@ def _evaluate(model, examples, class_names, dataset, split, shift) -> Evaluation
 
 
 def _predict_labeled(
-    model: keras.Model, examples: Split, shift: int = 0
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields labels and class probabilities, batch by batch."""
+    model: keras.Model, examples: Split, shift: int = 0, share: Share = ALL
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yields the rows of a batch, their labels and class probabilities, for each batch of a share."""
     predict = Predictor(model, examples.shape[1:], shift=shift)
     num_classes = model.output_shape[-1]
-    for start in range(0, len(examples), BATCH_SIZE):
-        images, labels = examples.read(range(start, min(start + BATCH_SIZE, len(examples))))
+    for start in range(BATCH_SIZE * share.index, len(examples), BATCH_SIZE * share.count):
+        rows = slice(start, min(start + BATCH_SIZE, len(examples)))
+        images, labels = examples.read(range(rows.start, rows.stop))
         if start == 0:
             check_polarity(images)
         if (highest := labels.max()) >= num_classes:
@@ -111,7 +142,7 @@ def _predict_labeled(
                 f"of class {highest}{name}. Expected labels in [0, {num_classes - 1}]: choose data with the classes "
                 "that the model was trained on, or another model."
             )
-        yield labels, predict(images)
+        yield rows, labels, predict(images)
 
 
 def _names_for(model, names):

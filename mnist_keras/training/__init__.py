@@ -1,13 +1,15 @@
 """From a model, data and a recipe to a trained model and its run directory.
 
-train          train() and TrainingRun
+train          train()
+outcome        what a training leaves: TrainingRun, scores and files
 plan           what a training does, decided before it starts
 compile        from a recipe to a compiled model
 loop           the one training loop
+pace           when the loop looks up: signals, callbacks' wishes, saves
 devices        distribution strategy, precision policy, XLA
 fused_ops      TensorFlow's fused kernels for Adam and batch normalization
 callbacks      Keras's callbacks: checks, and their state in a checkpoint
-signals        Ctrl-C and SIGTERM
-checkpoints    the state of a run, atomic and checksummed
 run_directory  what a run leaves on disk
+saving/        the state of a run on disk, by one writer at a time
+workers/       several processes that train one model
 """

@@ -12,6 +12,12 @@ from mnist_keras._validation import invalid
 
 NOT_STATE = {"min_delta"}  # the first epoch after `on_train_begin` turns its sign round, each time
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+WRITERS = (  # of Keras's callbacks, those that write files
+    keras.callbacks.BackupAndRestore,
+    keras.callbacks.CSVLogger,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.TensorBoard,
+)
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
@@ -37,6 +43,13 @@ def check_callbacks(callbacks: object, schedule: str = "constant") -> None:
             received=name,
             hint='Pass recipe=recipe.replace(schedule="constant").',
         )
+
+
+def for_worker(
+    callbacks: Sequence[keras.callbacks.Callback], *, is_chief: bool
+) -> list[keras.callbacks.Callback]:
+    """Returns a worker's callbacks: the chief's write, and those of the others would write the same files."""
+    return [callback for callback in callbacks if is_chief or not isinstance(callback, WRITERS)]
 
 
 def choose_verbosity(verbose: int | str) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations  # help() shows the names of types, not what 
 
 import contextlib
 import functools
-import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,11 @@ import tensorflow as tf
 
 from mnist_keras._validation import InputError, check_choice, invalid
 from mnist_keras.models.inspection import flatten_layers
+from mnist_keras.training.workers.cluster import JOBS, Cluster, await_workers, find_cluster
 
 BFLOAT16_INSTRUCTIONS = {"amx_bf16", "avx512_bf16"}
 CPU_INFO = Path("/proc/cpuinfo")
-STRATEGIES = ("auto", "none", "mirrored")
+STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 MIN_JIT_PARAMETERS = 500_000  # between 784-128-10, see `choose_jit`, and 784-1024-128-10
 
 
@@ -27,24 +26,24 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
 
     Args:
         name: "none" for one device; "mirrored" for a replica on each GPU, or on each logical CPU where there is no
-            GPU; "auto" for "mirrored" with more than one GPU, else "none".
+            GPU; "multi_worker" for the workers that `TF_CONFIG` or SLURM names, each with its GPUs, or a process
+            alone without them; "auto" for "multi_worker" where `TF_CONFIG` names several workers, else "mirrored" with
+            more than one GPU, else "none". Ask for several workers before TensorFlow does anything else.
 
     Raises:
-        InputError: If the name is another, or `TF_CONFIG` names several workers, which is not supported yet.
+        InputError: If the name is another, `TF_CONFIG` is damaged, or a worker does not answer.
 
     Example:
         >>> with get_strategy().scope():
         ...     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
     """
     check_choice("strategy", name, STRATEGIES)
-    num_workers = _num_workers()
-    if num_workers > 1 and name == "auto":
-        raise InputError(
-            f"TF_CONFIG names {num_workers} workers, and training over several workers is not supported yet. "
-            "Unset TF_CONFIG, or choose the strategy 'none' or 'mirrored' for this machine alone."
-        )
+    if name in {"auto", "multi_worker"}:
+        cluster = find_cluster(slurm=name == "multi_worker")
+        if cluster is not None:
+            return _multi_worker(cluster)
     gpus = tf.config.list_logical_devices("GPU")
-    if name == "mirrored" or (name == "auto" and len(gpus) > 1):
+    if name == "mirrored" or (name != "none" and len(gpus) > 1):
         devices = gpus or tf.config.list_logical_devices("CPU")
         return _mirrored(tuple(device.name for device in devices))
     return tf.distribute.get_strategy()
@@ -78,13 +77,27 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduce)
 
 
-def _num_workers() -> int:
+@functools.cache  # a process has one cluster
+def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
+    await_workers(cluster)
+    job, number = cluster.task
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(
+            {name: list(them) for name in JOBS if (them := getattr(cluster, name))}
+        ),
+        task_type=job,
+        task_id=number,
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        rpc_layer="grpc",
+    )
     try:
-        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
-        return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
-    except (ValueError, AttributeError, TypeError) as error:
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    except RuntimeError as error:
+        if "program startup" not in str(error):
+            raise
         raise InputError(
-            f"TF_CONFIG is not the JSON that TensorFlow expects: {error}. Unset it or repair it."
+            "Several workers must be set up before TensorFlow does anything else. Call get_strategy('multi_worker') or "
+            "train first in the program."
         ) from error
 
 

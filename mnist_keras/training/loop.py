@@ -5,7 +5,6 @@ several workers, and is several times slower on small models. The loop keeps its
 """
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import math
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mnist_keras._validation import InputError
@@ -20,35 +20,16 @@ from mnist_keras.data.batches import BatchSource, get_batch, to_input
 from mnist_keras.data.splits import Split
 from mnist_keras.data.windows import Windows
 from mnist_keras.models.inspection import input_scale
-from mnist_keras.training.callbacks import CallbackStates, wants_every_step
-from mnist_keras.training.checkpoints import Checkpoint
+from mnist_keras.training.callbacks import wants_every_step
 from mnist_keras.training.devices import copy_to_replicas
 from mnist_keras.training.fused_ops import fused_kernels
-from mnist_keras.training.signals import Chunk, Interrupted, Signals
+from mnist_keras.training.pace import EACH_EPOCH, Cadence, Interrupted, Pace, Signals
+from mnist_keras.training.saving.checkpoints import Checkpoint
+from mnist_keras.training.saving.state import Progress, TrainingState
+from mnist_keras.training.workers.exchange import Workers
 
 VALIDATION_BATCH_SIZE = 500  # images
 COLUMNS = ("epoch", "learning_rate", "seconds")  # of the history, beside what Keras logs
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        step: Global steps done.
-        loss_sum: Sum of the batch losses of the epoch under way.
-        num_correct: Right answers among the images of the epoch under way.
-        seconds: Wall time of the training so far.
-        stopped: Whether a callback ended the training.
-        history: Values of each finished epoch by name.
-    """
-
-    step: int = 0
-    loss_sum: float = 0.0
-    num_correct: int = 0
-    seconds: float = 0.0
-    stopped: bool = False
-    history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
 
 
 class TrainingLoop:
@@ -80,8 +61,7 @@ class TrainingLoop:
         self.model, self.strategy, self.source, self.seed = model, strategy, source, seed
         self.validation, self.one_hot = validation, one_hot
         self.num_classes = model.output_shape[-1]
-        self.progress = Progress()
-        self._callback_states = CallbackStates(())
+        self.workers = Workers(strategy)
         self.scale = input_scale(model)
         self.class_weights = (
             tf.constant([class_weight.get(label, 1.0) for label in range(self.num_classes)])
@@ -106,7 +86,18 @@ class TrainingLoop:
         with strategy.scope():
             model.optimizer.build(model.trainable_variables)
             self._build_metrics()
-            self._windows = Windows(source, seed, functools.partial(copy_to_replicas, strategy))
+            share = source.batch_size // self.workers.count
+            self._windows = Windows(
+                source,
+                seed,
+                functools.partial(copy_to_replicas, strategy),
+                rows=range(self.workers.index * share, (self.workers.index + 1) * share),
+            )
+        self._state = TrainingState(model, strategy, ())
+
+    @property
+    def progress(self) -> Progress:
+        return self._state.progress
 
     def run(
         self,
@@ -116,6 +107,7 @@ class TrainingLoop:
         verbose: int = 0,
         checkpoint: Checkpoint | None = None,
         save: Callable[[Checkpoint], None] | None = None,
+        cadence: Cadence = EACH_EPOCH,
     ) -> Progress:
         """Trains until `epochs` are done or a callback stops it.
 
@@ -126,6 +118,7 @@ class TrainingLoop:
             verbose: 0 silent, 1 progress bar, 2 a line per epoch.
             checkpoint: State to go on from.
             save: Called with the state after each epoch, and when SIGINT or SIGTERM comes.
+            cadence: How often it is called within an epoch.
 
         Returns:
             How far it came, with the history of all epochs.
@@ -134,6 +127,7 @@ class TrainingLoop:
             Interrupted: After SIGINT or SIGTERM, at the next chunk's end.
             InputError: If records can no longer be read; the state after the last step before is saved.
             FloatingPointError: If the loss is no longer finite; the last finite epoch stays saved.
+            LostWorkerError: If another worker is gone.
         """
         steps_per_epoch = self.source.steps_per_epoch
         self._windows.num_steps = last_step = epochs * steps_per_epoch
@@ -146,84 +140,66 @@ class TrainingLoop:
             epochs=epochs,
             steps=steps_per_epoch,
         )
-        chunk = Chunk(fixed=1 if any(map(wants_every_step, callbacks)) else None)
         self.model.stop_training = False
         hooks.on_train_begin()
-        self._callback_states = CallbackStates(callbacks)
+        self._state = TrainingState(self.model, self.strategy, callbacks)
         if checkpoint is not None:
             epoch, steps_done = divmod(checkpoint.step, steps_per_epoch)
             if steps_done:  # what this changes is in the state that is restored
                 hooks.on_epoch_begin(epoch)
-            self._restore(checkpoint)
-        progress = self.progress
+            self._state.restore(checkpoint)
+        progress, every_step = self.progress, any(map(wants_every_step, callbacks))
+        self._start = time.perf_counter() - progress.seconds
         closing, fused = contextlib.closing(self._windows), fused_kernels(self.model)
         with Signals() as signals, fused, closing:
-            while progress.step < last_step and not (progress.stopped or signals.received):
-                started, seconds_before = time.perf_counter(), progress.seconds
+            pace = Pace(signals, self.workers, cadence, fixed=1 if every_step else None)
+            pace.look()
+            while progress.step < last_step and not (progress.stopped or pace.signal):
                 epoch, steps_done = divmod(progress.step, steps_per_epoch)
                 if not steps_done:
                     hooks.on_epoch_begin(epoch)
                 try:
-                    logs = self._epoch(epoch, hooks, chunk, signals)
+                    logs = self._epoch(epoch, hooks, pace, save)
                 except InputError:  # records that can no longer be read
-                    progress.seconds = seconds_before + time.perf_counter() - started
-                    self._save(save, finished=False)
+                    self._save(save)
                     raise
-                cut_off = signals.received and progress.step < (epoch + 1) * steps_per_epoch
-                if not cut_off:
-                    logs |= self._validate(hooks)
-                    hooks.on_epoch_end(epoch, logs)
-                    progress.stopped = bool(self.model.stop_training)
-                    progress.loss_sum, progress.num_correct = 0.0, 0
-                progress.seconds = seconds_before + time.perf_counter() - started
-                if not cut_off:
-                    _check_finite(epoch, logs)
-                    self._append_history(epoch, logs)
-                self._save(save, finished=not cut_off)
-        if signals.received:
-            raise Interrupted(signals.received)
+                if pace.signal and progress.step < (epoch + 1) * steps_per_epoch:
+                    self._save(save)
+                    break
+                logs |= self._validate(hooks)
+                hooks.on_epoch_end(epoch, logs)
+                pace.look(stop=self.model.stop_training)
+                progress.stopped = pace.stop
+                progress.loss_sum, progress.num_correct = 0.0, 0
+                progress.seconds = time.perf_counter() - self._start
+                _check_finite(epoch, logs)
+                self._append_history(epoch, logs)
+                if save is not None:
+                    save(self._state.save())
+                pace.saved()
+            pace.look()  # at what came during the last save
+        if pace.signal:
+            raise Interrupted(pace.signal)
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         values = {name: x[-1] for name, x in progress.history.items() if name not in COLUMNS}
         hooks.on_train_end(values)
         return progress
 
-    def _save(self, save, *, finished):
-        """Saves the state after the last step; none after `on_epoch_begin` alone, which would be called once more."""
-        if save is None or not (finished or self.progress.step % self.source.steps_per_epoch):
-            return
-        arrays = {
-            f"variable/{index}": tf.convert_to_tensor(variable).numpy()
-            for index, variable in enumerate(self._state_variables())
-        }
-        states, callback_arrays = self._callback_states.save()
-        arrays |= {f"callback/{name}": array for name, array in callback_arrays.items()}
-        state = {**dataclasses.asdict(self.progress), "callbacks": states}
-        save(Checkpoint(self.progress.step, arrays, state))
+    def _save(self, save):
+        """Saves the state within an epoch; none after `on_epoch_begin` alone, which would be called once more."""
+        if save is not None and self.progress.step % self.source.steps_per_epoch:
+            self.progress.seconds = time.perf_counter() - self._start
+            save(self._state.save())
 
-    def _restore(self, checkpoint):
-        with self.strategy.scope():
-            for index, variable in enumerate(self._state_variables()):
-                variable.assign(checkpoint.arrays[f"variable/{index}"])
-        callback_arrays = {
-            name.removeprefix("callback/"): array
-            for name, array in checkpoint.arrays.items()
-            if name.startswith("callback/")
-        }
-        state = dict(checkpoint.state)
-        self._callback_states.restore(state.pop("callbacks"), callback_arrays)
-        self.progress = Progress(**state)
-
-    def _state_variables(self):
-        return [*self.model.weights, *self.model.optimizer.variables]
-
-    def _epoch(self, epoch, hooks, chunk, signals):
+    def _epoch(self, epoch, hooks, pace, save):
         """Runs an epoch's remaining steps; returns its logs."""
         progress, steps_per_epoch = self.progress, self.source.steps_per_epoch
+        end = (epoch + 1) * steps_per_epoch
         logs: dict[str, float] = {}
-        while progress.step < (epoch + 1) * steps_per_epoch and not signals.received:
+        while progress.step < end:
             first = progress.step - epoch * steps_per_epoch
             window = self._windows.at(progress.step)
-            num_steps = min(chunk.num_steps, window.end - progress.step)
+            num_steps = pace.num_steps(progress.step, window.end)
             begun = time.perf_counter()
             hooks.on_train_batch_begin(first)
             loss_sum, num_correct = self._run_steps(
@@ -242,9 +218,13 @@ class TrainingLoop:
                 "accuracy": progress.num_correct / (done * self.source.batch_size),
             }
             hooks.on_train_batch_end(done - 1, dict(logs))
-            chunk.adapt(num_steps, time.perf_counter() - begun)
-            if self.model.stop_training:  # a batch hook asked for it
+            pace.adapt(num_steps, time.perf_counter() - begun)
+            pace.look(stop=self.model.stop_training)
+            if pace.stop or pace.signal:
                 break
+            if progress.step < end and pace.save_is_due(progress.step):
+                self._save(save)
+                pace.saved()
         return logs
 
     def _append_history(self, epoch, logs):
@@ -298,20 +278,25 @@ class TrainingLoop:
         return loss, _count_correct(y, outputs)
 
     def _validate(self, hooks):
+        """Returns what callbacks and history get; each worker computes its share of the batches."""
         if self.validation is None:
             return {}
-        loss_sum, num_correct, logs = 0.0, 0, {}
+        starts = range(0, len(self.validation), VALIDATION_BATCH_SIZE)
+        sums, logs = np.zeros((len(starts), 2)), {}
         hooks.on_test_begin()
-        for batch, start in enumerate(range(0, len(self.validation), VALIDATION_BATCH_SIZE)):
-            rows = range(start, min(start + VALIDATION_BATCH_SIZE, len(self.validation)))
+        for batch, start in enumerate(starts):
             hooks.on_test_batch_begin(batch)
-            loss, correct = self._validate_batch(*self.validation.read(rows))
-            loss_sum, num_correct = loss_sum + float(loss), num_correct + int(correct)
-            done = rows.stop
-            logs = {"loss": loss_sum / done, "accuracy": num_correct / done}
+            rows = range(start, min(start + VALIDATION_BATCH_SIZE, len(self.validation)))
+            if batch % self.workers.count == self.workers.index:
+                loss, correct = self._validate_batch(*self.validation.read(rows))
+                sums[batch] = float(loss), int(correct)
+            if self.workers.count > 1 and batch == len(starts) - 1:
+                sums = self.workers.sum(sums)
+            loss_sum, num_correct = sums.sum(axis=0)
+            logs = {"loss": loss_sum / rows.stop, "accuracy": num_correct / rows.stop}
             hooks.on_test_batch_end(batch, dict(logs))
         hooks.on_test_end(dict(logs))
-        return {f"val_{name}": value for name, value in logs.items()}
+        return {f"val_{name}": float(value) for name, value in logs.items()}
 
     def _validation_sums(self, images, labels):
         outputs = self.model(self._as_model_input(to_input(images)), training=False)

@@ -50,6 +50,27 @@ class Plan:
                 )
         return model
 
+    def terms(
+        self,
+        model: str | keras.Model,
+        data: ImageData,
+        validation: Split | None,
+        class_weight: object,
+        callbacks: Sequence[keras.callbacks.Callback],
+    ) -> dict[str, Any]:
+        """Returns what all workers must have the same, by name, as JSON holds it."""
+        return {
+            "model": model if isinstance(model, str) else architecture(model),
+            "recipe": self.recipe.to_dict(),
+            "data": dict(data.sha256),
+            "validation": validation and list(validation.sha256("validation").values()),
+            "seed": self.seed,
+            "precision": self.policy,
+            "class_weight": repr(class_weight),
+            "callbacks": [type(callback).__name__ for callback in callbacks],
+            "versions": versions(),
+        }
+
     def config(
         self,
         model: keras.Model,

@@ -24,19 +24,40 @@ from typing import TYPE_CHECKING, Any
 from mnist_keras import __version__
 from mnist_keras._files import TEMPORARY, input_errors, replace_file
 from mnist_keras._validation import InputError, invalid
+from mnist_keras.training.saving.identity import is_extended, run_differences
+from mnist_keras.training.saving.lock import LOCK, check_unlocked, lock_directory
 
 if TYPE_CHECKING:
     import keras
 
-IDENTITY = ("model", "recipe", "data", "validation", "seed", "precision", "jit", "class_weight")
+    from mnist_keras.training.saving.checkpoints import Checkpoint
 
 
-def next_run_directory(name: str, root: str | Path = "runs") -> Path:
-    """Returns the first of `root/name-1`, `root/name-2`, ... that does not exist."""
-    number = 1
-    while (path := Path(root) / f"{name}-{number}").exists():
+@contextlib.contextmanager
+def claim_run_directory(name: str, root: str | Path = "runs") -> Iterator[Path]:
+    """Makes the first of `root/name-1`, `root/name-2`, ... that does not exist; removes it if it stays empty.
+
+    Of several processes at a time, each gets another one.
+
+    Raises:
+        InputError: If no directory can be made there.
+    """
+    number, root_is_new = 1, not Path(root).exists()
+    while True:
+        path = Path(root) / f"{name}-{number}"
+        with input_errors(f"The run directory {path}", "written", "Choose another one."):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                break
         number += 1
-    return path
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(OSError):  # it is not empty
+            path.rmdir()
+            if root_is_new:
+                Path(root).rmdir()
 
 
 class RunDirectory:
@@ -63,12 +84,14 @@ class RunDirectory:
         """Checks that a run may be written here.
 
         Raises:
-            InputError: If both flags are given, or the directory holds a run and neither is, or holds something else,
-                or is a file, or cannot be read, or holds a run to go on with and cannot be written.
+            InputError: If both flags are given, or another process writes here, or the directory holds a run and
+                neither is given, or holds something else, or is a file, or cannot be read, or holds a run to go on
+                with and cannot be written.
         """
         if resume and overwrite:
             raise InputError("Give `resume` or `overwrite`, not both.")
         with self._usable("read"):
+            check_unlocked(self.path)
             self._check_content(resume or overwrite)
             goes_on = self.has_run and (overwrite or not self.is_finished)
         with self._usable("written"):
@@ -106,7 +129,7 @@ class RunDirectory:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"The run directory {self.path} is a file. Choose another one.")
         return self.path.is_dir() and any(
-            not entry.name.startswith(TEMPORARY) for entry in self.path.iterdir()
+            not entry.name.startswith((TEMPORARY, LOCK)) for entry in self.path.iterdir()
         )
 
     def _check_content(self, may_hold_run: bool) -> None:
@@ -123,6 +146,28 @@ class RunDirectory:
                 f"The directory {self.path} is not empty and holds no run. Choose another one, so that nothing of "
                 "yours is overwritten."
             )
+
+    @contextlib.contextmanager
+    def writing(self, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
+        """Makes the directory and keeps other processes from writing here; checks again what is in it.
+
+        Raises:
+            InputError: If another process writes here, or as `check` does.
+        """
+        with self._usable("written"):
+            is_new = not self.path.exists()
+            self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with contextlib.ExitStack() as stack:
+                with self._usable("written"):
+                    stack.enter_context(lock_directory(self.path))
+                with self._usable("read"):
+                    self._check_content(resume or overwrite)
+                yield
+        finally:
+            if is_new:
+                with contextlib.suppress(OSError):  # it is not empty
+                    self.path.rmdir()
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Removes an earlier run and writes the configuration of the new one.
@@ -147,30 +192,63 @@ class RunDirectory:
     def check_same_run(self, config: Mapping[str, Any]) -> None:
         """Checks that the run here is the one that `config` describes.
 
+        More epochs than the run has are no difference under a constant learning rate: see `extend`.
+
         Raises:
             InputError: If the model, the recipe, the data, the precision or the seed differ; names each difference.
         """
-        there = self.read_config()
-        here = json.loads(json.dumps(config))  # as JSON gives it back: tuples are lists
         with self._readable("config.json"):
-            differences = [
-                line
-                for key in IDENTITY
-                for line in _differences(key, there.get(key), here.get(key))
-            ]
-        if differences:
+            lines = run_differences(self.read_config(), config)
+        if lines:
             raise InputError(
-                f"The run in {self.path} is another one and cannot be resumed: {'; '.join(differences)}. "
+                f"The run in {self.path} is another one and cannot be resumed: {'; '.join(lines)}. "
                 "Repeat its arguments, replace it (--overwrite, overwrite=True) or choose another directory."
             )
+
+    def is_extended_by(self, config: Mapping[str, Any]) -> bool:
+        """Returns whether `config` asks for more epochs of the run here, and its schedule allows them."""
+        with self._readable("config.json"):
+            return is_extended(self.read_config(), config)
+
+    def extend(self, config: Mapping[str, Any], checkpoint: "Checkpoint | None") -> None:
+        """Makes a run go on to more epochs from a checkpoint; a finished one is unfinished then.
+
+        Raises:
+            InputError: If a callback ended the run, or a finished run has no checkpoint.
+        """
+        if self.is_finished and checkpoint is None:
+            raise InputError(
+                f"The finished run in {self.path} has no checkpoint left to go on from. Train again in another "
+                "directory."
+            )
+        if checkpoint is not None and checkpoint.state["stopped"]:
+            last = len(checkpoint.state["history"].get("epoch", ()))
+            raise InputError(
+                f"A callback ended the run in {self.path} after epoch {last}, so more epochs change nothing. Train "
+                "again in another directory, without the callback."
+            )
+        with self._usable("written"):
+            (self.path / "metrics.json").unlink(missing_ok=True)  # first: it makes the run finished
+            self._write_json("config.json", config)
 
     def read_config(self) -> dict[str, Any]:
         return self._read_json("config.json")
 
     def read_data_name(self) -> str:
-        """Returns the name or the path of the data that the run was trained on."""
+        """Returns the name or the path of the data that the run was trained on.
+
+        Raises:
+            InputError: If it was trained on arrays or records, which no name loads again.
+        """
         with self._readable("config.json"):
-            return str(self.read_config()["data"]["name"])
+            data = self.read_config()["data"]
+            name, source = str(data["name"]), data.get("source")
+        if source in {"memory", "records"}:
+            raise InputError(
+                f"The run in {self.path} was trained on {name} in a program, and does not hold them. Say with --data "
+                "which images to use."
+            )
+        return name
 
     def read_metrics(self) -> dict[str, Any]:
         return self._read_json("metrics.json")
@@ -223,19 +301,3 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in packages},
     }
-
-
-def _differences(key: str, there: Any, here: Any) -> list[str]:
-    if key == "model":
-        if there["architecture"] == here["architecture"]:
-            return []
-        return [f"model: {there['name']!r} there, {here['name']!r} of other layers here"]
-    if key == "data":  # the same pixels and labels from another place are the same data
-        return _differences("data.sha256", there["sha256"], here["sha256"])
-    if isinstance(there, dict) and isinstance(here, dict):
-        return [
-            line
-            for name in sorted({*there, *here})
-            for line in _differences(f"{key}.{name}", there.get(name), here.get(name))
-        ]
-    return [] if there == here else [f"{key}: {there!r} there, {here!r} here"]

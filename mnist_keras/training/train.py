@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
-import dataclasses
+import contextlib
 import functools
 import signal
 from collections.abc import Mapping, Sequence
@@ -12,24 +12,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mnist_keras._html import escape, table
 from mnist_keras._validation import check_seed, invalid
 from mnist_keras.data.batches import make_batch_source
 from mnist_keras.data.datasets import resolve_data
-from mnist_keras.data.image_data import ImageData
 from mnist_keras.data.splits import Split
-from mnist_keras.evaluation.evaluate import evaluate_test, measure_accuracy
-from mnist_keras.evaluation.metrics import Evaluation
-from mnist_keras.evaluation.plotting import save_plots
-from mnist_keras.evaluation.report import write_report
 from mnist_keras.models.inspection import check_backend
-from mnist_keras.models.loading import load_model
 from mnist_keras.models.recipes import Recipe
-from mnist_keras.training.callbacks import check_callbacks, choose_verbosity
-from mnist_keras.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from mnist_keras.training.callbacks import check_callbacks, choose_verbosity, for_worker
 from mnist_keras.training.compile import compile_model
 from mnist_keras.training.devices import choose_jit
-from mnist_keras.training.loop import Progress, TrainingLoop
+from mnist_keras.training.loop import TrainingLoop
+from mnist_keras.training.outcome import TrainingRun, finish, load_finished
+from mnist_keras.training.pace import Cadence, Interrupted
 from mnist_keras.training.plan import (
     check_class_weight,
     check_fit,
@@ -39,46 +33,15 @@ from mnist_keras.training.plan import (
     say_what_is_odd,
 )
 from mnist_keras.training.run_directory import RunDirectory
-from mnist_keras.training.signals import Interrupted
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TrainingRun:
-    """What a training leaves.
-
-    Attributes:
-        model: The trained model; compiled, unless the run was finished before and only loaded.
-        history: Values of each epoch: epoch, loss, accuracy, val_loss and val_accuracy with validation data,
-            learning_rate at its end, seconds since the training's start.
-        metrics: The content of metrics.json.
-        evaluation: The evaluation on the test images.
-        run_dir: The run directory, or None.
-    """
-
-    model: keras.Model
-    history: dict[str, list[float]]
-    metrics: dict[str, Any]
-    evaluation: Evaluation
-    run_dir: Path | None
-
-    def __repr__(self) -> str:
-        facts = [f"{name} {fact}" for name, fact in self._facts().items() if name != "model"]
-        return f"TrainingRun({self.model.name}: {', '.join(facts)})"
-
-    def _repr_html_(self) -> str:
-        return table([(name, escape(fact)) for name, fact in self._facts().items()])
-
-    def _facts(self) -> dict[str, str]:
-        evaluation = self.evaluation
-        low, high = evaluation.accuracy_ci95
-        subject = " ".join(filter(None, [evaluation.dataset, evaluation.split]))
-        facts = {
-            "model": self.model.name,
-            "epochs": str(len(self.history.get("epoch", ()))),
-            "seconds": f"{self.metrics['train_seconds']:,.1f}",
-            f"accuracy on {subject}": f"{evaluation.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
-        }
-        return facts if self.run_dir is None else facts | {"run_dir": str(self.run_dir)}
+from mnist_keras.training.saving.checkpoints import (
+    KEPT,
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from mnist_keras.training.saving.identity import digests
+from mnist_keras.training.saving.state import Progress, send_checkpoint
+from mnist_keras.training.workers.exchange import Workers
 
 
 def train(
@@ -100,6 +63,9 @@ def train(
     data_dir: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    checkpoint_steps: int | None = None,
+    checkpoint_seconds: float | None = None,
+    keep_checkpoints: int = KEPT,
     verbose: int | str = "auto",
     command: Sequence[str] | None = None,
 ) -> TrainingRun:
@@ -120,8 +86,9 @@ def train(
         epochs: Passes over the training images; the recipe's if None.
         batch_size: Images per step over all replicas together; the recipe's if None.
         learning_rate: The recipe's if None.
-        strategy: "auto", "none" or "mirrored", see `get_strategy`, or a strategy; a model built under a strategy is
-            trained by it.
+        strategy: "auto", "none", "mirrored" or "multi_worker", see `get_strategy`, or a strategy; a model built under
+            a strategy is trained by it. With several workers, each makes the same call, and the chief alone reads
+            and writes the run directory.
         precision: "float32", "mixed_bfloat16", "mixed_float16" or "auto"; the recipe's if None. A given model keeps
             its own.
         seed: Seed of a registered model's initial weights, of batches, augmentation and dropout.
@@ -134,8 +101,12 @@ def train(
         validation_size: Number of the last training images to hold out for validation; the recipe's if None.
         class_weight: Weight of each class in the loss, by label; 1 for labels that are left out.
         data_dir: Directory of the dataset's files, if `data` is a name.
-        resume: Whether to continue the run in `run_dir`; starts one if there is none.
+        resume: Whether to continue the run in `run_dir`; starts one if there is none. A finished run goes on if there
+            are more `epochs` now and its schedule is "constant"; it ends with the same bits as a run of so many.
         overwrite: Whether to replace the run in `run_dir`.
+        checkpoint_steps: Save the state after each multiple of this many steps too, not after each epoch alone.
+        checkpoint_seconds: Save it too once this much time has passed since the last time.
+        keep_checkpoints: How many of the newest states stay on disk.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch, "auto" 1 in a terminal and otherwise 2.
         command: Command line to note in config.json.
 
@@ -146,7 +117,8 @@ def train(
         InputError: If an argument is not legal, and nothing is written; or if records can no longer be read, once the
             state is saved.
         FloatingPointError: If the loss is no longer finite.
-        OSError: If the disk is full; what was saved before stays whole.
+        OSError: If the disk is full; what was saved before stays whole. With several workers also if another one is
+            gone; the text names it.
         KeyboardInterrupt: After Ctrl-C, once the state is saved.
         SystemExit: With status 143 after SIGTERM, or 129 after SIGHUP, once the state is saved.
 
@@ -164,69 +136,121 @@ def train(
         precision=precision,
         validation_size=validation_size,
     )
-    plan = make_plan(model, recipe, strategy=strategy, seed=check_seed(seed))
-    verbose = choose_verbosity(verbose)
+    seed, verbose = check_seed(seed), choose_verbosity(verbose)
     check_callbacks(callbacks, recipe.schedule)
-    directory = _check_directory(run_dir, resume=resume, overwrite=overwrite)
-    data = resolve_data(data, data_dir)
-    say_what_is_odd(model, data)
-    if isinstance(model, keras.Model):  # it may know more classes than the data has
-        data = data.with_class_names(tuple(map(str, range(model.output_shape[-1]))))
-    train_split, validation = hold_out(data, recipe, validation_data)
-    with plan.strategy.scope():
-        model = plan.build(model, data)
-        check_fit(model, data.train, data.test, *([validation] if validation else []))
-        class_weight = check_class_weight(class_weight, model.output_shape[-1])
-        source = make_batch_source(
-            train_split, batch_size=recipe.batch_size, augmentation=recipe.augmentation
+    cadence = Cadence(checkpoint_steps, checkpoint_seconds, keep_checkpoints)
+    plan = make_plan(model, recipe, strategy=strategy, seed=seed)
+    workers = Workers(plan.strategy)
+    with workers.naming_the_lost(), contextlib.ExitStack() as stack:
+        check = functools.partial(_check_directory, run_dir, resume=resume, overwrite=overwrite)
+        path = workers.from_chief(check)
+        directory = RunDirectory(path) if path else None
+        data = resolve_data(data, data_dir)
+        if workers.is_chief:
+            say_what_is_odd(model, data)
+        if isinstance(model, keras.Model):  # it may know more classes than the data has
+            data = data.with_class_names(tuple(map(str, range(model.output_shape[-1]))))
+        train_split, validation = hold_out(data, recipe, validation_data)
+        workers.check_agreement(plan.terms(model, data, validation, class_weight, callbacks))
+        with plan.strategy.scope():
+            model = plan.build(model, data)
+            check_fit(model, data.train, data.test, *([validation] if validation else []))
+            class_weight = check_class_weight(class_weight, model.output_shape[-1])
+            source = make_batch_source(
+                train_split, batch_size=recipe.batch_size, augmentation=recipe.augmentation
+            )
+            compile_model(model, recipe, recipe.epochs * source.steps_per_epoch)
+        jit = choose_jit(
+            recipe.jit,
+            model,
+            num_replicas=plan.strategy.num_replicas_in_sync,
+            augmented=source.augmentation is not None,
         )
-        compile_model(model, recipe, recipe.epochs * source.steps_per_epoch)
-    jit = choose_jit(
-        recipe.jit,
-        model,
-        num_replicas=plan.strategy.num_replicas_in_sync,
-        augmented=source.augmentation is not None,
-    )
-    checkpoint = None
-    if directory is not None:
-        config = plan.config(model, data, validation, class_weight=class_weight, jit=jit)
-        config["command"] = list(command) if command else None
-        if resume and directory.has_run:
-            directory.check_same_run(config)
-            if directory.is_finished:
-                return _load_finished(directory, data)
-            checkpoint = load_checkpoint(directory.checkpoints)
-        else:
-            directory.start(config)
-    loop = TrainingLoop(
-        model,
-        plan.strategy,
-        source,
-        seed=plan.seed,
-        validation=validation,
-        class_weight=class_weight,
-        one_hot=recipe.label_smoothing > 0,
-        jit=jit,
-    )
-    progress = _run(
-        loop,
-        recipe.epochs,
-        callbacks=callbacks,
-        verbose=verbose,
-        checkpoint=checkpoint,
-        save=functools.partial(_save, directory) if directory else None,
-    )
-    return _finish(model, data, train_split, progress, directory)
+        finished, checkpoint, save = False, None, None
+        if directory is not None:
+            config = plan.config(model, data, validation, class_weight=class_weight, jit=jit)
+            config["command"] = list(command) if command else None
+            flags = {"resume": resume, "overwrite": overwrite}
+            finished, checkpoint = _open(directory, config, workers, stack, flags)
+            if workers.is_chief:
+                save = functools.partial(_save, directory, digests(config), keep_checkpoints)
+        if finished and directory is not None:
+            return load_finished(model, data, directory, workers)
+        loop = TrainingLoop(
+            model,
+            plan.strategy,
+            source,
+            seed=plan.seed,
+            validation=validation,
+            class_weight=class_weight,
+            one_hot=recipe.label_smoothing > 0,
+            jit=jit,
+        )
+        progress = _run(
+            loop,
+            recipe.epochs,
+            callbacks=for_worker(callbacks, is_chief=workers.is_chief),
+            verbose=verbose if workers.is_chief else 0,
+            checkpoint=checkpoint,
+            save=save,
+            cadence=cadence,
+        )
+        return finish(model, data, train_split, progress, directory, workers)
 
 
-def _check_directory(run_dir, *, resume, overwrite) -> RunDirectory | None:
+def _check_directory(run_dir, *, resume, overwrite) -> str | None:
+    """Returns the path of the run directory, or None without one."""
     if run_dir is not None:
         directory = RunDirectory(run_dir)
         directory.check(resume=resume, overwrite=overwrite)
-        return directory
+        return str(directory.path)
     if resume or overwrite:
         raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
     return None
+
+
+def _open(
+    directory: RunDirectory,
+    config: Mapping[str, Any],
+    workers: Workers,
+    stack: contextlib.ExitStack,
+    flags: Mapping[str, bool],
+) -> tuple[bool, Checkpoint | None]:
+    """Starts, continues or extends the run in a directory, which the chief alone reads and writes.
+
+    Args:
+        directory: The run's.
+        config: What is to be trained.
+        workers: The processes.
+        stack: Keeps the lock of the directory.
+        flags: `resume` and `overwrite`.
+
+    Returns:
+        Whether the run is finished, and the state to go on from.
+    """
+    checkpoint = None
+
+    def open_it() -> bool:
+        nonlocal checkpoint
+        if flags["resume"] and directory.is_finished:  # by another user, maybe: only read it
+            directory.check_same_run(config)
+            if not directory.is_extended_by(config):
+                return True
+        stack.enter_context(directory.writing(**flags))
+        if not (flags["resume"] and directory.has_run):
+            directory.start(config)
+            return False
+        directory.check_same_run(config)
+        extended = directory.is_extended_by(config)
+        if directory.is_finished and not extended:
+            return True
+        checkpoint = load_checkpoint(directory.checkpoints, identity=digests(config))
+        if extended:
+            directory.extend(config, checkpoint)
+        return False
+
+    finished = workers.from_chief(open_it)
+    return finished, send_checkpoint(workers, checkpoint)
 
 
 def _run(loop: TrainingLoop, epochs: int, **options: Any) -> Progress:
@@ -239,45 +263,9 @@ def _run(loop: TrainingLoop, epochs: int, **options: Any) -> Progress:
         raise SystemExit(128 + interruption.signal_number) from interruption  # as shells count
 
 
-def _save(directory: RunDirectory, checkpoint: Checkpoint) -> None:
-    save_checkpoint(directory.checkpoints, checkpoint)
+def _save(
+    directory: RunDirectory, identity: Mapping[str, str], keep: int, checkpoint: Checkpoint
+) -> None:
+    save_checkpoint(directory.checkpoints, checkpoint, identity=identity, keep=keep)
     if checkpoint.state["history"]:
         directory.write_history(checkpoint.state["history"])
-
-
-def _finish(model, data, train_split, progress: Progress, directory) -> TrainingRun:
-    evaluation = evaluate_test(model, data)
-    metrics = {
-        **evaluation.to_dict(),
-        "train_accuracy": measure_accuracy(model, train_split),
-        "train_seconds": round(progress.seconds, 3),
-    }
-    if directory is not None:
-        directory.write_history(progress.history)
-        directory.save_model(model)
-        save_plots(
-            directory.plots, history=progress.history, examples=data.test, evaluation=evaluation
-        )
-        write_report(
-            directory.report,
-            evaluation,
-            data.test,
-            history=progress.history,
-            config=directory.read_config(),
-            metrics=metrics,
-        )
-        directory.write_metrics(metrics)
-    return TrainingRun(
-        model, progress.history, metrics, evaluation, directory.path if directory else None
-    )
-
-
-def _load_finished(directory: RunDirectory, data: ImageData) -> TrainingRun:
-    model = load_model(directory.path)
-    return TrainingRun(
-        model,
-        directory.read_history(),
-        directory.read_metrics(),
-        evaluate_test(model, data),
-        directory.path,
-    )

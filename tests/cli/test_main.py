@@ -16,7 +16,7 @@ from data_files import write_csv
 import mnist_keras.data.datasets
 import mnist_keras.training.train
 from mnist_keras._validation import InputError
-from mnist_keras.cli import main
+from mnist_keras.cli import main, train
 from mnist_keras.models import recipes
 from mnist_keras.training import devices
 from mnist_keras.training.run_directory import RunDirectory
@@ -98,8 +98,8 @@ def test_the_version(run):
 
 
 def test_the_choices_are_those_of_the_library():
-    assert main.STRATEGIES == devices.STRATEGIES
-    assert main.PRECISIONS == recipes.PRECISIONS
+    assert train.STRATEGIES == devices.STRATEGIES
+    assert train.PRECISIONS == recipes.PRECISIONS
 
 
 WRONG = {
@@ -277,9 +277,9 @@ def test_a_run_is_neither_lost_nor_repeated(run, runs):
     status, _, err = run(*command, 2)
     assert status == 2
     assert f"{runs[1]} holds a finished run. Go on with it (--resume" in err
-    status, _, err = run(*command, 3, "--resume")
+    status, _, err = run(*command, 1, "--resume")
     assert status == 2
-    assert "cannot be resumed: recipe.epochs: 2 there, 3 here" in err
+    assert "cannot be resumed: recipe.epochs: 2 there, 1 here" in err
     out = output_of(run(*command, 2, "--resume"))
     assert "Epoch" not in out
     assert (runs[1] / "metrics.json").read_bytes() == metrics
@@ -546,3 +546,35 @@ def test_evaluate_robustness(run, runs, empty_folder):
     assert scores["robustness"]["rows"][0]["accuracy"] == pytest.approx(scores["accuracy"])
     written = json.loads((empty_folder / "scores" / "metrics.json").read_text(encoding="utf-8"))
     assert written == scores
+
+
+def test_a_directory_that_another_process_writes_is_refused(tmp_path, capsys):
+    directory = RunDirectory(tmp_path / "run")
+    with directory.writing():
+        for flag in ([], ["--overwrite"], ["--resume"]):
+            command = [
+                "train",
+                "mlp_128",
+                "--data",
+                "digits",
+                "--run-dir",
+                str(directory.path),
+                *flag,
+            ]
+            assert main.main(command) == 2
+            said = capsys.readouterr().err
+            assert said.startswith(
+                f"mnist-keras train: The run directory {directory.path} is in use by process {os.getpid()} on "
+            )
+
+
+def test_several_workers_need_one_directory(monkeypatch, capsys):
+    workers = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(workers))
+    assert main.main(["train", "mlp_128"]) == 2
+    assert capsys.readouterr().err == (
+        "mnist-keras train: Several workers need --run-dir, the same for all of them.\n"
+    )
+    monkeypatch.setenv("TF_CONFIG", "{")
+    assert main.main(["train", "mlp_128"]) == 2
+    assert capsys.readouterr().err.startswith("mnist-keras train: TF_CONFIG is not JSON (")

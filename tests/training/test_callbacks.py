@@ -12,7 +12,7 @@ from errors import error_of
 
 import mnist_keras as mk
 from mnist_keras.training.callbacks import CallbackStates, check_callbacks, wants_every_step
-from mnist_keras.training.signals import CHUNK_SECONDS, Chunk, Interrupted, Signals
+from mnist_keras.training.pace import CHUNK_SECONDS, Chunk, Interrupted, Signals
 
 callbacks = keras.callbacks
 

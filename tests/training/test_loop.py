@@ -315,7 +315,7 @@ def test_a_run_that_stopped_early_and_died_in_the_evaluation_is_finished(
 
     whole = run()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(train_module, "_finish", die)
+        patch.setattr(train_module, "finish", die)
         run(run_dir=tmp_path / "run")
     resumed = run(run_dir=tmp_path / "run", resume=True)
     assert resumed.history["epoch"] == [1, 2, 3]

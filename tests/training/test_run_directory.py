@@ -16,11 +16,18 @@ from mnist_keras._files import TEMPORARY
 from mnist_keras._validation import InputError
 from mnist_keras.models.inspection import architecture
 from mnist_keras.training.devices import precision_policy
-from mnist_keras.training.run_directory import RunDirectory, next_run_directory, versions
+from mnist_keras.training.run_directory import RunDirectory, claim_run_directory, versions
+from mnist_keras.training.saving.checkpoints import Checkpoint
 
 CONFIG = {
     "model": {"name": "mlp_128", "architecture": "a1"},
-    "recipe": {"learning_rate": 1e-3, "batch_size": 128, "augmentation": {"rotation": 10.0}},
+    "recipe": {
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "batch_size": 128,
+        "epochs": 3,
+        "augmentation": {"rotation": 10.0},
+    },
     "data": {"name": "mnist", "source": "idx", "sha256": {"train_images": "b2"}},
     "validation": None,
     "seed": 0,
@@ -42,14 +49,25 @@ def run(tmp_path):
     return directory
 
 
-def test_next_run_directory_is_the_first_that_does_not_exist(tmp_path):
-    assert next_run_directory("mlp_128", tmp_path / "runs") == tmp_path / "runs" / "mlp_128-1"
+def test_each_claim_gets_a_directory_of_its_own_and_an_unused_one_goes(tmp_path):
     (tmp_path / "mlp_128-1").mkdir()
-    (tmp_path / "mlp_128-3").mkdir()
-    assert next_run_directory("mlp_128", tmp_path) == tmp_path / "mlp_128-2"
-    (tmp_path / "mlp_128-2").touch()
-    assert next_run_directory("mlp_128", tmp_path) == tmp_path / "mlp_128-4"
-    assert next_run_directory("mlp_128") == Path("runs/mlp_128-1")
+    (tmp_path / "mlp_128-3").touch()
+    with claim_run_directory("mlp_128", tmp_path) as second:
+        with claim_run_directory("mlp_128", tmp_path) as fourth:
+            assert second == tmp_path / "mlp_128-2" and fourth == tmp_path / "mlp_128-4"
+            (fourth / "config.json").touch()
+        assert second.is_dir()
+    assert not second.exists()
+    assert fourth.is_dir()
+    with claim_run_directory("mlp_128", tmp_path / "new" / "runs") as first:
+        assert first == tmp_path / "new" / "runs" / "mlp_128-1"
+
+
+def test_a_place_where_no_directory_can_be_made_is_refused(tmp_path):
+    (tmp_path / "runs").touch()
+    text = error_of(claim_run_directory("mlp_128", tmp_path / "runs").__enter__)
+    path = tmp_path / "runs" / "mlp_128-1"
+    assert text == (f"The run directory {path} cannot be written: File exists. Choose another one.")
 
 
 def test_start_writes_the_configuration(run):
@@ -273,9 +291,77 @@ def test_another_run_is_not_resumed_and_the_difference_is_named(run, case):
     )
 
 
+def recipe(**changes):
+    return changed(recipe={**CONFIG["recipe"], **changes})
+
+
+def test_more_epochs_extend_a_run_whose_rate_is_constant(run):
+    run.check_same_run(recipe(epochs=5))
+    assert run.is_extended_by(recipe(epochs=5))
+    assert not run.is_extended_by(CONFIG) and not run.is_extended_by(recipe(epochs=2))
+    assert "recipe.epochs: 3 there, 2 here." in error_of(run.check_same_run, recipe(epochs=2))
+    text = error_of(run.check_same_run, recipe(epochs=5, batch_size=64))
+    assert "resumed: recipe.batch_size: 128 there, 64 here." in text
+    run.write_metrics({"accuracy": 0.9})
+    run.extend(recipe(epochs=5), Checkpoint(9, {}, {"stopped": False, "history": {}}))
+    assert not run.is_finished and run.read_config()["recipe"]["epochs"] == 5
+
+
+def test_more_epochs_under_another_schedule_are_refused_with_the_reason(run):
+    run.start(recipe(schedule="cosine"))
+    longer = recipe(schedule="cosine", epochs=5)
+    assert not run.is_extended_by(longer)
+    assert (
+        "resumed: recipe.epochs: 3 there, 5 here; the schedule 'cosine' is laid out over all epochs, so a run with "
+        "more of them is another one. Repeat"
+    ) in error_of(run.check_same_run, longer)
+
+
+def test_a_run_that_cannot_be_extended_stays_finished(run):
+    run.write_metrics({"accuracy": 0.9})
+    longer = recipe(epochs=5)
+    assert error_of(run.extend, longer, None) == (
+        f"The finished run in {run.path} has no checkpoint left to go on from. Train again in another directory."
+    )
+    stopped = Checkpoint(9, {}, {"stopped": True, "history": {"epoch": [1, 2]}})
+    assert error_of(run.extend, longer, stopped) == (
+        f"A callback ended the run in {run.path} after epoch 2, so more epochs change nothing. Train again in another "
+        "directory, without the callback."
+    )
+    assert run.is_finished and run.read_config() == CONFIG
+
+
+def test_another_number_of_replicas_may_decide_otherwise_about_xla(run):
+    run.start(changed(num_replicas=1))
+    run.check_same_run(changed(num_replicas=2, jit=False))
+
+
+def test_writing_keeps_others_out_and_leaves_no_empty_directory(tmp_path):
+    directory = RunDirectory(tmp_path / "new" / "run")
+    with directory.writing():
+        assert "in use by process" in error_of(RunDirectory(directory.path).check)
+        assert "in use by process" in error_of(directory.writing().__enter__)
+        assert directory.path.is_dir()
+    assert not directory.path.exists()
+    with directory.writing():
+        directory.start(CONFIG)
+    assert [path.name for path in directory.path.iterdir()] == ["config.json"]
+    text = error_of(directory.writing().__enter__)
+    assert "holds an unfinished run" in text, "another process may have started one after the check"
+
+
 def test_every_difference_is_named(run):
     text = error_of(run.check_same_run, changed(seed=7, jit=False))
     assert "seed: 0 there, 7 here; jit: True there, False here." in text
+
+
+def test_a_run_trained_on_arrays_asks_for_data(run):
+    assert run.read_data_name() == "mnist"
+    run.start(changed(data={"name": "arrays", "source": "memory", "sha256": {}}))
+    assert error_of(run.read_data_name) == (
+        f"The run in {run.path} was trained on arrays in a program, and does not hold them. Say with --data which "
+        "images to use."
+    )
 
 
 def test_a_damaged_configuration_is_an_error(run):

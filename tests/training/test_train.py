@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import random
+import shutil
 import signal
 import threading
 
@@ -19,6 +20,7 @@ from mnist_keras._validation import InputError
 from mnist_keras.data.datasets import load_data
 from mnist_keras.data.image_data import from_arrays
 from mnist_keras.data.pipeline import make_dataset
+from mnist_keras.training import train as train_module
 from mnist_keras.training.devices import precision_policy
 from mnist_keras.training.train import train
 
@@ -313,6 +315,60 @@ def test_resume_of_a_finished_run_returns_it(digits, tmp_path):
     assert again.history == run.history
 
 
+def test_a_finished_run_goes_on_to_more_epochs_with_the_bits_of_a_longer_one(digits, tmp_path):
+    data, recipe = small_data(digits), mk.Recipe(batch_size=64, ema_momentum=0.9)
+    options = {"recipe": recipe, "verbose": 0}
+    whole = train("mlp_128_64_dropout", data, epochs=3, **options)
+    train("mlp_128_64_dropout", data, epochs=2, run_dir=tmp_path / "run", **options)
+    options |= {"run_dir": tmp_path / "run", "resume": True}
+    extended = train("mlp_128_64_dropout", data, epochs=3, **options)
+    assert_same_bits(whole.model, extended.model)
+    assert extended.history["loss"] == whole.history["loss"]
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["recipe"]["epochs"] == 3
+    again = train("mlp_128_64_dropout", data, epochs=3, **options)
+    assert again.metrics == extended.metrics
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_stays(digits, tmp_path):
+    data = small_data(digits)
+    options = {"recipe": mk.Recipe(batch_size=64, epochs=2), "verbose": 0}
+    for seed in (0, 1):
+        train("mlp_128", data, seed=seed, run_dir=tmp_path / str(seed), **options)
+    (tmp_path / "0" / "metrics.json").unlink()
+    shutil.rmtree(tmp_path / "0" / "checkpoint")
+    shutil.copytree(tmp_path / "1" / "checkpoint", tmp_path / "0" / "checkpoint")
+    with pytest.raises(
+        InputError, match=r"is of another run; what differs: seed\. Remove it"
+    ) as caught:
+        train("mlp_128", data, run_dir=tmp_path / "0", resume=True, **options)
+    assert len(str(caught.value)) < 400
+    assert len(list((tmp_path / "0" / "checkpoint").iterdir())) == 4
+
+
+def test_states_are_saved_within_an_epoch_by_steps_and_by_seconds(digits, tmp_path, monkeypatch):
+    data, recipe = small_data(digits), mk.Recipe(batch_size=32, epochs=2)
+    saved = []
+    save = train_module.save_checkpoint
+
+    def note(directory, checkpoint, **options):
+        saved.append(checkpoint.step)
+        save(directory, checkpoint, **options)
+
+    monkeypatch.setattr(train_module, "save_checkpoint", note)
+    options = {"recipe": recipe, "verbose": 0}
+    whole = train("mlp_128", data, **options)
+    options["run_dir"] = tmp_path / "run"
+    run = train("mlp_128", data, checkpoint_steps=3, keep_checkpoints=3, **options)
+    assert saved == [3, 6, 8, 9, 12, 15, 16]
+    assert len(list((tmp_path / "run" / "checkpoint").glob("*.npz"))) == 3
+    assert_same_bits(whole.model, run.model)
+    saved.clear()
+    every_step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    options |= {"overwrite": True, "callbacks": [every_step]}
+    train("mlp_128", data, checkpoint_seconds=1e-9, **options)
+    assert saved == list(range(1, 17))
+
+
 def test_resume_starts_a_run_where_there_is_none(digits, tmp_path):
     run = train(
         "softmax_regression",
@@ -327,7 +383,10 @@ def test_resume_starts_a_run_where_there_is_none(digits, tmp_path):
 
 DIFFERENT = {
     "seed": ({"seed": 1}, "seed: 0 there, 1 here"),
-    "recipe": ({"recipe": mk.Recipe(epochs=2)}, "recipe.epochs: 1 there, 2 here"),
+    "recipe": (
+        {"recipe": mk.Recipe(epochs=1, batch_size=64)},
+        "recipe.batch_size: 128 there, 64 here",
+    ),
     "net": (
         {"model": "softmax_regression"},
         "model: 'mlp_128' there, 'softmax_regression' of other layers here",
@@ -512,6 +571,15 @@ def test_works_outside_the_main_thread(digits):
 
 
 BAD = {
+    "checkpoint steps": (
+        ("mlp_128", {"checkpoint_steps": 0}),
+        "Invalid `checkpoint_steps`. Expected a whole number of at least 1. Received: 0.",
+    ),
+    "checkpoint seconds": (
+        ("mlp_128", {"checkpoint_seconds": 0}),
+        "Invalid `checkpoint_seconds`. Expected a number above 0. Received: 0.",
+    ),
+    "kept checkpoints": (("mlp_128", {"keep_checkpoints": 0}), "Invalid `keep_checkpoints`."),
     "model name": (("mlp128", {}), "Unknown model 'mlp128'. Did you mean 'mlp_128'?"),
     "model type": ((5, {}), "Invalid `model`. Expected a keras.Model, or a registered name"),
     "recipe name": (("mlp_128", {"recipe": "mlp128"}), "Unknown recipe 'mlp128'"),

@@ -1,17 +1,24 @@
 """Checkpoints survive a kill between any two writes, damage and a full disk."""
 
 import errno
+import functools
 import json
+import os
 import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
+from errors import error_of
 
 from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
-from mnist_keras.training import checkpoints
-from mnist_keras.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from mnist_keras.training.saving import checkpoints
+from mnist_keras.training.saving.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+
+IDENTITY = {"seed": "a0", "model": "b1"}
+save_checkpoint = functools.partial(save_checkpoint, identity=IDENTITY)
+load_checkpoint = functools.partial(load_checkpoint, identity=IDENTITY)
 
 
 def checkpoint(step):
@@ -135,10 +142,45 @@ def replace_by_other_json(path):
 @pytest.mark.parametrize(
     "damage", [truncate, flip_a_bit, empty, Path.unlink, replace_by_other_json]
 )
-def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, suffix, damage):
+def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, capsys, suffix, damage):
     save_both(tmp_path)
     damage((tmp_path / pair(20)[0]).with_suffix(suffix))
     assert_same(load_checkpoint(tmp_path), checkpoint(10))
+    said = capsys.readouterr().err
+    if (tmp_path / pair(20)[0]).exists():
+        assert said == (
+            f"mnist_keras: the newest state in {tmp_path} is damaged (state-0000000020); the run goes on from step 10\n"
+        )
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_as_many_are_kept_as_asked_for(tmp_path, keep):
+    for step in range(1, 6):
+        save_checkpoint(tmp_path, checkpoint(step), keep=keep)
+    assert names(tmp_path) == sorted(name for step in range(6 - keep, 6) for name in pair(step))
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    save_both(tmp_path)
+    path = tmp_path / pair(20)[0]
+    text = error_of(load_checkpoint, tmp_path, identity={"seed": "a1", "model": "b2"})
+    assert text == (
+        f"The checkpoint {path} is of another run; what differs: model, seed. Remove it, or start the run again with "
+        "--overwrite (overwrite=True)."
+    )
+
+
+def test_names_reach_the_disk_before_the_next_file_is_written(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def note(number):
+        synced.append(Path(f"/proc/self/fd/{number}").readlink())
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", note)
+    save_checkpoint(tmp_path / "run" / "checkpoint", checkpoint(10))
+    directory = tmp_path / "run" / "checkpoint"
+    assert [path for path in synced if path.is_dir()] == [directory, directory.parent, directory]
 
 
 def test_a_changed_number_in_the_record_is_damage(tmp_path):
@@ -153,7 +195,7 @@ def test_arrays_with_pickles_are_damage(tmp_path):
     path = tmp_path / pair(20)[1]
     np.savez(path, a=np.array([{}], dtype=object))
     record = json.loads(path.with_suffix(".json").read_text())
-    record["sha256"] = checkpoints._digest(path.read_bytes(), record["state"])
+    record["sha256"] = checkpoints._digest(path.read_bytes(), record["run"], record["state"])
     path.with_suffix(".json").write_text(json.dumps(record))
     assert_same(load_checkpoint(tmp_path), checkpoint(10))
 

@@ -1,0 +1,67 @@
+"""What makes two runs the same, and the words for what differs."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+IDENTITY = ("model", "recipe", "data", "validation", "seed", "precision", "jit", "class_weight")
+
+
+def digests(config: Mapping[str, Any]) -> dict[str, str]:
+    """Returns a digest of each part of a run's identity, for its checkpoints.
+
+    Without the epochs of a recipe whose learning rate is constant, which may grow, and without `jit`, which another
+    number of replicas may change.
+    """
+    parts = {key: config[key] for key in IDENTITY if key != "jit"}
+    parts["model"], parts["data"] = parts["model"]["architecture"], parts["data"]["sha256"]
+    parts["recipe"] = dict(parts["recipe"])
+    if parts["recipe"]["schedule"] == "constant":
+        parts["recipe"].pop("epochs")
+    return {
+        key: hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]
+        for key, part in parts.items()
+    }
+
+
+def is_extended(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Returns whether a configuration asks for more epochs than a run has, both with a constant learning rate."""
+    old, new = there["recipe"], here["recipe"]
+    constant = old["schedule"] == new["schedule"] == "constant"
+    return constant and new["epochs"] > old["epochs"]
+
+
+def run_differences(there: dict[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Returns a phrase for each difference that makes a configuration one of another run; more epochs need a reason."""
+    there = copy.deepcopy(there)
+    here = json.loads(json.dumps(here))  # as JSON gives it back: tuples are lists
+    if is_extended(there, here):
+        there["recipe"]["epochs"] = here["recipe"]["epochs"]
+    if there.get("num_replicas") != here.get("num_replicas"):
+        there["jit"] = here.get("jit")  # the number of replicas decides it
+    lines = [line for key in IDENTITY for line in differences(key, there.get(key), here.get(key))]
+    schedule = there["recipe"]["schedule"]
+    if schedule != "constant" and here["recipe"]["epochs"] > there["recipe"]["epochs"]:
+        lines.append(
+            f"the schedule {schedule!r} is laid out over all epochs, so a run with more of them is another one"
+        )
+    return lines
+
+
+def differences(key: str, there: Any, here: Any) -> list[str]:
+    """Returns a phrase for each difference between two parts of a configuration."""
+    if key == "model":
+        if there["architecture"] == here["architecture"]:
+            return []
+        return [f"model: {there['name']!r} there, {here['name']!r} of other layers here"]
+    if key == "data":  # the same pixels and labels from another place are the same data
+        return differences("data.sha256", there["sha256"], here["sha256"])
+    if isinstance(there, dict) and isinstance(here, dict):
+        return [
+            line
+            for name in sorted({*there, *here})
+            for line in differences(f"{key}.{name}", there.get(name), here.get(name))
+        ]
+    return [] if there == here else [f"{key}: {there!r} there, {here!r} here"]
