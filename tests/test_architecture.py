@@ -33,7 +33,7 @@ PACKAGES = [
 
 # Inside a package, again from the top.
 LAYERS = {
-    "cli": ["main", "data doctor evaluate export models predict train", "terminal"],
+    "cli": ["main", "data doctor evaluate export launch models predict train", "terminal"],
     "training": [
         "train",
         "outcome loop plan",

@@ -5,6 +5,7 @@ data      what is found in a dataset
 doctor    what this machine offers
 evaluate  what trained models are worth on test images
 export    a trained model as a file for another runtime
+launch    several local processes that train one model
 models    the table of the registered models
 predict   reads the digits in picture files
 train     a registered model is trained and evaluated

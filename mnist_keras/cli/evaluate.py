@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_keras.cli.terminal import PROGRAM, quiet_startup
+from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup
 
 if TYPE_CHECKING:
     from mnist_keras.data.image_data import ImageData
@@ -47,6 +47,13 @@ def run(args: argparse.Namespace) -> None:
             out.write_metrics(scores)
     reports = [x.report() for x in (evaluation, robustness) if x]
     print(json.dumps(scores, indent=2) if args.json else "\n\n".join(reports))
+    if out and not args.json:
+        print(f"\nScores and plots are in {out.path}; open {out.report}")
+        given = {"--data": args.data, "--data-dir": args.data_dir}
+        data_options = [x for option in given.items() if option[1] for x in option]
+        form = ("--format", "saved_model", "--out", out.path / "exported")
+        command = command_line("export", args.model, *data_options, *form)
+        print(f"Next, take the model elsewhere: {command}")
 
 
 def _write(

@@ -11,7 +11,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from mnist_keras.cli import data as data_command, evaluate, export, models, predict, train
+from mnist_keras.cli import (
+    data as data_command,
+    evaluate,
+    export,
+    launch,
+    models,
+    predict,
+    train,
+)
 from mnist_keras.cli.terminal import PROGRAM, prepare_streams, quiet_startup
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -111,6 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(command, "model")
     export.add_arguments(command)
     _add_data(command)
+
+    command = add("launch", launch.run, "Train with several processes of this machine.")
+    launch.add_arguments(command)
+    command.set_defaults(parse=lambda arguments: _parser().parse_args(arguments))
 
     add("doctor", _doctor, "Tell what this machine offers: versions, CPU, GPUs, data.")
     return parser

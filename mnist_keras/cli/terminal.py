@@ -3,9 +3,12 @@
 import contextlib
 import io
 import os
+import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 PROGRAM = "mnist-keras"
 
@@ -17,6 +20,28 @@ def prepare_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r"))
         elif number and isinstance(stream := getattr(sys, name), io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def command_line(*arguments: object) -> str:
+    """Returns a command to type here: the program's name where the shell finds it, or else how it was called."""
+    return f"{_program()} {shlex.join(map(str, arguments))}"
+
+
+def _program() -> str:
+    called = Path(sys.argv[0])
+    if called.parts[-2:] == ("mnist_keras", "__main__.py"):  # python -m mnist_keras
+        return f"{shlex.quote(_as_typed(Path(sys.executable), 'python'))} -m mnist_keras"
+    if called.name != PROGRAM:  # main() was called in a program
+        return PROGRAM
+    return shlex.quote(_as_typed(called, PROGRAM))
+
+
+def _as_typed(path: Path, name: str) -> str:
+    """Returns the name if the shell finds this file by it, else the shorter of its paths."""
+    found = shutil.which(name)
+    if not path.is_file() or (found and Path(found).samefile(path)):
+        return name
+    return min(os.path.relpath(path), str(path), key=len)
 
 
 ERRORS_ONLY = "2"  # TensorFlow's log level

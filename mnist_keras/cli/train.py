@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mnist_keras.cli.terminal import PROGRAM, quiet_startup
+from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup
 
 DEMO_MODEL = "mlp_128_64_dropout"
+NEXT_MODEL = "cnn_fast"  # trained in seconds too
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")  # those of devices; to ask takes seconds
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")  # those of recipes
 
@@ -85,6 +86,9 @@ def run(args: argparse.Namespace) -> None:
         print(f"Accuracy on {count:,} test images of {data.name}: {score}")
         report = args.run_dir / "report.html"
         print(f"Scores, model and plots are in {args.run_dir}; open {report}")
+        where = ("--data-dir", args.data_dir) if args.data_dir else ()
+        command = command_line("evaluate", args.run_dir, *where, "--robustness")
+        print(f"Next, shift, rotate and spoil the test images: {command}")
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -101,6 +105,8 @@ def demo(args: argparse.Namespace) -> None:
     print(f"\n{evaluation.report()}\n\n{sketch(data.test_images, *answers)}\n\nPictures:")
     for path in sorted(RunDirectory(run_dir).plots.iterdir()):
         print(f"  {path}")
+    print(f"\nScores, model and pictures on one page: {RunDirectory(run_dir).report}")
+    print(f"Next, a more accurate model: {command_line('train', NEXT_MODEL)}")
 
 
 def how_to_go_on(args: argparse.Namespace) -> str:

@@ -54,6 +54,12 @@ def output_of(result) -> str:
     return out
 
 
+def out_of_next(run, out):
+    """Runs the command that the last line of an output ends with, as printed; returns what that prints."""
+    command = out.splitlines()[-1].partition("mnist-keras ")[2]
+    return output_of(run(*shlex.split(command)))
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Two trained runs."""
@@ -233,13 +239,17 @@ def test_train_writes_a_run_directory_and_says_what_it_reached(run, empty_folder
     }
     assert {entry.name for entry in path.iterdir()} == names
     metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
-    assert out.splitlines()[-2].startswith(
+    assert out.splitlines()[-3].startswith(
         f"Accuracy on 360 test images of digits: {metrics['accuracy']:.2%} (95% interval "
     )
     assert (
-        out.splitlines()[-1]
+        out.splitlines()[-2]
         == "Scores, model and plots are in runs/mlp_128-1; open runs/mlp_128-1/report.html"
     )
+    assert out.splitlines()[-1] == (
+        "Next, shift, rotate and spoil the test images: mnist-keras evaluate runs/mlp_128-1 --robustness"
+    )
+    assert "10 classes" in out_of_next(run, out)
     assert run(*TRAIN, "--quiet") == (0, "", "")
     assert (empty_folder / "runs" / "mlp_128-2" / "metrics.json").is_file()
 
@@ -340,6 +350,10 @@ def test_evaluate_on_the_users_own_data_and_write_the_scores(run, runs, empty_fo
     assert "<code>mnist-keras" in page
     metrics = json.loads((written / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["num_examples"] == 40
+    assert "\nScores and plots are in scores; open scores/report.html\n" in out
+    assert "--data own.npz --format saved_model --out scores/exported" in out.splitlines()[-1]
+    assert "scores/exported" in out_of_next(run, out)
+    assert (written / "exported" / "saved_model.pb").is_file()
 
 
 def test_a_model_that_does_not_exist(run, empty_folder):
@@ -382,9 +396,11 @@ def test_demo_trains_reports_shows_and_draws(run, monkeypatch, empty_folder):
     assert "weighted average" in out
     labels = next(line for line in lines if line.startswith("true "))
     assert labels.count("true ") == 5
-    pictures = lines[lines.index("Pictures:") + 1 :]
+    pictures = lines[lines.index("Pictures:") + 1 : -3]
     assert "  runs/mlp_128_64_dropout-1/plots/confusion_matrix.png" in pictures
     assert all((empty_folder / picture.strip()).is_file() for picture in pictures)
+    assert lines[-2].endswith("on one page: runs/mlp_128_64_dropout-1/report.html")
+    assert lines[-1] == "Next, a more accurate model: mnist-keras train cnn_fast"
     accuracy = RunDirectory("runs/mlp_128_64_dropout-1").read_metrics()["accuracy"]
     assert accuracy > 0.93  # 97.5% is usual
 
@@ -530,7 +546,7 @@ def test_tensorflow_starts_without_chatter():
     assert done.stderr == ""
     assert done.returncode == 0
     assert (
-        done.stdout.splitlines()[-1]
+        done.stdout.splitlines()[-2]
         == "Scores, model and plots are in runs/mlp_128-1; open runs/mlp_128-1/report.html"
     )
 
@@ -546,26 +562,6 @@ def test_evaluate_robustness(run, runs, empty_folder):
     assert scores["robustness"]["rows"][0]["accuracy"] == pytest.approx(scores["accuracy"])
     written = json.loads((empty_folder / "scores" / "metrics.json").read_text(encoding="utf-8"))
     assert written == scores
-
-
-def test_a_directory_that_another_process_writes_is_refused(tmp_path, capsys):
-    directory = RunDirectory(tmp_path / "run")
-    with directory.writing():
-        for flag in ([], ["--overwrite"], ["--resume"]):
-            command = [
-                "train",
-                "mlp_128",
-                "--data",
-                "digits",
-                "--run-dir",
-                str(directory.path),
-                *flag,
-            ]
-            assert main.main(command) == 2
-            said = capsys.readouterr().err
-            assert said.startswith(
-                f"mnist-keras train: The run directory {directory.path} is in use by process {os.getpid()} on "
-            )
 
 
 def test_several_workers_need_one_directory(monkeypatch, capsys):

@@ -1,12 +1,14 @@
 """What the command does to its terminal."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from mnist_keras.cli.terminal import quiet_startup
+from mnist_keras.cli.terminal import command_line, quiet_startup
 
 
 def test_characters_that_the_terminal_lacks_are_written_out():
@@ -43,3 +45,36 @@ def test_a_level_that_asks_for_less_gets_less(monkeypatch, capfd):
     with quiet_startup():
         write_to_terminal()
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("called", "found", "typed"),
+    [
+        ("bin/mnist-keras", None, "bin/mnist-keras"),
+        ("bin/mnist-keras", "bin/mnist-keras", "mnist-keras"),
+        ("bin/mnist-keras", "elsewhere/mnist-keras", "bin/mnist-keras"),
+        ("a program.py", None, "mnist-keras"),
+    ],
+)
+def test_a_command_is_printed_as_it_can_be_typed_here(tmp_path, monkeypatch, called, found, typed):
+    monkeypatch.chdir(tmp_path)
+    for name in filter(None, (called, found)):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    for argument in (called, str(tmp_path / called)):
+        monkeypatch.setattr(sys, "argv", [argument, "demo"])
+        monkeypatch.setattr(shutil, "which", lambda name: found)
+        assert command_line("evaluate", "my runs/1") == f"{typed} evaluate 'my runs/1'"
+
+
+def test_a_command_is_printed_with_the_interpreter_that_runs_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/x/mnist_keras/__main__.py"])
+    monkeypatch.setattr(shutil, "which", lambda name: sys.executable)
+    assert command_line("models") == "python -m mnist_keras models"
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    interpreter = tmp_path / "bin" / "python3"
+    interpreter.parent.mkdir()
+    interpreter.touch()
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    monkeypatch.chdir(tmp_path)
+    assert command_line("models") == "bin/python3 -m mnist_keras models"

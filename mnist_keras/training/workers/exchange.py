@@ -138,14 +138,14 @@ class Workers:
         except UNAVAILABLE as error:
             if self.count == 1:
                 raise
-            found = re.search(r"/job:(chief|worker)/replica:0/task:(\d+)", str(error))
-            name = "Another worker"
-            if found:
-                chiefs = self._strategy.cluster_resolver.cluster_spec().as_dict().get("chief", [])
-                index = int(found[2]) + (len(chiefs) if found[1] == "worker" else 0)
-                name = f"Worker {index} ({self.addresses[index]})"
+            named = re.findall(r"/job:(chief|worker)(?:/replica:0)?/task:(\d+)", str(error))
+            jobs = self._strategy.cluster_resolver.cluster_spec().as_dict()
+            num_chiefs = len(jobs.get("chief", []))
+            found = {int(number) + num_chiefs * (job == "worker") for job, number in named}
+            lost = sorted(found - {self.index})  # TensorFlow names this one too, which tells of it
+            who = f"Worker {lost[0]} ({self.addresses[lost[0]]})" if lost else "Another worker"
             raise LostWorkerError(
-                f"{name} is gone, and the others cannot go on without it"
+                f"{who} is gone, and the others cannot go on without it"
             ) from error
 
 
