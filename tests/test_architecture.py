@@ -57,7 +57,7 @@ LAYERS = {
         "formats saliency preprocessing",
         "prediction pictures polarity writing",
     ],
-    "inference.formats": ["saved_model onnx c", "litert int8", "graph", "plain"],
+    "inference.formats": ["saved_model onnx c web", "litert int8", "graph", "plain"],
     "models": [
         "loading",
         "registry",
@@ -95,6 +95,7 @@ OWNERS = {  # heavy dependency -> the modules that may import it
     "onnx": {"inference.formats.onnx"},
     "tf2onnx": {"inference.formats.onnx"},
     "onnxruntime": {"inference.formats.onnx"},
+    "py_mini_racer": {"inference.formats.web"},
     "ai_edge_litert": {"inference.formats.litert", "inference.formats.int8"},
 }
 

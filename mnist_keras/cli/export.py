@@ -7,7 +7,7 @@ from mnist_keras.cli.terminal import quiet_startup
 
 FORMATS = (  # those of inference/export, whose import takes a moment
     *("saved_model", "litert", "litert_float16", "litert_int8", "onnx", "onnx_int8"),
-    *("c", "c_int8"),
+    *("c", "c_int8", "web"),
 )
 
 

@@ -6,24 +6,18 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from digit_pictures import KINDS, draw_large
 from errors import error_of
 from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
 from mnist_keras._validation import InputError
-from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
 from mnist_keras.inference.preprocessing import is_mnist_image, to_mnist_image, to_mnist_images
 
 
 @pytest.fixture(scope="module")
 def ink():
-    """A large 5: light ink on black, uint8 of shape (h, w), with a margin."""
-    way = next(way for way in WAYS if way.digit == 5)
-    small = draw_ink(way, np.random.default_rng(0))
-    large = Image.fromarray(small).resize(
-        (small.shape[1] * 5, small.shape[0] * 5), Image.Resampling.BICUBIC
-    )
-    return np.pad(np.asarray(large), 60)
+    return draw_large(5)
 
 
 @pytest.fixture(scope="module")
@@ -62,26 +56,6 @@ def test_each_way_to_hand_it_over_gives_the_same(ink, expected, tmp_path):
         ]
         for source in sources:
             np.testing.assert_array_equal(to_mnist_image(source), expected)
-
-
-KINDS = {
-    "dark on light": lambda ink: 255 - ink,
-    "low contrast": lambda ink: 190 - ink // 4,
-    "color": lambda ink: np.stack([255 - ink, 255 - ink // 2, 255 - ink // 8], axis=-1),
-    "channels first": lambda ink: np.stack([255 - ink] * 3),
-    "16 bits": lambda ink: ink.astype(np.uint16) * 257,
-    "truth values": lambda ink: ink > 100,
-    "a slope of light": lambda ink: ((255 - ink) * np.linspace(1, 0.5, ink.shape[1])).astype(
-        np.uint8
-    ),
-    "a margin": lambda ink: np.pad(255 - ink, 300, constant_values=255),
-    "dark and transparent": lambda ink: np.dstack([ink * 0, ink * 0, ink * 0, ink]),
-    "light and transparent": lambda ink: np.dstack(
-        [ink * 0 + 255, ink * 0 + 255, ink * 0 + 255, ink]
-    ),
-    "CMYK": lambda ink: Image.fromarray(255 - ink).convert("RGB").convert("CMYK"),
-    "palette": lambda ink: Image.fromarray(255 - ink).convert("P"),
-}
 
 
 @pytest.mark.parametrize("kind", KINDS)

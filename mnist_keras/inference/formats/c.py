@@ -19,7 +19,7 @@ from mnist_keras import __version__
 from mnist_keras._validation import InputError
 from mnist_keras.inference.formats import int8, litert
 from mnist_keras.inference.formats.graph import run_plain
-from mnist_keras.inference.formats.plain import PlainModel, Step, to_plain
+from mnist_keras.inference.formats.plain import PlainModel, Step, as_pixels, to_plain
 
 FUNCTION = "mnist_predict"
 COMPILERS = ("cc", "gcc", "clang")
@@ -99,10 +99,10 @@ def _float_branch(plain: PlainModel, steps: Sequence[Step]) -> _Branch:
             kernel = step.kernel if step.kind == "conv" else step.kernel[None, None]
             names = [builder.constant("kernel", kernel), builder.constant("bias", step.bias)]
             builder.window(
-                "weighted", *_pixels(step), kernel.shape[:2], step.strides, step.padding, names
+                "weighted", *as_pixels(step), kernel.shape[:2], step.strides, step.padding, names
             )
         elif step.kind in ("max_pool", "average_pool"):
-            builder.window(step.kind, *_pixels(step), step.size, step.strides, (0, 0), [])
+            builder.window(step.kind, *as_pixels(step), step.size, step.strides, (0, 0), [])
         elif step.kind == "affine":
             names = [
                 builder.constant("factor", step.kernel),
@@ -119,16 +119,12 @@ def _float_branch(plain: PlainModel, steps: Sequence[Step]) -> _Branch:
     return builder.branch()
 
 
-def _pixels(step: Step) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Returns what a step takes and returns as height, width and channels; a dense layer's are one pixel."""
-    given, returned = step.input_shape, step.output_shape
-    if step.kind == "dense":
-        return (1, 1, *given), (1, 1, *returned)
-    return given, returned
-
-
 def _integer_branch(plain, steps, image_shape, images) -> _Branch:
-    alone = replace(plain, branches=(tuple(steps),))
+    *before, last = steps
+    is_sum = (
+        bool(before) and before[-1].activation == "softmax"
+    )  # of the probabilities of hidden classes
+    alone = replace(plain, branches=(tuple(before if is_sum else steps),))
 
     @tf.function(autograph=False)
     def probabilities(pixels):
@@ -163,11 +159,21 @@ def _integer_branch(plain, steps, image_shape, images) -> _Branch:
             builder.most_channels = max(builder.most_channels, layer.output_shape[-1])
         else:
             builder.window(layer.kind, *geometry, [])
-    num_classes = int(np.prod(layers[-1].output_shape))
+    count = int(np.prod(layers[-1].output_shape))
     builder.parts.add("softmax")
-    builder.lines.append(
-        f"add_softmax({builder.current}, probabilities, {num_classes}, {_number(scale)});"
-    )
+    if is_sum:
+        names = [builder.constant("kernel", last.kernel), builder.constant("bias", last.bias)]
+        builder.parts.add("add_up")
+        builder.lines = [
+            f"float hidden[{count}] = {{0.0f}};",
+            *builder.lines,
+            f"add_softmax({builder.current}, hidden, {count}, {_number(scale)});",
+            f"add_up(hidden, probabilities, {count}, {len(last.bias)}, {', '.join(names)});",
+        ]
+    else:
+        builder.lines.append(
+            f"add_softmax({builder.current}, probabilities, {count}, {_number(scale)});"
+        )
     return builder.branch()
 
 

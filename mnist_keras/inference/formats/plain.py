@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from mnist_keras._validation import InputError
-from mnist_keras.models.inspection import input_scale
+from mnist_keras.models.inspection import input_scale, returns_logits
 
 ACTIVATIONS = ("linear", "relu", "tanh", "softmax")
 LAYERS = (
@@ -60,6 +60,14 @@ class PlainModel:
     branches: tuple[tuple[Step, ...], ...]
 
 
+def as_pixels(step: Step) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Returns what a step takes and returns as height, width and channels; a dense layer's are one pixel."""
+    given, returned = step.input_shape, step.output_shape
+    if step.kind == "dense":
+        return (1, 1, *given), (1, 1, *returned)
+    return given, returned
+
+
 class UnknownLayerError(InputError):
     """A layer has no plain step; the text names it."""
 
@@ -83,7 +91,9 @@ def to_plain(model: keras.Model) -> PlainModel:
         raise UnknownLayerError(f"The members of {model.name!r} scale their pixels differently.")
     scale, offset = scalings.pop()
     scale *= input_scale(model) / 255
-    branches = [_end_in_softmax(_merge(list(_steps(chain)))) for chain in chains]
+    branches = [_merge(list(_steps(chain))) for chain in chains]
+    if returns_logits(model):
+        branches = [_end_in_softmax(steps) for steps in branches]
     if offset == 0 and all(steps[0].kind in ("conv", "dense") for steps in branches):
         for steps in branches:
             steps[0] = replace(steps[0], kernel=steps[0].kernel * scale)
@@ -225,13 +235,7 @@ def _takes(merged: list[Step], step: Step) -> int | None:
 
 
 def _end_in_softmax(steps: list[Step]) -> list[Step]:
-    if any(step.activation == "softmax" for step in steps[:-1]):
-        raise UnknownLayerError(
-            "A softmax before the last layer cannot be exported to this format."
-        )
     last = steps[-1]
-    if last.activation == "softmax":
-        return steps
     if last.activation == "linear":
         return [*steps[:-1], replace(last, activation="softmax")]
     return [*steps, Step("activation", last.output_shape, last.output_shape, activation="softmax")]

@@ -91,3 +91,13 @@ static void add_softmax(const int8_t *x, float *probabilities, int size, float s
   for (int i = 0; i < size; i++) sum += expf((float)(x[i] - highest) * scale);
   for (int i = 0; i < size; i++) probabilities[i] += expf((float)(x[i] - highest) * scale) / sum;
 }
+
+/* part: add_up */
+/* A last dense layer in float32 adds the probabilities of hidden classes up to those of the classes. */
+static void add_up(const float *hidden, float *probabilities, int size, int count, const float *kernel,
+                   const float *bias) {
+  for (int o = 0; o < count; o++) {
+    probabilities[o] += bias[o];
+    for (int i = 0; i < size; i++) probabilities[o] += hidden[i] * kernel[i * count + o];
+  }
+}
