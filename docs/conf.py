@@ -85,7 +85,7 @@ def api_page() -> str:
     names = sorted(packages, key=lambda name: (order.index(packages[name]), name))
     parts = [
         "# API reference\n",
-        "Import every name from `mnist_keras`; each is loaded when you first use it.\n",
+        "All public names are in `mnist_keras`. Each is loaded when you first use it.\n",
         "```python\nimport mnist_keras as mk\n\nprint(mk.list_models())\nhelp(mk.train)\n```\n",
         "```{eval-rst}\n.. currentmodule:: mnist_keras\n```\n",
     ]
@@ -111,8 +111,8 @@ CARD = """
 """
 GALLERY = """# Examples
 
-Each example is a notebook with its output on MNIST, and a script in `examples/` that does the same. Without MNIST they
-use scikit-learn's small digits.
+Each example is a notebook with its output on MNIST, and a script in `examples/` that does the same. If MNIST is not
+available, the scripts use scikit-learn's small digits.
 
 ```console
 $ python examples/01_mlp_128.py

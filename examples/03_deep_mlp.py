@@ -3,7 +3,7 @@
 # Train a deep model and look at its most confident errors
 
 Trains `mlp_deep` (784 - 1024 - 512 - 256 ReLU - softmax 10, dropout 0.2, Adam with a cosine schedule) on MNIST. Draws
-its learning curve and the wrong answers that it is most sure of.
+its learning curve and its most confident errors.
 
 Reaches 98.65% test accuracy, where the source of the model claims 98.11%. Takes about 40 seconds on two CPU cores.
 """
@@ -33,7 +33,7 @@ print(recipe)
 run = train(spec.name, data, recipe=recipe, run_dir=OUT, overwrite=True)
 
 # %% [markdown]
-# The 95% interval says how far another 10,000 test images could move the result.
+# The 95% interval says how much the result might vary on another 10,000 test images.
 
 # %%
 low, high = run.evaluation.accuracy_ci95

@@ -33,7 +33,7 @@ print(f"test accuracy {evaluation.accuracy:.2%}, {evaluation.num_errors} errors"
 plot_confusion_matrix(data.test_labels, evaluation.predictions).figure
 
 # %% [markdown]
-# The same in percent of each true digit, so that digits with fewer images count as much as the others.
+# The same matrix in percent of each true digit, so that digits with fewer images count as much as the others.
 
 # %%
 ax = plot_confusion_matrix(data.test_labels, evaluation.predictions, normalize=True)

@@ -34,15 +34,15 @@ OUT = Path(os.environ.get("EXAMPLE_OUT", "runs/mlp_1024_128"))
 data = load_data(DATA)
 
 # %% [markdown]
-# First the documented model, by its name.
+# First, train the documented model by its name.
 
 # %%
 recipe = get_model_spec("mlp_1024_128").recipe.replace(epochs=EPOCHS)
 documented = train("mlp_1024_128", data, recipe=recipe, run_dir=OUT / "documented", overwrite=True)
 
 # %% [markdown]
-# The same two layers with other options. `build_mlp` returns an ordinary `keras.Model`. The dataset knows the size of
-# its images and the number of its classes, so this code also works for other data.
+# Next, build the same two layers with other options. `build_mlp` returns an ordinary `keras.Model`. The dataset knows
+# the size of its images and the number of its classes, so this code also works for other data.
 
 # %%
 keras.utils.set_random_seed(0)  # for the initial weights
@@ -65,8 +65,8 @@ customized = train(model, data, recipe=recipe, run_dir=OUT / "customized", overw
 
 # %% [markdown]
 # Both models answer for the same test images, so McNemar's test looks only at the images that one of them gets right
-# and the other gets wrong. To choose among many variants, hold out training images (`validation_size`), and look at the
-# test images once.
+# and the other gets wrong. To choose among many variants, hold out training images (`validation_size`), and use the
+# test images only once, at the end.
 
 # %%
 comparison = compare(

@@ -5,9 +5,9 @@
 Trains `mlp_128` on MNIST twice: on one device, and on two replicas that each take half of every batch and average
 their gradients.
 
-Both see the same images in every batch, so at first they differ only by rounding. Once rounding has switched a ReLU on
-for one image in one training alone, they part: expect equal accuracy, not equal weights. Without GPUs, two logical CPU
-devices take their place. That shows how training is distributed; it is not faster.
+Both see the same images in every batch, so at first they differ only by rounding. Once rounding turns on a ReLU for one
+image in only one of the two runs, they drift apart: expect similar accuracy, but not equal weights. Without GPUs, two
+logical CPU devices take their place. This shows how distributed training works; it is not faster.
 
 Reaches 96.79% test accuracy on one device and 96.78% on two replicas. Takes about 10 seconds on two CPU cores.
 """
@@ -27,7 +27,7 @@ EPOCHS = int(os.environ.get("EXAMPLE_EPOCHS", "3"))
 OUT = Path(os.environ.get("EXAMPLE_OUT", "runs/two_replicas"))
 
 # %% [markdown]
-# Set up the devices before TensorFlow first uses them. With GPUs there is nothing to do: each one becomes a replica.
+# Set up the devices before TensorFlow first uses them. With GPUs, there is nothing to set up: each GPU becomes a replica.
 
 # %%
 tf.get_logger().setLevel("WARNING")  # in a notebook it reports each reduction

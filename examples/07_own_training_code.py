@@ -3,7 +3,7 @@
 # Use builders and batches in your own `compile` and `fit`
 
 Uses three parts of the library in plain Keras code: `build_mlp` for the layers, `make_dataset` for shuffled and
-augmented batches, and `get_strategy` for the devices of the machine. Optimizer, loss, callbacks and loop are your own.
+augmented batches, and `get_strategy` for the devices of the machine. The optimizer, loss, callbacks and loop are your own.
 The evaluation works for any Keras model.
 
 Reaches 98.43% test accuracy on MNIST. Takes about 20 seconds on two CPU cores.
@@ -23,7 +23,7 @@ EPOCHS = int(os.environ.get("EXAMPLE_EPOCHS", "10"))
 OUT = Path(os.environ.get("EXAMPLE_OUT", "runs/own_training_code"))
 
 # %% [markdown]
-# The dataset unpacks the way Keras's datasets do. The last tenth of the training images is held out for validation.
+# `data` unpacks like a dataset from `keras.datasets`. The last tenth of the training images is held out for validation.
 
 # %%
 data = load_data(DATA)
@@ -33,7 +33,7 @@ validation = make_dataset(x_train[-num_held_out:], y_train[-num_held_out:])
 x_train, y_train = x_train[:-num_held_out], y_train[:-num_held_out]
 
 # %% [markdown]
-# Training batches never end, and each epoch has another order, so `fit` needs to know how many batches make an epoch.
+# The training batches never end, so tell `fit` how many of them make an epoch. Each epoch has a new order.
 
 # %%
 batch_size = 128
@@ -43,7 +43,7 @@ batches = make_dataset(
 
 # %% [markdown]
 # With `include_top=False`, a builder returns features for a head of your own. The scope puts the weights where the
-# strategy needs them: on one device here, on every GPU of a machine with several.
+# strategy needs them: on one device here, or on every GPU of a machine with several GPUs.
 
 # %%
 keras.utils.set_random_seed(0)  # for the initial weights and dropout

@@ -28,8 +28,8 @@ for name in ("lenet5", "cnn_accurate", "cnn_accurate_ensemble"):
     print(f"{name}: {evaluations[name].accuracy:.2%}, 95% interval {low:.2%} to {high:.2%}")
 
 # %% [markdown]
-# The intervals of two models may overlap although one is better. Both answer for the same images, so McNemar's test
-# counts the images that only one of them gets right.
+# The intervals of two models can overlap even if one model is better. Both models saw the same images, so use McNemar's
+# test, which counts the images that only one of them gets right.
 
 # %%
 for first, second in (("cnn_accurate", "lenet5"), ("cnn_accurate_ensemble", "cnn_accurate")):
@@ -37,7 +37,7 @@ for first, second in (("cnn_accurate", "lenet5"), ("cnn_accurate_ensemble", "cnn
     print(compare(data.test_labels, *predictions).report(first, second), end="\n\n")
 
 # %% [markdown]
-# The ensemble is a `keras.Model` like any other. Saved, it loads where only Keras is installed.
+# The ensemble is an ordinary `keras.Model`. Once saved, it can be loaded without this package.
 
 # %%
 OUT.mkdir(parents=True, exist_ok=True)
