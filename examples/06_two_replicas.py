@@ -27,7 +27,8 @@ EPOCHS = int(os.environ.get("EXAMPLE_EPOCHS", "3"))
 OUT = Path(os.environ.get("EXAMPLE_OUT", "runs/two_replicas"))
 
 # %% [markdown]
-# Set up the devices before TensorFlow first uses them. With GPUs, there is nothing to set up: each GPU becomes a replica.
+# Set up the devices before TensorFlow first uses them. With GPUs, there is nothing to set up: each GPU becomes a
+# replica.
 
 # %%
 tf.get_logger().setLevel("WARNING")  # in a notebook it reports each reduction

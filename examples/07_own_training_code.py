@@ -3,8 +3,8 @@
 # Use builders and batches in your own `compile` and `fit`
 
 Uses three parts of the library in plain Keras code: `build_mlp` for the layers, `make_dataset` for shuffled and
-augmented batches, and `get_strategy` for the devices of the machine. The optimizer, loss, callbacks and loop are your own.
-The evaluation works for any Keras model.
+augmented batches, and `get_strategy` for the devices of the machine. The optimizer, loss, callbacks and loop are your
+own. The evaluation works for any Keras model.
 
 Reaches 98.43% test accuracy on MNIST. Takes about 20 seconds on two CPU cores.
 """
