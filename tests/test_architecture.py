@@ -33,7 +33,7 @@ PACKAGES = [
 
 # Inside a package, again from the top.
 LAYERS = {
-    "cli": ["main", "data doctor evaluate export launch models predict train", "terminal"],
+    "cli": ["main", "app data doctor evaluate export launch models predict train", "terminal"],
     "training": [
         "train",
         "outcome loop plan",
@@ -53,10 +53,12 @@ LAYERS = {
         "calibration sketch figures",
     ],
     "inference": [
+        "app",
         "export classifier",
         "formats saliency preprocessing",
         "prediction pictures polarity writing",
     ],
+    "inference.app": ["server", "page", "reader", "answers"],
     "inference.formats": ["saved_model onnx c web", "litert int8", "graph", "plain"],
     "models": [
         "loading",
@@ -91,7 +93,7 @@ OWNERS = {  # heavy dependency -> the modules that may import it
         "evaluation.figures",
     },
     "seaborn": {"evaluation.plotting"},
-    "gradio": {"inference.app"},
+    "gradio": {"inference.app.page"},
     "onnx": {"inference.formats.onnx"},
     "tf2onnx": {"inference.formats.onnx"},
     "onnxruntime": {"inference.formats.onnx"},

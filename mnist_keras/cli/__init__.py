@@ -1,6 +1,7 @@
 """The command `mnist-keras`.
 
 main      the subcommands: each is one library call
+app       draw a digit in the browser and see what a model reads
 data      what is found in a dataset
 doctor    what this machine offers
 evaluate  what trained models are worth on test images

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from mnist_keras.cli import (
+    app,
     data as data_command,
     evaluate,
     export,
@@ -123,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     command = add("launch", launch.run, "Train with several processes of this machine.")
     launch.add_arguments(command)
     command.set_defaults(parse=lambda arguments: _parser().parse_args(arguments))
+
+    app.add_arguments(add("app", app.run, "Draw a digit in the browser, and see it read."))
 
     add("doctor", _doctor, "Tell what this machine offers: versions, CPU, GPUs, data.")
     return parser

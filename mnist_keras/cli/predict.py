@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_keras.cli.terminal import quiet_startup
+from mnist_keras.cli.terminal import picture_lines, quiet_startup, show_progress, shows_pictures
 
 if TYPE_CHECKING:
     from mnist_keras.inference.classifier import DigitClassifier, Prediction
 
 TABLE = ".csv"  # of pixels, an image a row
+MAX_BESIDE = 30  # answers that have what the model saw beside them, which takes seven lines each
 COLUMNS = ("source", "label", "class_name", "confidence", "reason")
 
 
@@ -76,11 +77,7 @@ def _predict(classifier: "DigitClassifier", paths: list[str]) -> "list[Predictio
     for path in map(Path, paths):
         files += list_pictures(path) if path.is_dir() else [path]
     show = sys.stderr.isatty() and len(files) > 1
-
-    def progress(done: int, total: int) -> None:
-        print(f"\r{done} of {total}", end="" if done < total else "\n", file=sys.stderr)
-
-    predictions = classifier.predict(files, progress=progress if show else None)
+    predictions = classifier.predict(files, progress=show_progress if show else None)
     assert isinstance(predictions, list)  # of a list
     return predictions
 
@@ -121,9 +118,20 @@ def _print(predictions: "list[Prediction]", *, as_json: bool, as_csv: bool, is_t
         writer.writerows(rows)
     else:
         width = max(len(row["source"]) for row in rows)
-        for row in rows:
+        beside = len(rows) <= MAX_BESIDE and shows_pictures(sys.stdout)
+        for row, prediction in zip(rows, predictions, strict=True):
             answer = row["reason"] or f"{row['class_name']}  {row['confidence']:.1%}"
-            print(f"{row['source']:<{width}}  {answer}")
+            line = f"{row['source']:<{width}}  {answer}"
+            if not beside or prediction.image is None:
+                print(line)
+                continue
+            drawn = picture_lines(prediction.image)
+            print(
+                "\n".join(
+                    f"{part}  {line if i == len(drawn) // 2 else ''}"
+                    for i, part in enumerate(drawn)
+                )
+            )
 
 
 def _save(directory: Path, predictions: "list[Prediction]") -> None:

@@ -1,4 +1,4 @@
-"""What the command does to its terminal: printing that cannot fail, and TensorFlow's chatter kept off it."""
+"""What the command does to its terminal: printing that cannot fail, progress, pictures, no chatter."""
 
 import contextlib
 import io
@@ -9,6 +9,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PROGRAM = "mnist-keras"
 
@@ -73,3 +77,32 @@ def quiet_startup() -> Iterator[None]:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+BAR = 30  # characters
+BLACK, WHITE = 232, 255  # the ramp of grays among a terminal's 256 colors
+SHOWN_SIDE = 14  # pixels of a picture in a terminal; half of MNIST's
+
+
+def show_progress(done: int, total: int) -> None:
+    """Draws a bar on stderr, and ends its line with the last one."""
+    bar = "=" * (BAR * done // total)
+    end = "" if done < total else "\n"
+    print(f"\r[{bar:<{BAR}}] {done:,} of {total:,}", end=end, file=sys.stderr, flush=True)
+
+
+def shows_pictures(stream: TextIO) -> bool:
+    """Tells whether a stream is a terminal that shows blocks in grays."""
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") == "dumb"
+    return stream.isatty() and not plain and "utf" in (stream.encoding or "").lower()
+
+
+def picture_lines(image: "np.ndarray") -> list[str]:
+    """Returns a 28x28 image as seven lines of fourteen blocks; each block is two pixels, one above the other."""
+    small = image.reshape(SHOWN_SIDE, 2, SHOWN_SIDE, 2).mean(axis=(1, 3))
+    grays = (BLACK + (WHITE - BLACK) * small / 255).round().astype(int)
+    return [
+        "".join(f"\x1b[38;5;{upper};48;5;{lower}m▀" for upper, lower in zip(*rows, strict=True))
+        + "\x1b[0m"
+        for rows in zip(grays[::2], grays[1::2], strict=True)
+    ]

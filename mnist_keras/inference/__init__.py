@@ -1,5 +1,6 @@
 """From a trained model or a picture to answers.
 
+app/           the app: draw a digit in the browser, and see what a model reads and where it looked
 classifier     DigitClassifier: reads the digits in files, photos and drawings, and says how sure it is
 export         export_model: a trained model as a file for another runtime, proved there
 formats/       what it writes: a module for each family of formats

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_keras._files import input_errors
 from mnist_keras._validation import InputError, invalid
@@ -40,7 +40,8 @@ def load_picture(source: Any) -> np.ndarray:
         content = source.read(MAX_BYTES + 1)
         if not isinstance(content, bytes):
             raise invalid("source", expected="a file opened in binary mode", received="a text file")
-        return _decode(io.BytesIO(content), "the file object")
+        name = getattr(source, "name", None)  # that of an open file is its path
+        return _decode(io.BytesIO(content), name if isinstance(name, str) else "the file object")
     raise invalid(
         "source",
         expected="a path, bytes, a file object, a PIL image or an array",
@@ -73,8 +74,9 @@ def _decode(file: IO[bytes], name: str) -> np.ndarray:
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise many types on damaged files
+        why = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         raise InputError(
-            f"{name} is not a readable picture ({error}). Expected one of {', '.join(FORMATS)}."
+            f"{name} is not a readable picture{why}. Expected one of {', '.join(FORMATS)}."
         ) from error
 
 

@@ -37,6 +37,15 @@ def test_the_model_may_be_left_out(folder, capsys):
     assert (row["label"], row["class_name"], row["reason"]) == (3, "3", "")
 
 
+def test_a_terminal_shows_what_the_model_saw_beside_each_answer(folder, capsys, monkeypatch):
+    monkeypatch.setattr("mnist_keras.cli.predict.shows_pictures", lambda stream: True)
+    assert main(["predict", "cnn_fast", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7 + 7 + 1  # the file that can't be read has no picture
+    beside = [line for line in lines if "3.png" in line]
+    assert len(beside) == 1 and beside[0].count("▀") == 14
+
+
 def test_csv_and_what_the_model_saw(folder, capsys, tmp_path):
     seen = tmp_path / "seen"
     assert (

@@ -1,14 +1,22 @@
 """What the command does to its terminal."""
 
+import io
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mnist_keras.cli.terminal import command_line, quiet_startup
+from mnist_keras.cli.terminal import (
+    command_line,
+    picture_lines,
+    quiet_startup,
+    show_progress,
+    shows_pictures,
+)
 
 
 def test_characters_that_the_terminal_lacks_are_written_out():
@@ -78,3 +86,35 @@ def test_a_command_is_printed_with_the_interpreter_that_runs_the_package(tmp_pat
     monkeypatch.setattr(sys, "executable", str(interpreter))
     monkeypatch.chdir(tmp_path)
     assert command_line("models") == "bin/python3 -m mnist_keras models"
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self):
+        return True
+
+
+def test_which_streams_show_pictures(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = Terminal(io.BytesIO(), encoding="utf-8")
+    assert shows_pictures(terminal)
+    assert not shows_pictures(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert not shows_pictures(Terminal(io.BytesIO(), encoding="ascii"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not shows_pictures(terminal)
+
+
+def test_a_picture_is_seven_lines_of_fourteen_blocks():
+    image = np.zeros((28, 28), np.uint8)
+    image[:2, :2] = 255
+    lines = picture_lines(image)
+    assert [line.count("▀") for line in lines] == [14] * 7
+    assert lines[0].startswith("\x1b[38;5;255;48;5;232m▀\x1b[38;5;232;48;5;232m▀")
+    assert all(line.endswith("\x1b[0m") for line in lines)
+
+
+def test_progress_is_a_bar_on_stderr(capsys):
+    show_progress(1, 2)
+    show_progress(2, 2)
+    half, full = "=" * 15 + " " * 15, "=" * 30
+    assert capsys.readouterr().err == f"\r[{half}] 1 of 2\r[{full}] 2 of 2\n"

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
 from mnist_keras._validation import InputError
+from mnist_keras.inference.pictures import FORMATS
 from mnist_keras.inference.preprocessing import is_mnist_image, to_mnist_image, to_mnist_images
 
 
@@ -134,35 +135,51 @@ def test_paths_that_are_no_pictures(tmp_path):
     assert "is a device or a pipe. Expected a picture file." in error_of(to_mnist_image, pipe)
 
 
-def mutated(content, places, fill):
+@pytest.fixture(scope="module")
+def files(ink):
+    """The picture as a file of each format."""
+    contents = {}
+    for format in FORMATS:
+        Image.fromarray(255 - ink).save(file := io.BytesIO(), format)
+        contents[format] = file.getvalue()
+    return contents
+
+
+def mutated(content, places, fill, cut):
+    """Returns a file with some bytes replaced, half of them in its head, and its end cut off."""
     content = bytearray(content)
-    for place in places:
-        content[place % len(content)] = fill
-    return bytes(content)
+    for number, place in enumerate(places):
+        content[place % (len(content) if number % 2 else min(64, len(content)))] = fill
+    return bytes(content[: len(content) - cut * len(content) // 100])
+
+
+def prepared_or_refused(files, format, places, fill, cut):
+    try:
+        images = to_mnist_images(mutated(files[format], places, fill, cut))
+    except InputError:
+        return
+    assert all((image.shape, image.dtype) == ((28, 28), np.uint8) for image in images)
 
 
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
-
-
-def prepared_or_refused(ink, places, fill):
-    for content in (png(Image.fromarray(ink)), bytes(ink[:40, :40].tobytes())):
-        try:
-            images = to_mnist_images(mutated(content, places, fill))
-        except InputError:
-            continue
-        assert all(image.shape == (28, 28) for image in images)
+MUTATIONS = {
+    "format": st.sampled_from(FORMATS),
+    "places": st.lists(st.integers(0, 1 << 20), min_size=1, max_size=6),
+    "fill": st.integers(0, 255),
+    "cut": st.sampled_from([0, 0, 0, 5, 50]),  # percent
+}
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged metadata
-@settings(max_examples=150, derandomize=True, **QUIET)
-@given(places=st.lists(st.integers(0, 1 << 20), min_size=1, max_size=6), fill=st.integers(0, 255))
-def test_damaged_pictures_are_prepared_or_refused(ink, places, fill):
-    prepared_or_refused(ink, places, fill)
+@settings(max_examples=300, derandomize=True, **QUIET)
+@given(**MUTATIONS)
+def test_damaged_pictures_are_prepared_or_refused(files, format, places, fill, cut):
+    prepared_or_refused(files, format, places, fill, cut)
 
 
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=5_000, **QUIET)
-@given(places=st.lists(st.integers(0, 1 << 20), min_size=1, max_size=6), fill=st.integers(0, 255))
-def test_many_damaged_pictures_are_prepared_or_refused(ink, places, fill):
-    prepared_or_refused(ink, places, fill)
+@settings(max_examples=10_000, **QUIET)
+@given(**MUTATIONS)
+def test_many_damaged_pictures_are_prepared_or_refused(files, format, places, fill, cut):
+    prepared_or_refused(files, format, places, fill, cut)

@@ -1,0 +1,98 @@
+"""The app's answers in HTML."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from mnist_keras._html import escape
+from mnist_keras.inference.classifier import Prediction
+
+DIGITS = tuple("0123456789")
+WORTH_SAYING = 0.005  # probability of the second class from which it is named
+ALMOST_CERTAIN = 0.9995  # what would be shown as 100.0%
+VIVID = 0.6  # power of the strength of a color; below 1, weak pixels can be told too
+ORANGE, BLUE = (230, 159, 0), (86, 180, 233)  # Okabe and Ito, 2008, "Color Universal Design"
+
+
+def color_saliency(image: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    """Returns an image in dim gray, orange where a pixel speaks for the class that was read and blue where against.
+
+    Args:
+        image: float32 array of shape `(height, width)`, in [0, 1].
+        saliency: float32 array of the same shape, as `compute_saliency` returns it.
+
+    Returns:
+        uint8 array of shape `(height, width, 3)`.
+    """
+    largest = float(np.abs(saliency).max())
+    strength = (np.abs(saliency) / (largest or 1))[..., None] ** VIVID
+    color = np.where(saliency[..., None] > 0, ORANGE, BLUE)
+    return (strength * color + (1 - strength) * 90 * image[..., None]).round().astype(np.uint8)
+
+
+def answer_html(big: str, says: str, more: str = "", *, role: str = "status") -> str:
+    """Returns the answer: what was read, or a sentence."""
+    kind = "digit" if len(big) < 3 else "number"
+    none = " none" if big in ("?", "!") else ""
+    small = f"<small>{escape(more)}</small>" if more else ""
+    return (
+        f'<div class="answer" role="{role}"><div class="{kind}{none}">{escape(big)}</div>'
+        f'<div class="says">{escape(says)}{small}</div></div>'
+    )
+
+
+def sureness(confidence: float) -> str:
+    """Returns how sure the model is, in words."""
+    return f"{confidence:.1%} sure" if confidence < ALMOST_CERTAIN else "over 99.9% sure"
+
+
+def second_best(probabilities: np.ndarray, names: Sequence[str]) -> str:
+    """Returns which class comes second, where the first is not certain."""
+    second = int(np.argsort(probabilities)[-2])
+    if probabilities[second] < WORTH_SAYING:
+        return ""
+    return f"or {names[second]}, {probabilities[second]:.1%}"
+
+
+def bars_html(names: Sequence[str] = DIGITS, prediction: Prediction | None = None) -> str:
+    """Returns the probability of each class as a bar; empty ones without a prediction."""
+    scores = None if prediction is None else prediction.probabilities
+    scores = np.zeros(len(names)) if scores is None else scores
+    lines = []
+    for label, (name, score) in enumerate(zip(names, scores, strict=True)):
+        top = prediction is not None and label == prediction.label
+        shown = f"{score:.1%}" if scores.any() else ""
+        lines.append(
+            f'<li class="{"top" if top else ""}"><span>{escape(name)}</span><span class="track">'
+            f'<i style="width:{score:.1%}"></i></span><span>{shown}</span></li>'
+        )
+    short = " short" if max(map(len, names)) == 1 else ""
+    return f'<ol class="bars{short}" aria-label="Probabilities">{"".join(lines)}</ol>'
+
+
+def views_html(image: np.ndarray | None = None, looked: np.ndarray | None = None) -> str:
+    """Returns the image that the model saw and where it looked; empty frames without them."""
+    saw = "What the model saw: 28x28 pixels"
+    where = (
+        'Where it looked: <span class="for">for</span> and '
+        '<span class="against">against</span> its answer'
+    )
+    figures = "".join(
+        f"<figure>{_image(view, text)}<figcaption>{caption}</figcaption></figure>"
+        for view, text, caption in (
+            (image, "What the model saw", saw),
+            (looked, "Where it looked", where),
+        )
+    )
+    return f'<div class="views">{figures}</div>'
+
+
+def _image(view: np.ndarray | None, text: str) -> str:
+    if view is None:
+        return '<div class="empty"></div>'
+    Image.fromarray(view).save(file := io.BytesIO(), "PNG")
+    uri = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return f'<img alt="{text}" src="{uri}">'

@@ -1,0 +1,104 @@
+"""What is on the page of the app, and what calls what. Raises `ImportError` where gradio is not installed."""
+
+import importlib.resources
+from typing import Any
+
+import gradio as gr
+
+from mnist_keras.inference.app.reader import MAX_BYTES, Reader
+from mnist_keras.inference.writing import WRITINGS
+
+SHEET, WIDE_SHEET = (
+    (440, 440),
+    (880, 440),
+)  # pixels of the sheet to draw on: for a digit, for a number
+HEAD = (
+    "<h1>Which digit is this?</h1><p>Draw one. A model reads it while you draw, on this computer: "
+    "no picture leaves it.</p>"
+)
+
+
+def build_page(reader: Reader) -> gr.Blocks:
+    """Returns the page."""
+    with gr.Blocks(title="mnist_keras", analytics_enabled=False) as page:
+        gr.HTML(HEAD, elem_id="title")
+        with gr.Tab("A digit"), gr.Row():
+            with gr.Column():
+                sheet = _sheet(SHEET, "Draw a digit here", "digit-sheet")
+            with gr.Column():
+                answer = gr.HTML(
+                    reader.read_digit(None, reader.model, "auto"), elem_id="digit-answer"
+                )
+        with gr.Row():
+            model = gr.Dropdown(
+                reader.models, value=reader.model, label="Model", filterable=False, min_width=280
+            )
+            writing = gr.Radio(
+                list(WRITINGS),
+                value="auto",
+                label="Writing",
+                info="Where the writer learned to write a 1 and a 7.",
+                min_width=280,
+                visible=reader.knows_schools(reader.model),
+            )
+        live: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+        live |= {"show_progress": "hidden", "trigger_mode": "always_last"}  # no flicker, no backlog
+        inputs = [sheet, model, writing]
+        sheet.change(reader.read_digit, inputs, answer, **live)
+        writing.change(reader.read_digit, inputs, answer, **live)
+
+        def choose(model):
+            return gr.Radio(value="auto", visible=reader.knows_schools(model))
+
+        changed = model.change(choose, model, writing, **live)
+        changed.then(reader.read_digit, inputs, answer, queue=False, api_visibility="private")
+    return page
+
+
+def _sheet(size: tuple[int, int], invitation: str, name: str) -> gr.HTML:
+    """Returns a sheet to draw on, which takes photos too."""
+    return gr.HTML(
+        html_template=_part("pad.html"),
+        js_on_load=_part("pad.js"),
+        width=size[0],
+        height=size[1],
+        invitation=invitation,
+        elem_id=name,
+        apply_default_css=False,
+    )
+
+
+def _part(name: str) -> str:
+    """Returns a file of the page."""
+    folder = importlib.resources.files("mnist_keras.inference.app") / "static"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def mount_page(app: Any, page: gr.Blocks) -> Any:
+    """Returns the web application with the page in it."""
+    theme = gr.themes.Default(
+        primary_hue="blue",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],  # nothing from elsewhere
+        font_mono=["ui-monospace", "monospace"],
+    ).set(
+        body_text_color_subdued="*neutral_600",  # the theme's own is too faint to read
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+    )
+    return gr.mount_gradio_app(
+        app,
+        page,
+        "/",
+        theme=theme,
+        css=_part("app.css"),
+        max_file_size=MAX_BYTES,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        pwa=False,
+        show_error=False,
+    )
