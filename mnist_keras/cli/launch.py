@@ -169,20 +169,18 @@ class _Attempt:
         )
 
     def _wait(self, processes: list["subprocess.Popen[str]"]) -> int:
+        """Waits for all workers, not long after one has failed; returns the status of that one, 0 if none did."""
         failed, since = 0, None
-        while None in [process.poll() for process in processes]:
+        while True:
+            running = None in [process.poll() for process in processes]
             for index, process in enumerate(processes):
-                if process.returncode and since is None and not self._forwarding.received:
+                if process.returncode and not failed:
                     failed, since = process.returncode, time.monotonic()
-                    _say(
-                        f"worker {index} ended with {_status(failed)}; the others are given {GRACE_SECONDS} s"
-                    )
-            if since is not None and time.monotonic() - since > GRACE_SECONDS:
-                break
+                    if not self._forwarding.received:
+                        _say_failed(index, failed)
+            if not running or (since is not None and time.monotonic() - since > GRACE_SECONDS):
+                return failed if failed >= 0 else 128 - failed  # as shells count a signal
             time.sleep(LOOK_SECONDS)
-        statuses = [process.returncode for process in processes if process.returncode]
-        failed = failed or (statuses[0] if statuses else 0)
-        return failed if failed >= 0 else 128 - failed  # as shells count a signal
 
 
 def _this_program() -> list[str]:
@@ -192,10 +190,9 @@ def _this_program() -> list[str]:
     return [sys.executable, *([str(called)] if by_name else ["-m", "mnist_keras"])]
 
 
-def _status(returncode: int) -> str:
-    if returncode < 0:
-        return f"the signal {signal.Signals(-returncode).name}"
-    return f"exit status {returncode}"
+def _say_failed(index: int, status: int) -> None:
+    how = f"exit status {status}" if status > 0 else f"the signal {signal.Signals(-status).name}"
+    _say(f"worker {index} ended with {how}; the others are given {GRACE_SECONDS} s")
 
 
 def _end(processes: list["subprocess.Popen[str]"]) -> None:
@@ -221,6 +218,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _prefix(source: IO[str] | None, target: IO[str], index: int) -> None:
     assert source is not None
-    for line in source:
-        target.write(f"[{index}] {line}")
-        target.flush()
+    with source:
+        for line in source:
+            target.write(f"[{index}] {line}")
+            target.flush()

@@ -1,16 +1,17 @@
-"""What reaches into the training loop from outside: callbacks, signals, and the pace of both."""
+"""Keras's callbacks: whether they fit a training, and their state in a checkpoint."""
 
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import keras
 import numpy as np
 
-from mnist_keras._validation import invalid
+from mnist_keras._validation import invalid, say
 
 NOT_STATE = {"min_delta"}  # the first epoch after `on_train_begin` turns its sign round, each time
+KERAS_SETS = {"_model", "model", "params"}  # in every callback
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 WRITERS = (  # of Keras's callbacks, those that write files
     keras.callbacks.BackupAndRestore,
@@ -87,6 +88,8 @@ class CallbackStates:
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback]):
         self._callbacks = callbacks
         self._begun = [copy.deepcopy(_plain_attributes(callback)) for callback in callbacks]
+        self._others = [_other_attributes(callback) for callback in callbacks]
+        self._said: set[str] = set()
 
     def save(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         """Returns for each callback its class and plain attributes, and all their arrays as `INDEX/NAME/NUMBER`."""
@@ -102,7 +105,20 @@ class CallbackStates:
             for name, value in vars(callback).items():
                 if _is_list_of_arrays(value):
                     arrays |= {f"{index}/{name}/{i}": array for i, array in enumerate(value)}
+        self._say_what_is_lost()
         return states, arrays
+
+    def _say_what_is_lost(self) -> None:
+        """Says once for each attribute that it has changed and cannot be saved."""
+        for callback, begun in zip(self._callbacks, self._others, strict=True):
+            for name, now in _other_attributes(callback).items():
+                attribute = f"{type(callback).__name__}.{name}"
+                if now != begun.get(name) and attribute not in self._said:
+                    self._said.add(attribute)
+                    say(
+                        f"{attribute} is a {type(vars(callback)[name]).__name__}, which checkpoints do not hold; a "
+                        "resumed run begins it anew. Keep numbers, texts, or lists of these or of arrays"
+                    )
 
     def restore(self, states: Sequence[dict[str, Any]], arrays: dict[str, np.ndarray]) -> None:
         """Gives what `save` returned back, to the first callback of each class the first one's, and so on."""
@@ -130,6 +146,17 @@ def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
         name: value
         for name, value in attributes.items()
         if name not in NOT_STATE and _is_plain(value)
+    }
+
+
+def _other_attributes(callback: keras.callbacks.Callback) -> dict[str, tuple[int, int]]:
+    """Returns what tells a change of each attribute that is not saved; Keras's own callbacks keep nothing there."""
+    if type(callback).__module__.split(".")[0] == "keras":
+        return {}
+    return {
+        name: (id(value), len(value) if isinstance(value, Sized) else 0)
+        for name, value in vars(callback).items()
+        if name not in KERAS_SETS and not (_is_plain(value) or _is_list_of_arrays(value))
     }
 
 

@@ -50,6 +50,15 @@ class Plan:
                 )
         return model
 
+    def print_batch(self) -> None:
+        """Prints how the images of a step are shared out, if there are several replicas."""
+        size, count = self.recipe.batch_size, self.strategy.num_replicas_in_sync
+        if count > 1:
+            print(
+                f"{count} replicas: {size:,} images in each step, {size // count:,} on each",
+                flush=True,
+            )
+
     def terms(
         self,
         model: str | keras.Model,

@@ -148,6 +148,8 @@ def train(
         data = resolve_data(data, data_dir)
         if workers.is_chief:
             say_what_is_odd(model, data)
+            if verbose:
+                plan.print_batch()
         if isinstance(model, keras.Model):  # it may know more classes than the data has
             data = data.with_class_names(tuple(map(str, range(model.output_shape[-1]))))
         train_split, validation = hold_out(data, recipe, validation_data)

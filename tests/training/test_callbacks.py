@@ -209,3 +209,30 @@ def test_a_callback_and_a_schedule_do_not_both_set_the_learning_rate(schedule):
     )
     assert text.endswith('Pass recipe=recipe.replace(schedule="constant").')
     check_callbacks(both, "constant")
+
+
+class Recorder(callbacks.Callback):
+    """Keeps what checkpoints cannot hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen, self.settings, self.count = {1, 2}, {1: "fixed"}, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.add(epoch)
+        self.count += 1
+
+
+def test_a_state_that_cannot_be_saved_is_said_once(capsys):
+    recorder = Recorder()
+    states = CallbackStates([recorder, callbacks.EarlyStopping()])
+    states.save()
+    assert capsys.readouterr().err == "", "nothing has changed yet"
+    recorder.on_epoch_end(7)
+    states.save()
+    recorder.on_epoch_end(8)
+    states.save()
+    assert capsys.readouterr().err == (
+        "mnist_keras: Recorder.seen is a set, which checkpoints do not hold; a resumed run begins it anew. Keep "
+        "numbers, texts, or lists of these or of arrays\n"
+    )

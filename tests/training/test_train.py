@@ -345,6 +345,14 @@ def test_a_checkpoint_of_another_run_is_refused_and_stays(digits, tmp_path):
     assert len(list((tmp_path / "0" / "checkpoint").iterdir())) == 4
 
 
+def test_the_images_of_each_replica_are_printed(digits, capsys):
+    options = {"recipe": mk.Recipe(batch_size=64, epochs=1), "verbose": 2}
+    train("softmax_regression", small_data(digits), strategy="mirrored", **options)
+    assert "4 replicas: 64 images in each step, 16 on each\n" in capsys.readouterr().out
+    train("softmax_regression", small_data(digits), strategy="none", **options)
+    assert "replicas" not in capsys.readouterr().out
+
+
 def test_states_are_saved_within_an_epoch_by_steps_and_by_seconds(digits, tmp_path, monkeypatch):
     data, recipe = small_data(digits), mk.Recipe(batch_size=32, epochs=2)
     saved = []

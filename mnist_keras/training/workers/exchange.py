@@ -37,16 +37,19 @@ class Workers:
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self._strategy = strategy
-        self.count, self.index, self.addresses = 1, 0, ()
+        self.count, self.index, self.addresses, self._num_chiefs = 1, 0, (), 0
         if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             resolver = strategy.cluster_resolver
             jobs = resolver.cluster_spec().as_dict()
             chiefs, workers = jobs.get("chief", []), jobs.get("worker", [])
             if len(chiefs) + len(workers) > 1:
                 self.addresses = (*chiefs, *workers)
-                self.count = len(self.addresses)
-                self.index = resolver.task_id
-                self.index += len(chiefs) if resolver.task_type == "worker" else 0
+                self.count, self._num_chiefs = len(self.addresses), len(chiefs)
+                self.index = self._place(resolver.task_type, resolver.task_id)
+
+    def _place(self, job: str, number: int) -> int:
+        """Returns which of all workers a job's task is; the chief, if there is one, comes first."""
+        return number + (self._num_chiefs if job == "worker" else 0)
 
     @property
     def is_chief(self) -> bool:
@@ -139,9 +142,7 @@ class Workers:
             if self.count == 1:
                 raise
             named = re.findall(r"/job:(chief|worker)(?:/replica:0)?/task:(\d+)", str(error))
-            jobs = self._strategy.cluster_resolver.cluster_spec().as_dict()
-            num_chiefs = len(jobs.get("chief", []))
-            found = {int(number) + num_chiefs * (job == "worker") for job, number in named}
+            found = {self._place(job, int(number)) for job, number in named}
             lost = sorted(found - {self.index})  # TensorFlow names this one too, which tells of it
             who = f"Worker {lost[0]} ({self.addresses[lost[0]]})" if lost else "Another worker"
             raise LostWorkerError(

@@ -1,0 +1,243 @@
+"""Kills, fills, damages and cuts off small runs, and counts how many end with the bits of an undisturbed one.
+
+    python benchmarks/reliability.py             # a quarter of an hour on two cores; results/reliability.csv
+    python benchmarks/reliability.py --quick     # each fault once; runs/reliability
+
+The run is `mlp_128_64_dropout` on scikit-learn's digits, 88 steps with augmentation, dropout, averaged weights and a
+schedule, saved after every step, so that many of the kills hit a save. No pictures are drawn.
+"""
+
+import re
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import faults
+import machine
+import numpy as np
+from command import make_parser, results_directory, run_command
+from tabular import write_rows
+
+KILLS, SIGNALS, DAMAGES, FULL_DISKS, LOST_WORKERS = 30, 3, 3, 3, 3  # times that each is done
+CUTS = 3  # of each length, of the link between two workers
+SEED = 0  # of the moments
+DISK_MEGABYTES = 12.0  # a state has 1.8 MB, and three are there while one is written
+LOG_BYTES = 50_000  # what the run says as it fails
+
+
+def main() -> None:
+    args = make_parser(__doc__, data=False, quick=True).parse_args()
+    path = results_directory(args, "reliability") / "reliability.csv"
+    rows = []
+    with tempfile.TemporaryDirectory() as root:
+        for row in run_all(Path(root), once=args.quick):
+            rows.append({**row, "machine": machine.summary()})
+            print(row, flush=True)
+    write_rows(path, rows)
+
+
+def run_all(root: Path, *, once: bool) -> Iterator[dict]:
+    """Yields a row for each fault: how often it was tried, how often all went well, and a remark."""
+    reference = Reference(root / "undisturbed")
+    two = Reference(root / "undisturbed_two", count=2)
+
+    def times(count: int) -> int:
+        return 1 if once else count
+
+    yield kills(root / "kill", reference, times(KILLS))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        case = partial(ended_by, number=number)
+        yield repeated(f"{number.name} at a random moment", case, root, reference, times(SIGNALS))
+    for name, damage in (
+        ("cut in half", faults.truncate),
+        ("with a flipped bit", faults.flip_a_bit),
+    ):
+        for suffix in (".npz", ".json"):
+            case = partial(damaged, damage=damage, suffix=suffix)
+            kind = "arrays" if suffix == ".npz" else "record"
+            yield repeated(f"newest state's {kind} {name}", case, root, reference, times(DAMAGES))
+    yield repeated("file size limit reached in a save", limited, root, reference, times(FULL_DISKS))
+    yield repeated("disk full in a save", full_disk, root, reference, times(FULL_DISKS))
+    yield repeated("second run in the directory", second, root, reference, times(DAMAGES))
+    yield repeated("one of two workers killed", lost_worker, root, two, times(LOST_WORKERS))
+    for name, seconds in (("for 3 s", 3), ("for good, then restored", None)):
+        case = partial(cut_off, seconds=seconds)
+        yield repeated(f"link between two workers cut {name}", case, root, two, times(CUTS))
+
+
+class Reference:
+    """An undisturbed run: its bits, and how long it trains."""
+
+    def __init__(self, run_dir: Path, count: int = 1):
+        begun = time.monotonic()
+        run_to_end(run_dir, count)
+        self.seconds = time.monotonic() - begun
+        self.bits = faults.bits(run_dir)
+
+
+def run_to_end(run_dir: Path, count: int = 1) -> None:
+    processes = faults.start_workers(run_dir, count) if count > 1 else [faults.start(run_dir)]
+    if statuses := [status for process in processes if (status := faults.end(process))]:
+        raise RuntimeError(f"A run ended with status {statuses[0]}: {faults.said(run_dir)}")
+
+
+Case = Callable[[Path, Reference, np.random.Generator], tuple[bool, str]]
+
+
+def repeated(name: str, case: Case, root: Path, reference: Reference, count: int) -> dict:
+    """Returns the row of a fault that is tried so many times, each in a new directory."""
+    good, remarks = 0, []
+    for number in range(count):
+        run_dir = root / "case"
+        try:
+            well, remark = case(run_dir, reference, np.random.default_rng([SEED, number]))
+        except PermissionError as error:  # to mount a disk, or to make a network
+            return {"fault": name, "times": 0, "good": 0, "remark": f"not allowed here: {error}"}
+        good += well
+        remarks.append(remark)
+        shutil.rmtree(run_dir, ignore_errors=True)
+        run_dir.with_name("case.log").unlink(missing_ok=True)
+    numbers = [float(remark) for remark in remarks if re.fullmatch(r"[\d.]+", remark)]
+    remark = f"{max(numbers):.0f} s at most" if numbers else remarks[-1]
+    return {"fault": name, "times": count, "good": good, "remark": remark}
+
+
+def kills(root: Path, reference: Reference, count: int) -> dict:
+    """Kills runs at random moments, each again until it ends by itself; counts the kills that did no harm."""
+    rng = np.random.default_rng(SEED)
+    killed = harmless = torn = runs = 0
+    while killed < count:
+        run_dir, own = root / f"run-{runs}", 0
+        runs += 1
+        while killed < count and faults.kill(run_dir, rng, seconds=reference.seconds):
+            killed, own = killed + 1, own + 1
+            torn += faults.is_torn(run_dir)
+        run_to_end(run_dir)
+        harmless += own if faults.bits(run_dir) == reference.bits else 0
+    return {
+        "fault": "`kill -9` at a random moment",
+        "times": killed,
+        "good": harmless,
+        "remark": f"{torn} in the middle of a save",
+    }
+
+
+def ended_by(run_dir: Path, reference: Reference, rng, *, number: int) -> tuple[bool, str]:
+    """Ends a run by a signal: it saves, ends with 128 + the signal's number, and goes on later."""
+    process = faults.start(run_dir)
+    faults.wait_for_checkpoint(run_dir, process)
+    time.sleep(rng.uniform(0, 0.5))
+    faults.send(process, number)
+    status = faults.end(process)
+    if status == 0:  # it was faster
+        return faults.bits(run_dir) == reference.bits, ""
+    run_to_end(run_dir)
+    good = status == 128 + number and faults.bits(run_dir) == reference.bits
+    return good, f"exit status {status}"
+
+
+def kill_late(run_dir: Path) -> None:
+    """Leaves a run that was killed with two whole states."""
+    process = faults.start(run_dir)
+    faults.wait_for_checkpoint(run_dir, process, count=2)
+    process.kill()
+    faults.end(process)
+
+
+def damaged(run_dir: Path, reference: Reference, rng, *, damage, suffix: str) -> tuple[bool, str]:
+    """Damages the newest state: the run says so and goes on from the one before."""
+    kill_late(run_dir)
+    newest = faults.checkpoints(run_dir)[-1]
+    damage(newest.with_suffix(suffix))
+    run_to_end(run_dir)
+    told = f"is damaged ({newest.stem}); the run goes on from step" in faults.said(run_dir)
+    return told and faults.bits(run_dir) == reference.bits, "said, and the one before is used"
+
+
+def limited(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
+    """Forbids files to grow beyond a part of a state's size: the save fails, and the states before stay whole."""
+    kill_late(run_dir)
+    before = [path.name for path in faults.checkpoints(run_dir)]
+    size = faults.checkpoints(run_dir)[-1].with_suffix(".npz").stat().st_size
+    status = faults.end(faults.start(run_dir, file_bytes=int(size * rng.uniform(0.1, 0.9))))
+    kept = [path.name for path in faults.checkpoints(run_dir)] == before
+    run_to_end(run_dir)
+    good = status == 1 and kept and faults.bits(run_dir) == reference.bits
+    return good, "exit status 1, the states before are whole"
+
+
+def full_disk(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
+    """Lets a run fill a small file system: the save fails, the states before stay whole, and more space helps."""
+    with faults.small_disk(run_dir, DISK_MEGABYTES):
+        inside = run_dir / "run"
+        kill_late(inside)
+        before = [path.name for path in faults.checkpoints(inside)]
+        ballast = run_dir / "ballast"
+        with ballast.open("wb") as file:
+            file.write(bytes(faults.free_bytes(run_dir) - LOG_BYTES))
+        status = faults.end(faults.start(inside))
+        kept = [path.name for path in faults.checkpoints(inside)] == before
+        told = "No space left on device" in faults.said(inside)
+        ballast.unlink()
+        run_to_end(inside)
+        good = status == 1 and kept and told and faults.bits(inside) == reference.bits
+    return good, "exit status 1, the states before are whole"
+
+
+def second(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
+    """Starts a second run in the directory: it is refused and told who writes there; the first one goes on."""
+    first = faults.start(run_dir)
+    faults.wait_for_checkpoint(run_dir, first)
+    status = faults.end(faults.start(run_dir, resume=False, overwrite=True))
+    told = f"is in use by process {first.pid} on " in faults.said(run_dir)
+    faults.end(first)
+    return status == 2 and told and faults.bits(run_dir) == reference.bits, "exit status 2"
+
+
+def lost_worker(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
+    """Kills one of two workers: the other one ends, naming it, and both start again from the last state."""
+    processes = faults.start_workers(run_dir, 2)
+    faults.wait_for_checkpoint(run_dir, processes[0])
+    time.sleep(rng.uniform(0, 0.5))
+    lost = int(rng.integers(2))
+    processes[lost].kill()
+    begun = time.monotonic()
+    status = faults.end(processes[1 - lost])
+    seconds = time.monotonic() - begun
+    faults.end(processes[lost])
+    named = f"LostWorkerError: Worker {lost} (" in faults.said(run_dir)
+    run_to_end(run_dir, 2)
+    good = status == 1 and named and seconds < 60 and faults.bits(run_dir) == reference.bits
+    return good, f"{seconds:.1f}"
+
+
+def cut_off(run_dir: Path, reference: Reference, rng, *, seconds: int | None) -> tuple[bool, str]:
+    """Cuts the link between two workers in network namespaces: a short time passes, and a longer one ends both."""
+    there = {"addresses": faults.CABLE_ADDRESSES, "network": list(faults.NETWORKS)}
+    with faults.two_networks() as cable:
+        processes = faults.start_workers(run_dir, 2, **there)
+        faults.wait_for_checkpoint(run_dir, processes[0])
+        time.sleep(rng.uniform(0, 0.5))
+        cable("down")
+        begun = time.monotonic()
+        if seconds:
+            time.sleep(seconds)
+            cable("up")
+        statuses = [faults.end(process) for process in processes]
+        remark = f"{time.monotonic() - begun:.1f}"
+        told = faults.said(run_dir).count("LostWorkerError: ")
+        good = (statuses, told) == (([0, 0], 0) if seconds else ([1, 1], 2))
+        if not seconds:
+            cable("up")
+            resumed = [faults.end(each) for each in faults.start_workers(run_dir, 2, **there)]
+            good = good and resumed == [0, 0]
+    same = faults.bits(run_dir) == reference.bits
+    return good and same, "they go on" if seconds else remark
+
+
+if __name__ == "__main__":
+    run_command(main)
