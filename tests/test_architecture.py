@@ -59,11 +59,11 @@ LAYERS = {
         "prediction pictures polarity writing",
     ],
     "inference.app": ["server", "page", "reader", "answers"],
-    "inference.formats": ["saved_model onnx c web", "litert int8", "graph", "plain"],
+    "inference.formats": ["saved_model onnx c web hub", "litert int8", "graph", "plain"],
     "models": [
         "loading",
         "registry",
-        "recipes pretrained builders ensemble",
+        "recipes pretrained builders ensemble adapting",
         "inspection",
         "layers ways",
     ],

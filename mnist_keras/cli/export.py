@@ -7,7 +7,7 @@ from mnist_keras.cli.terminal import quiet_startup
 
 FORMATS = (  # those of inference/export, whose import takes a moment
     *("saved_model", "litert", "litert_float16", "litert_int8", "onnx", "onnx_int8"),
-    *("c", "c_int8", "web"),
+    *("c", "c_int8", "web", "hub"),
 )
 
 
@@ -15,7 +15,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds what is its own to the arguments of the model and the data."""
     described = f"one of {', '.join(FORMATS)}"
     command.add_argument("--format", required=True, metavar="FORMAT", help=described)
-    described = "file to write, or directory for saved_model; there must be none"
+    described = "file to write, or directory for saved_model and hub; there must be none"
     command.add_argument("--out", required=True, type=Path, metavar="PATH", help=described)
 
 

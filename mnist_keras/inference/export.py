@@ -3,6 +3,7 @@
 Importing this module does not import Keras, so that a command line can check a format and a path at once.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import secrets
@@ -79,6 +80,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
             *("web", "one page that reads drawings and pictures in a browser", ".html", "web"),
             *("24 bits", 1e-4, ("py_mini_racer",)),
         ),
+        ExportFormat("hub", "a folder for the Hugging Face Hub: Keras's files, a card", "", "hub"),
     )
 }
 
@@ -138,7 +140,7 @@ def export_model(
         model: A classifier of gray images. One of mixed precision is exported, and compared, in float32.
         path: File or directory to write; there must be none. Its suffix is the format's.
         format: A name in `EXPORT_FORMATS`: "saved_model", "litert", "litert_float16", "litert_int8", "onnx",
-            "onnx_int8", "c", "c_int8" or "web".
+            "onnx_int8", "c", "c_int8", "web" or "hub".
         data: Images of the model's task: an `ImageData`, what `load_data` takes, or arrays `(images, labels)`. Test
             images are compared, training images tell int8 its ranges.
         class_names: Name of each class, for the file; None for the data's.
@@ -179,6 +181,7 @@ def export_model(
             class_names=names,
             precision=spec.precision,
             calibration_images=data.train_images[:CALIBRATION],
+            data=data,
         )
         received = module.run(file, images)
         export = _compare(Path(path), spec, _size(file), expected, received, labels)
@@ -223,7 +226,10 @@ def _in_float32(model):
 
     if all(layer.compute_dtype == "float32" for layer in flatten_layers(model)):
         return model
-    model = as_float32(model)
+    with contextlib.suppress(
+        TypeError, ValueError
+    ):  # a class of the user's, not made from its configuration
+        model = as_float32(model)
     others = {layer.compute_dtype for layer in flatten_layers(model)} - {"float32"}
     if others:
         raise invalid(

@@ -8,5 +8,6 @@ inspection  what a model is made of, takes and returns
 recipes     how a model is trained: Recipe and the table of named recipes
 registry    the table of registered models
 pretrained  finds and verifies the packaged weights in weights/
+adapting    a model for another use: without its top, with a new head, on a tensor
 loading     create_model and load_model
 """

@@ -24,11 +24,14 @@ _UNREADABLE = (
     zipfile.BadZipFile,
 )
 NUM_PACKAGED_CLASSES = 10
+POOLINGS = ("avg", "max")
+HUB = "hf://"  # what Keras knows the Hugging Face Hub by
 _MODEL_SOURCES = "Expected a run directory, a .keras file, or a registered name (`mnist-keras models` lists them)."
 
 
 def create_model(
-    name: str,
+    model: str,
+    /,
     *,
     weights: str | Path | None = None,
     num_classes: int = 10,
@@ -36,20 +39,27 @@ def create_model(
     input_shape: Sequence[int] = (28, 28, 1),
     include_rescaling: bool = False,
     classifier_activation: str | None = "softmax",
+    pooling: str | None = None,
+    input_tensor: "keras.KerasTensor | None" = None,
+    name: str | None = None,
 ) -> "keras.Model":
     """Returns a registered model as a new `keras.Model`.
 
     Args:
-        name: Name in the registry, see `list_models`.
+        model: Name in the registry, see `list_models`.
         weights: None for new weights; "mnist" or "fashion_mnist" for the packaged ones; or the path of a
             `.weights.h5` or `.keras` file.
         num_classes: Number of classes. Packaged weights have 10: with another number, the classification layer is new
             and must be trained, as a line on stderr says.
         include_top: Whether the model has its classification layer; without it, it returns features, and `num_classes`
             does not matter.
-        input_shape: Shape of one image, `(height, width, channels)`.
+        input_shape: Shape of one image, `(height, width, channels)`. With `input_tensor`, the tensor's shape counts.
         include_rescaling: Whether the model begins with `Rescaling(1/255)`, for pixels from 0 to 255.
         classifier_activation: "softmax" for probabilities, None for logits.
+        pooling: Without the top, "avg" or "max" returns the mean or the maximum of each of the last feature maps.
+        input_tensor: A tensor of Keras's, `keras.Input(...)` or what layers make of it, that the model reads.
+        name: Name of the model; None for the registered one. With `input_tensor`, the names of the layers begin with
+            it, so that several models can share an input.
 
     Returns:
         A model with input `(n, *input_shape)`, float32 in [0, 1], and output `(n, num_classes)`, probabilities.
@@ -61,13 +71,44 @@ def create_model(
         >>> create_model("mlp_128").count_params()
         101770
     """
-    spec = get_model_spec(name)
+    spec = get_model_spec(model)
     spec.check_top(include_top)
-    packaged = isinstance(weights, str) and weights in pretrained.DATASETS
+    _check_pooling(pooling, include_top)
+    from mnist_keras.models import adapting
+
     options: dict[str, Any] = {"input_shape": input_shape, "include_rescaling": include_rescaling}
     options["classifier_activation"] = classifier_activation
+    options |= {"name": name} if name else {}
+    if input_tensor is not None:
+        options["input_shape"] = adapting.image_shape(input_tensor)
     if weights is None:
-        return spec.build(num_classes=num_classes, include_top=include_top, **options)
+        made = spec.build(num_classes=num_classes, include_top=include_top, **options)
+    else:
+        made = _with_weights(spec, weights, num_classes, include_top, options)
+    if pooling:
+        made = adapting.with_pooling(made, pooling)
+    if input_tensor is None:
+        return made
+    return adapting.on_tensor(made, input_tensor, prefix=f"{name}_" if name else "")
+
+
+def _check_pooling(pooling, include_top):
+    if pooling is None:
+        return
+    check_choice("pooling", pooling, POOLINGS)
+    if include_top:
+        raise invalid(
+            "pooling",
+            expected="None with the classification layer",
+            received=repr(pooling),
+            hint="Pass include_top=False for features.",
+        )
+
+
+def _with_weights(spec, weights, num_classes, include_top, options):
+    from mnist_keras.models.adapting import with_new_head, without_top
+
+    packaged = isinstance(weights, str) and weights in pretrained.DATASETS
     path = _find_weights(spec, weights)
     own_classes = NUM_PACKAGED_CLASSES if packaged else num_classes
     model = spec.build(num_classes=own_classes, **options)
@@ -77,41 +118,23 @@ def create_model(
         # Keras goes on with all objects that do not fit, over hundreds of lines.
         reason, *_ = str(error).partition("\n\nList of objects")
         raise InputError(
-            f"The weights in {path} cannot be loaded or do not fit {name!r} with num_classes={own_classes} and "
-            f"input_shape={tuple(input_shape)}. Packaged weights have 10 classes and (28, 28, 1). Keras says: {reason}"
+            f"The weights in {path} cannot be loaded or do not fit {spec.name!r} with num_classes={own_classes} and "
+            f"input_shape={tuple(options['input_shape'])}. Packaged weights have 10 classes and (28, 28, 1). Keras "
+            f"says: {reason}"
         ) from error
     if not include_top:
-        return _without_top(model, name)
+        return without_top(model)
     if num_classes == own_classes:
         return model
-    if spec.trained_as != name:
+    if spec.trained_as != spec.name:
         raise invalid(
             "num_classes",
             expected=f"{own_classes} for an ensemble with packaged weights",
             received=num_classes,
             hint=f"Use create_model({spec.trained_as!r}, num_classes={num_classes}, weights={weights!r}).",
         )
-    _say_new_head(name, num_classes)
-    return _with_new_head(model, spec.build(num_classes=num_classes, **options))
-
-
-def _without_top(model, name):
-    import keras
-
-    from mnist_keras.models.inspection import find_hidden_layer
-
-    top = find_hidden_layer(model) or model.layers[-1]
-    return keras.Model(model.input, top.input, name=name)
-
-
-def _with_new_head(trained, fresh):
-    """Returns the fresh model with all weights of the trained one but those of the classification layers."""
-    from mnist_keras.models.inspection import find_hidden_layer
-
-    top = find_hidden_layer(trained) or trained.layers[-1]
-    for layer in trained.layers[: trained.layers.index(top)]:
-        fresh.get_layer(layer.name).set_weights(layer.get_weights())
-    return fresh
+    _say_new_head(spec.name, num_classes)
+    return with_new_head(model, spec.build(num_classes=num_classes, **options))
 
 
 @functools.cache  # once for each model and number
@@ -147,7 +170,8 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
 
     Args:
         source: A run directory, the path of a `.keras` file, or a name from `list_models`. A name is a name, even where
-            a folder is called so; `./NAME` or a `Path` is the folder.
+            a folder is called so; `./NAME` or a `Path` is the folder. `hf://USER/REPOSITORY` is handed on to Keras,
+            which loads it from the Hugging Face Hub with the package `huggingface_hub`.
         dataset: What a registered model's packaged weights were trained on: "mnist" or "fashion_mnist".
 
     Raises:
@@ -170,14 +194,16 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
         ) from error
 
 
-def find_model(source: str | Path) -> Path | None:
-    """Returns the file that `load_model` reads, or None for a registered model; imports no Keras.
+def find_model(source: str | Path) -> str | Path | None:
+    """Returns what `load_model` hands to Keras, or None for a registered model; imports no Keras.
 
     A registered name is the model, even where a file or folder has that name. For the folder, write `./NAME`.
 
     Raises:
         InputError: If there is neither.
     """
+    if isinstance(source, str) and source.startswith(HUB):
+        return source
     path = Path(source)
     if isinstance(source, str) and source in MODELS:
         if path.exists():

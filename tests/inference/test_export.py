@@ -14,6 +14,7 @@ import pytest
 from errors import error_of
 
 import mnist_keras as mk
+from mnist_keras._files import TEMPORARY
 from mnist_keras._validation import MissingExtraError
 from mnist_keras.inference import export
 from mnist_keras.inference.export import EXPORT_FORMATS, export_model
@@ -248,3 +249,43 @@ mk.export_model(mk.build_mlp((8,)), {str(tmp_path / "x.tflite")!r}, format={name
     done = subprocess.run([sys.executable, "-c", code], check=False, env=environment, stderr=-1)
     assert done.returncode == -signal.SIGKILL
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "copy"), [("hub", "copytree"), ("c", "copyfile")])
+def test_an_export_that_is_killed_while_it_is_published_is_not_there(tmp_path, name, copy):
+    """Killed when half of it is in the folder: under another name, which is not the export's."""
+    path = tmp_path / f"x{EXPORT_FORMATS[name].suffix}"
+    code = f"""
+import os, pathlib, signal, mnist_keras as mk
+from mnist_keras.inference import export
+
+def half(source, target, **_):
+    pathlib.Path(target).write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+export.shutil.{copy} = half
+mk.export_model(mk.build_mlp((8,)), {str(path)!r}, format={name!r}, data="digits")
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, stderr=-1)
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists()
+    assert all(file.name.startswith(TEMPORARY) for file in tmp_path.iterdir())
+
+
+def test_a_model_that_can_only_compute_in_float16_is_refused(tmp_path):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__(dtype="mixed_float16", name="own")
+            self.flatten = keras.layers.Flatten()
+            self.top = keras.layers.Dense(10, "softmax", dtype="mixed_float16")
+
+        def call(self, images):
+            return self.top(self.flatten(images))
+
+    inner = Own()
+    image = keras.Input((28, 28, 1))
+    model = keras.Model(image, inner(image), name="mixed")
+    text = error_of(export_model, model, tmp_path / "x.tflite", format="litert", data="digits")
+    assert text.startswith(
+        "Invalid `model`. Expected a model that computes in float32, or a Sequential or functional one, which can be "
+    )

@@ -6,6 +6,7 @@ onnx         ONNX: float32, int8
 c            one C99 file, float32 or int8, for microcontrollers
 int8         the integer layers in an int8 LiteRT file
 web          one HTML page that reads drawings and pictures in a browser
+hub          a folder for the Hugging Face Hub: Keras's files and a card
 graph        a model as a TensorFlow graph of constants, which converters take
 plain        a model as a list of plain steps, batch normalization folded, for runtimes that know few layers
 """

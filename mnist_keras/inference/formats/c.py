@@ -34,6 +34,7 @@ def write(
     class_names: Sequence[str],
     precision: str,
     calibration_images: np.ndarray,
+    **_,  # the data, of which this format holds nothing
 ) -> None:
     """Writes a model as a C file with the function `mnist_predict`."""
     plain = to_plain(model)

@@ -27,6 +27,7 @@ def write(
     class_names: Sequence[str],
     precision: str,
     calibration_images: np.ndarray,
+    **_,  # the data, of which this format holds nothing
 ) -> None:
     """Writes a model as a LiteRT file; its input is "pixels" from 0 to 255, float32, or uint8 for int8."""
     content = convert(constant_function(model, image_shape), precision, calibration_images)

@@ -24,6 +24,7 @@ def write(
     class_names: Sequence[str],
     precision: str,
     calibration_images: np.ndarray,
+    **_,  # the data, of which this format holds nothing
 ) -> None:
     """Writes a model as an ONNX file: float32 "pixels" from 0 to 255 in, "probabilities" out."""
     import onnx

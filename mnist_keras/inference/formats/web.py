@@ -25,7 +25,7 @@ def write(
     *,
     image_shape: tuple[int, int],
     class_names: Sequence[str],
-    **_,  # precision and calibration_images, which this format has no use for
+    **_,  # precision, images and data, which this format has no use for
 ) -> None:
     """Writes a model as a page."""
     if tuple(image_shape) != (IMAGE_SIZE, IMAGE_SIZE):
