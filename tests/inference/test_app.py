@@ -5,6 +5,7 @@ import http.client
 import re
 import shutil
 import socket
+import sys
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -32,29 +33,34 @@ def url():
 
 
 @pytest.fixture(scope="module")
-def browser():
+def windows():
+    """A browser that keeps the page's files, so that the next window opens at once."""
     with sync_playwright() as playwright:
         camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *camera])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", *camera]
+        )
+        yield browser.new_context(viewport={"width": 1280, "height": 900})
+        browser.close()
 
 
 @pytest.fixture
-def page(browser, url):
+def page(windows, url):
     """The app in a window of its own, which fails on an error of the page and on a request to elsewhere."""
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        problems = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda line: line.type == "error" and problems.append(line.text))
-        page.on(
-            "request",
-            lambda request: problems.append(request.url) if is_foreign(request.url, url) else None,
-        )
-        page.goto(url)
-        page.wait_for_selector("#digit-sheet canvas")
-        yield page
-        assert not problems
+    page = windows.new_page()
+    page.set_default_timeout(15_000)
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and problems.append(line.text))
+    page.on(
+        "request",
+        lambda request: is_foreign(request.url, url) and problems.append(request.url),
+    )
+    page.goto(url)
+    page.wait_for_selector("#digit-sheet canvas")
+    yield page
+    page.close()
+    assert not problems
 
 
 def is_foreign(address, url):
@@ -261,10 +267,10 @@ def test_a_port_in_use_and_an_address_of_nobody():
 
 
 def test_without_gradio_the_command_that_brings_it(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "mnist_keras.inference.app.page", None)
+    monkeypatch.delitem(sys.modules, "mnist_keras.inference.app.page", raising=False)
+    monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(MissingExtraError) as caught, serve_app(port=0):
         pass
-    assert (
-        str(caught.value)
-        == "The app needs the extra 'app'. Install it with: pip install \"mnist-keras[app]\""
+    assert str(caught.value) == (
+        "The app needs the extra 'app'. Install it with: pip install \"mnist-keras[app]\""
     )

@@ -48,6 +48,8 @@ def serve_app(model: str | None = None, *, host: str = HOST, port: int = PORT) -
 
             from mnist_keras.inference.app.page import build_page, mount_page
         except ImportError as error:
+            if (error.name or "").startswith("mnist_keras"):
+                raise
             raise missing_extra("The app", "app") from error
         guards = [Middleware(_Guard)]
         if host in LOOPBACK:  # the name of a page elsewhere may not lead to this computer
