@@ -9,16 +9,19 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := mnist_keras tests benchmarks tools docs examples setup.py
 
-.PHONY: help demo test test-full lint docs notebooks clean
+.PHONY: help demo test test-full test-minimum coverage audit lint docs notebooks clean
 
 help:
-	@echo "make demo       trains mlp_128_64_dropout with the data at hand, evaluates it and draws the plots"
-	@echo "make test       runs the test suite at reduced counts (at most 10 minutes on two cores)"
-	@echo "make test-full  runs all of it, at full counts (hours)"
-	@echo "make lint       ruff and mypy"
-	@echo "make docs       builds the site into build/docs (half a minute); warnings are errors"
-	@echo "make notebooks  makes the notebooks from the examples and runs them on MNIST (five minutes)"
-	@echo "make clean      removes .venv, caches and built files; runs/ stays"
+	@echo "make demo          trains mlp_128_64_dropout with the data at hand, evaluates it and draws the plots"
+	@echo "make test          runs the test suite at reduced counts (at most 10 minutes on two cores)"
+	@echo "make test-full     runs all of it, at full counts (hours)"
+	@echo "make test-minimum  runs some tests with the oldest versions of the dependencies"
+	@echo "make coverage      says which lines the tests of the library do not run (ten minutes)"
+	@echo "make audit         looks for known vulnerabilities in what is installed"
+	@echo "make lint          ruff and mypy"
+	@echo "make docs          builds the site into build/docs (half a minute); warnings are errors"
+	@echo "make notebooks     makes the notebooks from the examples and runs them on MNIST (five minutes)"
+	@echo "make clean         removes .venv, caches and built files; runs/ stays"
 
 demo: $(VENV)/installed
 	@$(BIN)/mnist-keras demo
@@ -28,6 +31,19 @@ test: $(VENV)/installed-test
 
 test-full: $(VENV)/installed-test
 	$(BIN)/python -m pytest --timeout 7200
+
+test-minimum:
+	tools/minimum_versions.sh $(PYTHON)
+
+# Without the tests of benchmarks, pages and examples, which test no module.
+coverage: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -q -m "not full and not network" -n $(PYTEST_WORKERS) --dist worksteal \
+	  --ignore tests/benchmarks --ignore tests/docs --ignore tests/test_examples.py --ignore tests/tools \
+	  --cov mnist_keras --cov-report term-missing:skip-covered
+
+# OSV and not PyPI: without an answer from PyPI, pip-audit skips every package and reports success.
+audit: $(VENV)/installed-dev
+	$(BIN)/pip-audit --local --skip-editable --vulnerability-service osv
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

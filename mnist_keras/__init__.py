@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getatt
         list_models as list_models,
     )
     from mnist_keras.training.devices import get_strategy as get_strategy
+    from mnist_keras.training.estimator import KerasImageClassifier as KerasImageClassifier
     from mnist_keras.training.train import (
         TrainingRun as TrainingRun,
         train as train,
@@ -79,6 +80,7 @@ _MODULES = {  # public name -> the module that owns it
     "DigitClassifier": "inference.classifier",
     "Evaluation": "evaluation.metrics",
     "ImageData": "data.image_data",
+    "KerasImageClassifier": "training.estimator",
     "ModelSpec": "models.registry",
     "Prediction": "inference.classifier",
     "Recipe": "models.recipes",

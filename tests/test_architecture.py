@@ -35,6 +35,7 @@ PACKAGES = [
 LAYERS = {
     "cli": ["main", "app data doctor evaluate export launch models predict train", "terminal"],
     "training": [
+        "estimator",
         "train",
         "outcome loop plan",
         "pace run_directory",

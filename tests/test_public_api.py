@@ -14,6 +14,7 @@ PUBLIC = [
     "DigitClassifier",
     "Evaluation",
     "ImageData",
+    "KerasImageClassifier",
     "ModelSpec",
     "Prediction",
     "Recipe",

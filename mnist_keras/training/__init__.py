@@ -1,6 +1,7 @@
 """From a model, data and a recipe to a trained model and its run directory.
 
 train          train()
+estimator      KerasImageClassifier, for scikit-learn
 outcome        what a training leaves: TrainingRun, scores and files
 plan           what a training does, decided before it starts
 compile        from a recipe to a compiled model

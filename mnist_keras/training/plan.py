@@ -44,7 +44,7 @@ class Plan:
             InputError: If the registered model cannot be built for images of this size.
         """
         if isinstance(model, str):
-            with _initial_seed(self.seed), devices.precision_policy(self.policy):
+            with initial_seed(self.seed), devices.precision_policy(self.policy):
                 model = get_model_spec(model).build(
                     num_classes=data.num_classes, input_shape=data.input_shape
                 )
@@ -251,7 +251,7 @@ def check_class_weight(class_weight: object, num_classes: int) -> dict[int, floa
 
 
 @contextlib.contextmanager
-def _initial_seed(seed: int) -> Iterator[None]:
+def initial_seed(seed: int) -> Iterator[None]:
     """Lets Keras draw initial weights from a seed; it draws the seeds of its layers from Python's generator."""
     state = random.getstate()
     random.seed(seed)

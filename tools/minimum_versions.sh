@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs some tests with the oldest versions that pyproject.toml allows: `make test-minimum`.
+#
+# They go into an environment of their own, build/minimum, made with $1 (python3 if left out), and pip gets each lower
+# bound as an exact version.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+venv=build/minimum
+
+"${1:-python3}" -m venv --clear "$venv"
+"$venv/bin/python" - >"$venv/constraints.txt" <<'PYTHON'
+import tomllib
+
+with open("pyproject.toml", "rb") as file:
+    dependencies = tomllib.load(file)["project"]["dependencies"]
+for name, bound, version in (dependency.partition(">=") for dependency in dependencies):
+    if bound:
+        print(f"{name}=={version}")
+PYTHON
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$venv/constraints.txt" \
+  --editable . pytest pytest-timeout hypothesis
+"$venv/bin/python" -m pip list --disable-pip-version-check |
+  grep -iE "^($(cut -d= -f1 "$venv/constraints.txt" | paste -sd'|')) "
+# Old versions warn of what newer ones of their own dependencies have deprecated; here that is no error.
+"$venv/bin/python" -m pytest -q -o filterwarnings=default --disable-warnings -m "not slow and not full" tests/test_public_api.py tests/models/test_builders.py \
+  tests/data/test_pipeline.py tests/training/test_train.py tests/training/test_estimator.py \
+  tests/evaluation/test_metrics.py tests/evaluation/test_calibration.py
