@@ -1,4 +1,4 @@
-"""Documented MNIST networks for Keras: trained fast, evaluated honestly, ready to embed.
+"""MNIST models for Keras: fast to train, carefully evaluated, easy to embed.
 
 Names are imported on first use (PEP 562), so `import mnist_keras` costs nothing and does not load TensorFlow.
 """

@@ -1,6 +1,6 @@
-"""Arrays of images and labels in other forms than ours: what is certain is converted, for the rest there is advice.
+"""Arrays of images and labels in other layouts: unambiguous ones are converted, and for the rest there is advice.
 
-Advice is one expression in the name of the argument; run on the array that it is for, it gives what was meant.
+Advice is one expression with the argument's name in it. Run on the array, it returns what was probably meant.
 """
 
 import numpy as np
@@ -14,15 +14,15 @@ STANDARDIZED = (
     0.1307,
     0.3081,
 )  # mean and standard deviation of MNIST's pixels, as in PyTorch's example
-FULL_INK = 128  # whole numbers whose highest is at least this count to 255; 16, of scikit-learn's digits, does not
-_AT_ONCE = 1024  # images that are converted at a time, so that they are in memory once
-INSPECTED = 500  # images at most that polarity is judged by
+FULL_INK = 128  # integers with a maximum of at least this go to 255; scikit-learn's digits, with 16, do not
+_AT_ONCE = 1024  # images that are converted at a time, which keeps memory low
+INSPECTED = 500  # images at most, to judge polarity
 
 
 def fold_images(array: np.ndarray) -> np.ndarray:
-    """Returns images as `(n, height, width)` where the meaning of the shape is certain; colors become gray.
+    """Returns images as `(n, height, width)` if their shape is unambiguous; colors become gray.
 
-    Certain are a channel axis of 1 or 3, first or last, flat images of 784 pixels, and a single image of 28x28.
+    Unambiguous are 1 or 3 channels, first or last, flat images of 784 pixels, and a single image of 28x28.
     """
     if array.ndim == 4:
         if array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):  # channels first
@@ -62,7 +62,7 @@ def _gray(images: np.ndarray) -> np.ndarray:
 
 
 def to_bytes(array: np.ndarray) -> np.ndarray:
-    """Returns pixels of another type as uint8, if they surely count from 0 to 255 or are truth values."""
+    """Returns pixels of another dtype as uint8, if they clearly go from 0 to 255 or are booleans."""
     if array.dtype == bool:
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind not in "iuf" or array.dtype == np.uint8 or not array.size:
@@ -81,19 +81,19 @@ def to_bytes(array: np.ndarray) -> np.ndarray:
 
 
 def shape_advice(array: np.ndarray, name: str) -> str:
-    """Returns how images of another shape are converted; nothing if that is not known."""
+    """Returns how to convert images of another shape; nothing if that is not known."""
     side = round(array.shape[-1] ** 0.5) if array.ndim else 0
     if array.ndim == 2 and side**2 == array.shape[1]:
         return f"Add an axis to a single image, {name}[None]; fold flat rows, {name}.reshape(-1, {side}, {side})."
     if array.ndim == 2:
         return f"Add an axis to a single image, {name}[None]."
     if array.ndim == 4 and array.shape[-1] == 4:
-        return f"Leave out the channel of transparency: {name}[..., :3]."
+        return f"Drop the alpha channel: {name}[..., :3]."
     return ""
 
 
 def pixel_advice(array: np.ndarray, name: str) -> str:
-    """Returns how pixels of another type or range are converted; nothing if their scale is not known."""
+    """Returns how to convert pixels of another dtype or range; nothing if their scale is not known."""
     low, high = float(array.min()), float(array.max())
     if not np.isfinite(low + high):
         return ""
@@ -103,7 +103,7 @@ def pixel_advice(array: np.ndarray, name: str) -> str:
 
 def _ways_of_integers(low: float, high: float) -> tuple[tuple[bool, str], ...]:
     """Returns texts of advice, and whether they apply; the first that does is given."""
-    move = "If they count from -128, move them: ({images}.astype('int16') + 128).astype('uint8')."
+    move = "If they start at -128, shift them: ({images}.astype('int16') + 128).astype('uint8')."
     scale = "If {high:g} is full ink, scale them: ({images} * (255 / {high:g})).round().astype('uint8')."
     return (
         (-128 <= low < 0 and high < 128, move),
@@ -121,7 +121,7 @@ def _ways_of_floats(low: float, high: float) -> tuple[tuple[bool, str], ...]:
     return (
         (low >= 0 and high <= 16, "If {high:g} is full ink, scale them: {images} / {high:g}."),
         (low >= 0 and high <= 255, "Scale them: {images} / 255."),
-        (-1 <= low < lowest and high <= 1, "Move them from -1 to 1: ({images} + 1) / 2."),
+        (-1 <= low < lowest and high <= 1, "Map them from [-1, 1] to [0, 1]: ({images} + 1) / 2."),
         (lowest <= low < 0 and high <= highest, undo),
     )
 

@@ -1,4 +1,4 @@
-"""Writing files so that readers never see a half-written one, and what the file system refuses as a sentence."""
+"""Atomic writes, so that readers never see a half-written file, and errors of the file system as sentences."""
 
 import contextlib
 import errno
@@ -16,7 +16,7 @@ TEMPORARY = ".writing-"  # begins the names of unfinished files
 def replace_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, of the same suffix, and moves it there if the block succeeds.
 
-    Whoever reads `path` sees the old content or the new one, whenever the process or the machine dies.
+    A reader of `path` sees either the old or the new content, even if the process or the machine dies in between.
     """
     is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def _sync_directory(path: Path) -> None:
-    """Brings a file's new name to the disk, which syncing the file alone does not."""
+    """Flushes a file's new name to the disk; syncing the file alone does not."""
     if os.name != "posix":  # Windows opens no directories
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -53,7 +53,7 @@ def input_errors(
     *,
     also: tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
-    """Turns what the file system refuses into an `InputError`; a full disk is no fault of the input and passes.
+    """Turns errors of the file system into `InputError`, except for a full disk, which is not the input's fault.
 
     Args:
         place: What is used, for the sentence; the file that an error names goes before it, unless there is advice.
@@ -73,7 +73,7 @@ def input_errors(
             raise
         named = None if advice else getattr(error, "filename", None)
         other_content = isinstance(error, LookupError | TypeError)  # whose text is for programmers
-        reason = "its content is of another kind" if other_content else str(error)
+        reason = "it has the wrong kind of content" if other_content else str(error)
         reason = getattr(error, "strerror", None) or reason
         sentence = f"{named or place} cannot be {verb}: {reason.rstrip('.')}."
         raise InputError(f"{sentence} {advice}" if advice else sentence) from error

@@ -1,7 +1,7 @@
-"""Argument checks, the wording of every error, and notes on stderr.
+"""Argument checks, the wording of errors about arguments, and notices on stderr.
 
-Bad input is an `InputError`, so that a program can tell it from a defect. Its text says what is wrong, what is
-legal, what came and, where there is one, what to do.
+Bad input raises an `InputError`, so that a program can tell it from a bug. Its text says what is wrong, what was
+expected, what was received and, if possible, what to do.
 """
 
 import difflib
@@ -23,10 +23,10 @@ from mnist_keras._arrays import (
 
 
 class InputError(ValueError):
-    """Something that the caller gave is not usable; the text says what to give instead.
+    """An argument or a file is not usable; the text says what to pass instead.
 
     Attributes:
-        fault_of_input: False where the input was right, and a network or a server failed.
+        fault_of_input: False if the input was fine, and a network or a server failed.
     """
 
     fault_of_input = True
@@ -53,30 +53,30 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> InputError:
 
 
 def missing_extra(feature: str, extra: str) -> MissingExtraError:
-    """Returns the error that names the pip command which brings `feature`'s dependencies."""
+    """Returns the error that names the pip command for `feature`'s dependencies."""
     return MissingExtraError(
         f"{feature} needs the extra '{extra}'. Install it with: pip install \"mnist-keras[{extra}]\""
     )
 
 
 def say(text: str) -> None:
-    """Prints a line that is no error to stderr."""
+    """Prints a notice to stderr."""
     print(f"mnist_keras: {text}", file=sys.stderr)
 
 
 @functools.cache
 def say_once(text: str) -> None:
-    """Prints a line, once in a process."""
+    """Prints a notice to stderr, once in a process."""
     say(text)
 
 
 def check_polarity(images: np.ndarray, *, name: str = "images") -> None:
-    """Says once in a process that checked images look inverted, if they do; MNIST has light ink on dark ground."""
+    """Prints a notice, once in a process, if images look inverted; MNIST has light ink on a dark background."""
     if looks_inverted(images):
         full = 255 if images.dtype == np.uint8 else 1
         say_once(
-            f"{name} have dark ink on light ground: looks inverted; pass {full} - {name}. A model that was trained on "
-            "light ink reads them wrongly."
+            f"{name} have dark ink on a light background: looks inverted; pass {full} - {name}. A model that was "
+            "trained on light ink reads them wrongly."
         )
 
 
@@ -155,13 +155,13 @@ def check_images(images: object, *, name: str = "images", may_be_empty: bool = F
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: `uint8` in [0, 255], or a float
-            type with finite values in [0, 1]. What is certainly meant is converted: a channel axis of 1 or 3, first or
-            last, flat images of 784 pixels, one image of 28x28, other types that count from 0 to 255, truth values.
+            type with finite values in [0, 1]. Unambiguous inputs are converted: 1 or 3 channels, first or last, flat
+            images of 784 pixels, one image of 28x28, other dtypes with values from 0 to 255, booleans.
         name: The argument's name, for the error.
-        may_be_empty: Whether there may be no image.
+        may_be_empty: Whether an array without images is allowed.
 
     Raises:
-        InputError: If the rank, the number of channels, the dtype or the range is another, or there is no image.
+        InputError: If the rank, the number of channels, the dtype or the range is wrong, or there is no image.
     """
     given = _as_array(name, images)
     shape = f"shape={given.shape}, dtype={given.dtype}"
@@ -211,10 +211,10 @@ def check_labels(
 ) -> np.ndarray:
     """Returns labels as an `int64` array of shape `(num_examples,)`, values in `[0, num_classes)`.
 
-    None stands for any number of them. Labels of shape `(n, 1)` are taken, and one-hot rows of exactly one 1.
+    None means any number. Labels of shape `(n, 1)` and one-hot rows are converted.
 
     Raises:
-        InputError: If they are scores, not whole numbers, of another length or out of range.
+        InputError: If they are scores, not whole numbers, of the wrong length or out of range.
     """
     array = _as_array(name, labels)
     shape = f"shape={array.shape}, dtype={array.dtype}"
@@ -225,7 +225,9 @@ def check_labels(
             name,
             expected="integer class labels of shape (n,), or one-hot rows of exactly one 1",
             received=shape,
-            hint=f"For the class of the highest score, {name}.argmax(axis=-1)." if scores else "",
+            hint=f"For the class with the highest score, pass {name}.argmax(axis=-1)."
+            if scores
+            else "",
         )
     if not len(array):  # an empty list has NumPy's default dtype
         array = array.astype(np.int64)
@@ -251,8 +253,8 @@ def check_probabilities(probabilities: object, *, name: str = "probabilities") -
     """Returns class probabilities as a `float64` array of shape `(n, num_classes)`.
 
     Raises:
-        InputError: If the rank or dtype is another, a value is not finite or not in [0, 1], a row
-            does not sum to 1 (to 1e-3, the rounding of half precision), or there is no row.
+        InputError: If the rank or dtype is wrong, a value is not finite or not in [0, 1], a row
+            does not sum to 1 (within 1e-3, the rounding of half precision), or there is no row.
     """
     array = _as_array(name, probabilities)
     shape = f"shape={array.shape}, dtype={array.dtype}"

@@ -119,7 +119,7 @@ def test_labels_that_surely_mean_a_class(labels):
 def test_advice_for_labels():
     scores = np.eye(5)[LABELS] * 0.9
     text = error_of(check_labels, scores)
-    assert text.endswith("For the class of the highest score, labels.argmax(axis=-1).")
+    assert text.endswith("For the class with the highest score, pass labels.argmax(axis=-1).")
     assert check_labels(scores.argmax(axis=-1)).tolist() == LABELS.tolist()
     text = error_of(check_labels, LABELS * 1.0)
     assert text.endswith("Convert whole numbers with labels.astype(int).")

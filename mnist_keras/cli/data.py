@@ -1,4 +1,4 @@
-"""`mnist-keras data`: what is found in a dataset."""
+"""`mnist-keras data`: shows what a dataset contains."""
 
 import argparse
 import json
@@ -7,16 +7,16 @@ from pathlib import Path
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the arguments of the command."""
-    described = "a dataset's name, auto, or the path of your own"
+    described = "a dataset's name, auto, or the path of your own data"
     command.add_argument("data", metavar="NAME|PATH", help=described)
-    command.add_argument("--data-dir", metavar="DIR", help="where the files of a known set are")
+    command.add_argument("--data-dir", metavar="DIR", help="directory of a known dataset's files")
     described = "draw ten examples of each class into a PNG file"
     command.add_argument("--out", type=Path, metavar="PNG", help=described)
     command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints what was found, and draws the examples if it is asked to."""
+    """Prints a summary of the dataset and, with `--out`, draws examples."""
     from mnist_keras._validation import invalid
     from mnist_keras.data.datasets import load_data
 

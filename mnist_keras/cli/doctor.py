@@ -1,4 +1,4 @@
-"""What this machine offers: versions, processor, memory, GPUs, data and extras, in one screen."""
+"""`mnist-keras doctor`: versions, processor, memory, GPUs, data and extras, on one screen."""
 
 import contextlib
 import importlib.metadata

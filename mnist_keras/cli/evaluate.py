@@ -1,4 +1,4 @@
-"""`mnist-keras evaluate` and `compare`: what trained models are worth on test images."""
+"""`mnist-keras evaluate` and `compare`: score trained models on test images."""
 
 import argparse
 import json
@@ -18,14 +18,20 @@ if TYPE_CHECKING:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds to `evaluate` what it takes beside the model and the data."""
     option = command.add_argument
-    option("--shift", type=int, default=0, metavar="N", help="average views shifted by N")
-    option("--robustness", action="store_true", help="attack, shift, rotate and corrupt images too")
-    option("--out", type=Path, metavar="DIR", help="write a page, scores and plots there")
+    option(
+        "--shift", type=int, default=0, metavar="N", help="average over views shifted by N pixels"
+    )
+    option(
+        "--robustness",
+        action="store_true",
+        help="also attack, shift, rotate and corrupt the images",
+    )
+    option("--out", type=Path, metavar="DIR", help="directory for a report, scores and plots")
     option("--json", action="store_true", help="print the scores as JSON")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints how good a model is, and writes it where it is asked to."""
+    """Prints a model's scores and, with `--out`, writes a report."""
     from mnist_keras._validation import check_integer
     from mnist_keras.training.run_directory import RunDirectory
 
@@ -53,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         data_options = [x for option in given.items() if option[1] for x in option]
         form = ("--format", "saved_model", "--out", out.path / "exported")
         command = command_line("export", args.model, *data_options, *form)
-        print(f"Next, take the model elsewhere: {command}")
+        print(f"Next, export the model: {command}")
 
 
 def _write(
@@ -109,7 +115,7 @@ def compare(args: argparse.Namespace) -> None:
 def _load(args: argparse.Namespace, *names: str) -> tuple[Any, list[Any]]:
     """Returns the test data and the models.
 
-    A registered model has its packaged weights for this data, or else its weights for MNIST, which is said.
+    A registered model gets its packaged weights for this data, or else its weights for MNIST; a notice says which.
     """
     from mnist_keras.models.loading import find_model, load_model
     from mnist_keras.models.pretrained import DATASETS
@@ -140,7 +146,9 @@ def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":
         trained_on = sorted({run.read_data_name() for run in runs}) or ["auto"]
         if len(trained_on) > 1:
             both = " and ".join(trained_on)
-            raise InputError(f"The runs were trained on {both}. Choose one of them with --data.")
+            raise InputError(
+                f"The runs were trained on different datasets, {both}. Choose one with --data."
+            )
         name = trained_on[0]
     data = load_data(name, data_dir=args.data_dir)
     data = _held_out(data, runs) or data.to_evaluate_on()

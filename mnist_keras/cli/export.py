@@ -1,11 +1,11 @@
-"""`mnist-keras export`: a trained net as a file for another runtime."""
+"""`mnist-keras export`: a trained model as a file for another runtime."""
 
 import argparse
 from pathlib import Path
 
 from mnist_keras.cli.terminal import quiet_startup
 
-FORMATS = (  # those of inference/export, whose import takes a moment
+FORMATS = (  # the same as in inference/export, which takes a moment to import
     *("saved_model", "litert", "litert_float16", "litert_int8", "onnx", "onnx_int8"),
     *("c", "c_int8", "web", "hub"),
 )
@@ -15,12 +15,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds what is its own to the arguments of the model and the data."""
     described = f"one of {', '.join(FORMATS)}"
     command.add_argument("--format", required=True, metavar="FORMAT", help=described)
-    described = "file to write, or directory for saved_model and hub; there must be none"
+    described = "file to write, or directory for saved_model and hub; must not exist"
     command.add_argument("--out", required=True, type=Path, metavar="PATH", help=described)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Writes the file and prints what its proof found."""
+    """Writes the file and prints how it compares with Keras."""
     from mnist_keras.data.datasets import load_data
     from mnist_keras.inference.export import check_export, export_model
     from mnist_keras.models.loading import find_model, load_model

@@ -78,9 +78,7 @@ def _fail(args: argparse.Namespace, reason: object, status: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     from mnist_keras import __version__
 
-    parser = _Parser(
-        prog=PROGRAM, description="Documented MNIST networks: train, evaluate, compare."
-    )
+    parser = _Parser(prog=PROGRAM, description="MNIST models for Keras: train, evaluate, compare.")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
@@ -89,58 +87,58 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    models.add_arguments(add("models", models.run, "List the documented models."))
+    models.add_arguments(add("models", models.run, "List the registered models."))
 
-    add("demo", train.demo, f"Train, evaluate and plot {train.DEMO_MODEL} with the data at hand.")
+    add(
+        "demo", train.demo, f"Train, evaluate and plot {train.DEMO_MODEL} on MNIST or small digits."
+    )
 
-    command = add("train", train.run, "Train a documented net and evaluate it on the test images.")
+    command = add("train", train.run, "Train a model and evaluate it on the test images.")
     train.add_arguments(command)
     _add_data(command, "auto")
 
-    command = add("evaluate", evaluate.run, "Score a trained net on the test images.")
+    command = add("evaluate", evaluate.run, "Score a trained model on the test images.")
     _add_model(command, "model")
     _add_data(command)
     evaluate.add_arguments(command)
 
     command = add(
-        "compare", evaluate.compare, "Tell whether one trained net is better than another."
+        "compare", evaluate.compare, "Test whether one trained model is better than another."
     )
     _add_model(command, "model_a")
     _add_model(command, "model_b")
     _add_data(command)
 
-    command = add(
-        "data", data_command.run, "Tell what is found in a dataset, and draw examples of it."
-    )
+    command = add("data", data_command.run, "Show what a dataset contains, and draw examples.")
     data_command.add_arguments(command)
 
     predict.add_arguments(add("predict", predict.run, "Read the digits in pictures."))
 
-    command = add("export", export.run, "Write a trained net as a file for another runtime.")
+    command = add("export", export.run, "Export a trained model as a file for another runtime.")
     _add_model(command, "model")
     export.add_arguments(command)
     _add_data(command)
 
-    command = add("launch", launch.run, "Train with several processes of this machine.")
+    command = add("launch", launch.run, "Train with several processes on this machine.")
     launch.add_arguments(command)
     command.set_defaults(parse=lambda arguments: _parser().parse_args(arguments))
 
     app.add_arguments(add("app", app.run, "Draw a digit in the browser, and see it read."))
 
-    add("doctor", _doctor, "Tell what this machine offers: versions, CPU, GPUs, data.")
+    add("doctor", _doctor, "Show versions, CPU, GPUs, data and extras.")
     return parser
 
 
 def _add_model(command: argparse.ArgumentParser, dest: str) -> None:
-    described = "a run directory, a .keras file, or a net that has packaged weights"
+    described = "a run directory, a .keras file, or a model with packaged weights"
     command.add_argument(dest, metavar="RUN_OR_MODEL", help=described)
 
 
 def _add_data(command: argparse.ArgumentParser, default: str | None = None) -> None:
-    shown = default or "what the run was trained on, else auto"
-    described = f"a dataset's name, auto, or the path of your own; default: {shown}"
+    shown = default or "the data of the run, else auto"
+    described = f"a dataset's name, auto, or the path of your own data; default: {shown}"
     command.add_argument("--data", default=default, metavar="NAME|PATH", help=described)
-    command.add_argument("--data-dir", metavar="DIR", help="where the files of a known set are")
+    command.add_argument("--data-dir", metavar="DIR", help="directory of a known dataset's files")
 
 
 def _doctor(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`mnist-keras models`: the registered models, what was measured first and what their sources claim after it."""
+"""`mnist-keras models`: the registered models, with measured results first and their sources' claims second."""
 
 import argparse
 import json
@@ -28,11 +28,13 @@ def run(args: argparse.Namespace) -> None:
         print(f"  {model['description']}")
         notes = [f"weights for {', '.join(model['weights'])}"] if model["weights"] else []
         claim = model["claimed_accuracy"]
-        notes += [f"its source claims {claim:.2%}"] if claim else []
+        notes += [f"its source reports {claim:.2%}"] if claim else []
         print(f"  {'; '.join(notes)}" if notes else "  no packaged weights")
-    print("Measured on the packaged weights; each has a card in mnist_keras/models/weights.")
     print(
-        f"Other recipes, for `train --recipe`: {', '.join(sorted(RECIPES.keys() - MODELS.keys()))}"
+        "Measured with the packaged weights; their model cards are in mnist_keras/models/weights."
+    )
+    print(
+        f"Other recipes for `train --recipe`: {', '.join(sorted(RECIPES.keys() - MODELS.keys()))}"
     )
 
 

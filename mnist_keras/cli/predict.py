@@ -22,16 +22,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the arguments of the command."""
     option = command.add_argument
     described = (
-        "pictures, folders of pictures, or a CSV file of pixels; before them, if you like, a run directory, a .keras "
+        "pictures, folders of pictures, or a CSV file of pixels; optionally first a run directory, a .keras "
         "file or a model"
     )
     option("items", nargs="+", metavar="[RUN_OR_MODEL] PATH", help=described)
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
     form.add_argument("--csv", action="store_true", help="print CSV")
-    described = "the writer's school, american or european; default: auto"
+    described = "the writer's school: american, european or auto; default: auto"
     option("--writing", default="auto", metavar="SCHOOL", help=described)
-    option("--save-preprocessed", type=Path, metavar="DIR", help="write what the model saw there")
+    option(
+        "--save-preprocessed",
+        type=Path,
+        metavar="DIR",
+        help="directory for the images that the model saw",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -15,25 +15,25 @@ def open_records(
     split: str = "train",
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Records:
-    """Opens a dataset that TensorFlow Datasets has prepared as ArrayRecord files, whatever its size.
+    """Opens a dataset of any size that TensorFlow Datasets has prepared as ArrayRecord files.
 
     Nothing is downloaded. `tensorflow_datasets.builder(NAME, data_dir=DIR, file_format="array_record")
-    .download_and_prepare()` prepares a published set; `tensorflow_datasets.dataset_builders.store_as_tfds_dataset`
-    writes your own. The records come in the order of the files, which for a published set is not that of `load_data`.
-    EMNIST comes upright, its letters with labels from 0. Write files of some 60,000 images each, with
+    .download_and_prepare()` prepares a published dataset; `tensorflow_datasets.dataset_builders.store_as_tfds_dataset`
+    writes your own. Records are in the order of the files, which differs from the order in `load_data`. EMNIST's images
+    are returned upright, and its letters with labels from 0. Write files of about 60,000 images each, with
     `download_config=tensorflow_datasets.download.DownloadConfig(num_shards=...)`: array_record copies the index of a
-    file whenever it reads from it, so that large files cost memory and time.
+    file whenever it reads from it, so large files cost memory and time.
 
     Args:
-        name_or_path: Name of the set, or the directory that holds its dataset_info.json.
+        name_or_path: Name of the dataset, or the directory that holds its dataset_info.json.
         split: Name of the split, or a part of one such as "train[:90%]".
-        data_dir: Directory under which a set that is named was prepared; that of TensorFlow Datasets if None.
+        data_dir: Directory in which a named dataset was prepared; if None, the directory of TensorFlow Datasets.
 
     Returns:
         The records of the split.
 
     Raises:
-        InputError: If there is no such set or split, or it is in another format, or not of labeled gray images.
+        InputError: If there is no such dataset or split, it is in another format, or it has no labeled gray images.
         MissingExtraError: If array_record is not installed.
 
     Example:
@@ -75,11 +75,11 @@ def _prepared(name: str, place: Path) -> Path:
     infos = [place / "dataset_info.json", *sorted(place.glob("*/dataset_info.json"))]
     directories = [path.parent for path in infos if path.is_file()]
     if not directories:
-        text = f"TensorFlow Datasets has prepared no dataset in {place}."
+        text = f"There is no dataset prepared by TensorFlow Datasets in {place}."
         raise InputError(f"{text} {_how_to_prepare(name)}")
     if len(directories) > 1:
         versions = ", ".join(path.name for path in directories)
-        raise InputError(f"{place} holds the versions {versions}. Give the path of one of them.")
+        raise InputError(f"{place} holds the versions {versions}. Pass the path of one of them.")
     return directories[0]
 
 
@@ -101,7 +101,7 @@ def _open_prepared(name: str, place: Path, split: str):
         raise
     except NotImplementedError as error:
         raise InputError(
-            f"{directory} holds {info.file_format.value} files, which are not read by number. "
+            f"{directory} holds {info.file_format.value} files, which have no random access. "
             f"{_how_to_prepare(name)}"
         ) from error
     except ImportError as error:  # TFDS requires array_record on Linux alone

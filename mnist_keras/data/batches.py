@@ -21,12 +21,12 @@ from mnist_keras.data.splits import Split
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BatchSource:
-    """Images and how batches are made of them.
+    """Images, and how to make batches from them.
 
     Attributes:
         split: The images, in memory or on disk.
-        batch_size: Rows of a global batch.
-        augmentation: What varies the training images, or None.
+        batch_size: Number of rows in a global batch.
+        augmentation: Random transform of the training images, or None.
     """
 
     split: Split
@@ -46,7 +46,7 @@ class BatchSource:
 
 
 class Rows(NamedTuple):
-    """What the batches of some steps are gathered from.
+    """What to gather the batches of some steps from.
 
     Attributes:
         images: Tensor of shape `(n, height, width)`, uint8, or float32 in [0, 1].
@@ -65,7 +65,7 @@ def make_batch_source(split: Split, *, batch_size: int, augmentation=None) -> Ba
     """Checks how batches are to be made.
 
     Raises:
-        InputError: If the batch size or the augmentation is not legal.
+        InputError: If the batch size or the augmentation is invalid.
     """
     check_integer("batch_size", batch_size, minimum=1)
     if batch_size > len(split):
@@ -105,20 +105,20 @@ def get_batch(
         source: The images and how batches are made of them.
         seed: Whole number.
         step: Global step, from 0; Python integer or int64 tensor.
-        first_row: First row of the global batch to return; a replica asks for its share.
-        num_rows: Number of rows to return; all of the batch if None.
-        rows: What batches around this step are gathered from, if the caller knows it already; the images in memory
-            and the order of the step's epoch if None.
+        first_row: First row of the global batch to return. A replica passes the start of its share.
+        num_rows: Number of rows to return; the whole batch if None.
+        rows: What to gather the batches around this step from, if the caller has it already; if None, the images in
+            memory and the order of the step's epoch.
 
     Returns:
-        Images, float32 in [0, 1] of shape `(num_rows, height, width, 1)`, and labels of shape `(num_rows,)`. They are
-        the same for the same (seed, step, row), whoever asks for which rows.
+        Images, float32 in [0, 1] of shape `(num_rows, height, width, 1)`, and labels of shape `(num_rows,)`. A row
+        depends only on (seed, step, row), not on which other rows are returned.
     """
     num_rows = source.batch_size if num_rows is None else num_rows
     step = tf.cast(step, tf.int64)
     if rows is None:
         rows = epoch_rows(source, seed, step // source.steps_per_epoch)
-    # Not slices: XLA wants to know where a slice starts, and would compile again for each start.
+    # Not slices: XLA needs the start of a slice when it compiles, and would compile again for each start.
     numbers = tf.gather(rows.order, step - rows.start)
     if num_rows != source.batch_size:
         numbers = tf.gather(numbers, first_row + tf.range(num_rows))

@@ -1,4 +1,4 @@
-"""`load_data`: finds MNIST and its relatives on this machine or downloads them, or reads the user's own files."""
+"""`load_data`: finds or downloads MNIST and similar datasets, or reads the user's own files."""
 
 import contextlib
 import dataclasses
@@ -31,7 +31,7 @@ DIGITS_TEST_SIZE = 360  # of scikit-learn's 1,797 digits
 
 
 class NotFoundError(InputError):
-    """A known dataset was not found here and could not be downloaded; the text says where to put which files."""
+    """A known dataset was not found and could not be downloaded; the text says which files to put where."""
 
     def __init__(self, what: str, advice: str, *, download_failed: bool = False):
         super().__init__(f"{what}. {advice}")
@@ -44,30 +44,33 @@ def load_data(
     source: str = "auto",
     data_dir: str | os.PathLike[str] | None = None,
 ) -> ImageData:
-    """Loads a known dataset, or the user's own from a path.
+    """Loads a known dataset by name, or your own dataset from a path.
 
-    A known dataset is looked for in `data_dir`, then in the directory that the environment variable
-    `MNIST_KERAS_DATA_DIR` names (both: `DIR/NAME/`, then `DIR` itself; the published IDX files, with or without .gz, or
-    `NAME.npz` with Keras's keys), then in the caches of Keras and TensorFlow Datasets. If it is in none of them,
-    TensorFlow Datasets downloads it; for MNIST, Keras's `mnist.npz` stands in. EMNIST comes upright, its letters with
-    labels from 0.
+    It looks for a known dataset in `data_dir`, then in the directory that the environment variable
+    `MNIST_KERAS_DATA_DIR` names, and then in the caches of Keras and TensorFlow Datasets. In the first two, it looks in
+    `DIR/NAME/` and then in `DIR`, for the published IDX files, with or without .gz, or `NAME.npz` with Keras's keys. If
+    the dataset is in none of these places, TensorFlow Datasets downloads it; if that fails for MNIST, Keras's
+    `mnist.npz` is downloaded. EMNIST's images are returned upright, and its letters with labels from 0.
 
     Args:
-        name: "mnist", "fashion_mnist", "kmnist", "emnist/digits" (or letters, balanced, byclass, bymerge, mnist);
-            "digits", scikit-learn's 1,797 digits of 8x8 pixels in MNIST's frame, always available; "strokes", 12,000
-            digits drawn with a pen in the ways of several schools of writing, always available; "auto", MNIST if it is
-            found or can be downloaded, and otherwise "digits", with a line on stderr; or a path: files of IDX, NPZ,
-            NPY, MATLAB, CSV or Parquet, a folder of pictures for each class, pictures and a table, or an archive of
-            one of these; the guide to data formats lists what is recognized. Labels of files become class names.
-        source: Where from: "auto"; a format alone, "idx", "npz", "npy", "mat", "csv", "parquet", "folder" or "table";
-            "tfds", "keras", "scikit-learn" or "generated".
+        name: One of:
+
+            - "mnist", "fashion_mnist", "kmnist", "emnist/digits" (or letters, balanced, byclass, bymerge, mnist);
+            - "digits", scikit-learn's 1,797 digits of 8x8 pixels, fitted to MNIST's frame, always available;
+            - "strokes", 12,000 digits drawn by a program in several styles of handwriting, always available;
+            - "auto": MNIST if it is found or can be downloaded, otherwise "digits", with a notice on stderr;
+            - a path to IDX, NPZ, NPY, MATLAB, CSV or Parquet files, a folder of pictures for each class, pictures and a
+              table, or an archive of one of these. Labels in files become class names.
+        source: Where to load from: "auto"; only one file format, "idx", "npz", "npy", "mat", "csv", "parquet", "folder"
+            or "table"; "tfds", "keras", "scikit-learn" or "generated".
         data_dir: Directory of a known dataset's files; it is an error if they are not there.
 
     Returns:
-        Images and labels, in their published order whatever the source.
+        Images and labels, in their published order from any source.
 
     Raises:
-        InputError: If there is no such dataset, it was not found, or its files are damaged or another dataset's.
+        InputError: If there is no such dataset, it was not found, or its files are damaged or belong to another
+            dataset.
     """
     check_choice("source", source, SOURCES)
     if not isinstance(name, str | os.PathLike) or not str(name):
@@ -90,7 +93,7 @@ def load_data(
         return _load_digits()
     if name == "strokes":
         check_choice("source", source, ("auto", "generated"))
-        _check_no_data_dir(data_dir, "for 'strokes', which are drawn here")
+        _check_no_data_dir(data_dir, "for 'strokes', which are generated")
         return _draw_strokes()
     return _load_known(str(name), source, data_dir)
 
@@ -103,7 +106,7 @@ def resolve_data(data: Any, data_dir: str | os.PathLike[str] | None = None) -> I
         data_dir: As `load_data` takes it; None with data in memory.
 
     Raises:
-        InputError: If it is something else, or cannot be loaded.
+        InputError: If it is anything else, or cannot be loaded.
     """
     if isinstance(data, str | os.PathLike):
         return load_data(data, data_dir=data_dir).with_test_split()
@@ -114,7 +117,7 @@ def resolve_data(data: Any, data_dir: str | os.PathLike[str] | None = None) -> I
 def find_data(
     name: str = "mnist", *, source: str = "auto", data_dir: str | os.PathLike[str] | None = None
 ) -> tuple[str, Path] | None:
-    """Returns the source and the place of a known dataset on this machine, or None, without reading it."""
+    """Returns the source and the location of a known dataset on this machine, or None, without reading it."""
     request = _Request(name, source, data_dir)
     for sources, find, _ in _ATTEMPTS:
         if source in sources and find and (place := find(request)):
@@ -124,7 +127,7 @@ def find_data(
 
 @dataclasses.dataclass(frozen=True)
 class _Request:
-    """What `load_data` was asked for, of a known dataset."""
+    """A call of `load_data` for a known dataset."""
 
     name: str
     source: str
@@ -156,10 +159,10 @@ def _find_in_keras_cache(request: _Request) -> tuple[str, Path] | None:
     if request.data_dir is not None:
         return None
     found = None
-    with contextlib.suppress(PermissionError):  # the home of another user, in containers say
+    with contextlib.suppress(PermissionError):  # another user's home, for example in a container
         found = find_set(request.name, request.prefix, downloads.keras_cache())
     if found and downloads.is_damaged_keras_mnist(found[1]):
-        say(f"{found[1]} is left out: it is not the published file, perhaps cut off.")
+        say(f"{found[1]} is ignored: it is not the published file, and may be truncated.")
         return None
     return ("keras", found[1]) if found else None
 
@@ -211,7 +214,7 @@ def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None)
     ):
         raise invalid("data_dir", expected="a directory", received=repr(str(data_dir)))
     if source == "keras":
-        _check_no_data_dir(data_dir, "with source='keras', which has its own directory")
+        _check_no_data_dir(data_dir, "with source='keras', which uses Keras's directory")
     request, reasons = _Request(name, source, data_dir), []
     for sources, find, load in _ATTEMPTS:
         if source not in sources:
@@ -231,7 +234,7 @@ def _not_found(request: _Request, reasons: list[str]) -> NotFoundError:
     expected = expected_idx(request.prefix) + ("" if request.prefix else f" Or {request.name}.npz.")
     if data_dir is not None:
         places = f"in {data_dir} or in {Path(data_dir) / request.name}"
-        return NotFoundError(f"{data_dir} holds no {title}", f"{expected} Put them {places}.")
+        return NotFoundError(f"{data_dir} has no {title}", f"{expected} Put the files {places}.")
     given = request.directory
     where = (
         f"in {downloads.expand_home(given)} ({DATA_DIR_VARIABLE})" if given else "on this machine"
@@ -239,14 +242,14 @@ def _not_found(request: _Request, reasons: list[str]) -> NotFoundError:
     failed = f" and could not be downloaded ({'; '.join(dict.fromkeys(reasons))})"
     return NotFoundError(
         f"{title} was not found {where}{failed if reasons else ''}",
-        f"Put its files into a directory and pass it as `data_dir` (--data-dir), or name it in "
-        f"the environment variable {DATA_DIR_VARIABLE}. {expected}",
+        f"Put its files into a directory and pass it as `data_dir` (--data-dir), or set "
+        f"the environment variable {DATA_DIR_VARIABLE} to it. {expected}",
         download_failed=bool(reasons),
     )
 
 
 def _published(name: str, source: str, raw: RawData, place: str = "the download") -> ImageData:
-    """Brings a known dataset into the form it is delivered in, and compares it with what was published."""
+    """Converts a known dataset to the form that `load_data` returns, and compares it with the published one."""
     spec = DATASETS[name]
     if raw.test_images is None or raw.test_labels is None:
         raise InputError(
@@ -264,11 +267,11 @@ def _published(name: str, source: str, raw: RawData, place: str = "the download"
         for other, part in published_as(digest) - {(name, key)}:
             hint = f" Load it as {other!r}." if other != name else ""
             raise InputError(
-                f"{place} holds other files than expected: its {key} are the {part} of "
+                f"{place} holds the wrong files: its {key} are the {part} of "
                 f"{DATASETS[other].title}. Expected the {key} of {spec.title}.{hint}"
             )
     if changed := altered(name, data.sha256):
-        say(f"{place} is not {spec.title} as published: {', '.join(changed)} differ.")
+        say(f"{place} differs from {spec.title} as published in {', '.join(changed)}.")
     return data
 
 
@@ -279,7 +282,7 @@ def _load_path(
     with input_errors(path):
         there = path.exists()
     if not there:
-        hint = f"Or the path of a directory or file; there is none at {path.absolute()}."
+        hint = f"Or pass the path of a file or directory; {path.absolute()} does not exist."
         raise InputError(f"{unknown('dataset', str(name), ['auto', *DATASETS])} {hint}")
     check_choice("source", source, ("auto", *FORMATS))
     _check_no_data_dir(data_dir, "with a path")

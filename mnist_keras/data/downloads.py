@@ -1,7 +1,7 @@
-"""Published datasets: what is known of them, and how they are downloaded.
+"""Downloads the published datasets, and loads them through TensorFlow Datasets (TFDS).
 
-TensorFlow Datasets (TFDS) prepares them from files that are fetched here, because its own downloader has no
-time-out. A download is written to a `.part` file and takes its name only when its SHA-256 is the published one.
+TFDS prepares them from files that are downloaded here, because its own downloader has no timeout. A download goes to a
+`.part` file, which gets its final name only if its SHA-256 is the published one.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class DownloadError(InputError):
 
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
-    """Returns a path with a leading `~` expanded; left as it is where there is no such home."""
+    """Returns a path with a leading `~` expanded, or unchanged if there is no such home."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  (the method of Path raises there)
 
 
@@ -79,11 +79,11 @@ def download_keras_mnist() -> Path:
 
 
 def load_tfds(name: str, files_dir: Path | None = None) -> tuple[Any, ...]:
-    """Loads a set through `tfds.load`, which prepares it first if that has not been done.
+    """Loads a dataset through `tfds.load`, which prepares it first if needed.
 
     Args:
-        name: The set's name, which is TFDS's as well.
-        files_dir: Where the published files are; None downloads them.
+        name: The dataset's name, which is also TFDS's.
+        files_dir: Directory of the published files; None downloads them.
 
     Returns:
         Training images and labels, test images and labels, in the order and form of the published files.
@@ -105,7 +105,7 @@ def load_tfds(name: str, files_dir: Path | None = None) -> tuple[Any, ...]:
         reason = re.sub(r"\{\{.*?\}\} ?", "", str(error)).partition(" [Op:")[0].strip()
         raise InputError(
             f"TensorFlow Datasets cannot prepare or read {name} in {tfds_cache()} ({reason}). Remove "
-            f"{tfds_cache() / name} and try again; {tfds_cache()} must be writable and have room."
+            f"{tfds_cache() / name} and try again; {tfds_cache()} must be writable and have enough free space."
         ) from error
     arrays = []
     for split, examples in zip(("train", "test"), splits, strict=True):
@@ -158,7 +158,7 @@ def _open(request: urllib.request.Request, timeout: float) -> http.client.HTTPRe
 
 
 def probe(url: str) -> None:
-    """Raises `DownloadError` unless the host of a URL, or the proxy before it, answers within seconds."""
+    """Raises `DownloadError` unless the host of a URL, or its proxy, answers within seconds."""
     host = urllib.parse.urlsplit(url).hostname
     failure = [f"{host} did not answer within {PROBE_SECONDS:g} seconds"]
 
@@ -181,10 +181,10 @@ def probe(url: str) -> None:
 
 
 def fetch(url: str, target: Path, *, sha256: str, size: int) -> None:
-    """Downloads a file, unless it is there, and verifies it; the target appears complete or not at all.
+    """Downloads and verifies a file, unless it exists; the target appears complete or not at all.
 
     Raises:
-        DownloadError: If the host refuses, stalls or sends another file, or it cannot be written.
+        DownloadError: If the host refuses, stalls or sends the wrong file, or it cannot be written.
     """
     if target.is_file() and file_sha256(target) == sha256:
         return

@@ -1,4 +1,4 @@
-"""Training and test images as one: `ImageData`, and how arrays and splits become it."""
+"""`ImageData`: training and test images together, and how it is made from arrays and splits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ from mnist_keras.data.readers.names import split_of
 from mnist_keras.data.readers.objects import holds_labels
 from mnist_keras.data.splits import Split, as_split, as_splits
 
-HELD_OUT_SHARE = 0.2  # of the training images, where there are no labeled test images
-SHOWN_NAMES = 10  # of classes, where data is printed in a notebook
+HELD_OUT_SHARE = 0.2  # of the training images, if there are no labeled test images
+SHOWN_NAMES = 10  # of classes, when data is printed in a notebook
 MAX_CLASSES = 256  # of a dataset; a label is a byte in IDX files
 
 
@@ -22,18 +22,18 @@ MAX_CLASSES = 256  # of a dataset; a label is a byte in IDX files
 class ImageData:
     """Training and test images.
 
-    It unpacks as Keras's datasets do: `(x_train, y_train), (x_test, y_test) = load_data("mnist")`.
+    It unpacks like a dataset from `keras.datasets`: `(x_train, y_train), (x_test, y_test) = load_data("mnist")`.
 
     Attributes:
         train: The training images.
         test: The test images; may be empty or unlabeled.
         name: The dataset's name, or the path that it was read from.
-        source: The format that it was read from, such as "idx" or "csv"; "tfds", "keras", "scikit-learn", "memory" or
-            "records".
-        sha256: SHA-256 of each array as a raw IDX file, by the array's name; of records, their fingerprint.
+        source: The format that it was read from, such as "idx" or "csv"; or "tfds", "keras", "scikit-learn", "memory"
+            or "records".
+        sha256: SHA-256 of each array as a raw IDX file, by the array's name; a fingerprint for records.
         validation: The validation images; None if the source has none.
-        files: What was read of the user's own files.
-        left_out: What was not.
+        files: The user's files that were read.
+        left_out: The user's files that were skipped.
     """
 
     train: Split
@@ -47,7 +47,7 @@ class ImageData:
 
     @property
     def train_images(self) -> np.ndarray:
-        """Array of shape `(n, height, width)`, light ink on dark ground in the known datasets."""
+        """Array of shape `(n, height, width)`, light ink on a dark background in the known datasets."""
         return self.train.images
 
     @property
@@ -57,7 +57,7 @@ class ImageData:
 
     @property
     def test_images(self) -> np.ndarray:
-        """Array of shape `(m, height, width)`; m is 0 where there are none."""
+        """Array of shape `(m, height, width)`; m is 0 if there are none."""
         return self.test.images
 
     @property
@@ -77,7 +77,7 @@ class ImageData:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """The shape of one image as a model takes it: `(height, width, 1)`."""
+        """The shape of one image as a model's input: `(height, width, 1)`."""
         return self.train.input_shape
 
     @property
@@ -97,11 +97,11 @@ class ImageData:
         return {part: split for part, split in found.items() if split is not None}
 
     def summary(self) -> DataSummary:
-        """Looks through all images.
+        """Examines all images.
 
         Returns:
-            Counts, ranges and polarity, empty and repeated images, images that are in both training and test, and what
-            was read; printed, it is a report.
+            Counts, ranges, polarity, empty and repeated images, images that are in both training and test, and the
+            files that were read. Print it to see a report.
         """
         return summarize(
             self.splits,
@@ -136,16 +136,16 @@ class ImageData:
         yield self.test_images, self.test_labels
 
     def with_test_split(self) -> "ImageData":
-        """Returns itself or, without labeled test images, 20% of the training images as test images.
+        """Returns itself if it has labeled test images; otherwise splits off 20% of the training images as test images.
 
-        They are drawn in the proportions of the classes, the same ones every time.
+        The split is stratified by class, and the same every time.
         """
         if len(self.test) and self.test.is_labeled:
             return self
         if not len(self.train):
             raise InputError(
-                f"{self.name} holds {len(self.test)} images without labels. Expected labeled ones, to "
-                "train or to evaluate on; in a CSV file, a label first in every row."
+                f"{self.name} holds {len(self.test)} images without labels. Expected labels, to "
+                "train or to evaluate on; in a CSV file, the label comes first in each row."
             )
         labels = self.train.labels
         train, test = stratified_split(labels, round(HELD_OUT_SHARE * len(labels)))
@@ -155,15 +155,15 @@ class ImageData:
         return replace(split, validation=self.validation, files=self.files, left_out=self.left_out)
 
     def with_class_names(self, class_names: Sequence[str]) -> "ImageData":
-        """Returns the images with labels that count these names, as far as all of the data's are among them."""
+        """Returns the data with labels that index these names, if they include all of the data's class names."""
         splits = {part: split.with_class_names(class_names) for part, split in self.splits.items()}
         validation = splits.get("validation")
         return replace(self, train=splits["train"], test=splits["test"], validation=validation)
 
     def to_evaluate_on(self) -> "ImageData":
-        """Returns itself or, without labeled test images, all labeled images as test images.
+        """Returns itself if it has labeled test images; otherwise all labeled images become test images.
 
-        For a model that was not trained on any of them; see `with_test_split` for one that was.
+        This is for a model that was not trained on any of them. For one that was, see `with_test_split`.
         """
         if (len(self.test) and self.test.is_labeled) or not len(self.train):
             return self.with_test_split()
@@ -171,10 +171,10 @@ class ImageData:
 
 
 def make_image_data(train: Split, test: Split, *, name: str, source: str) -> ImageData:
-    """Returns training and test images as one, hashed.
+    """Returns training and test images as `ImageData`, with their hashes.
 
     Raises:
-        InputError: If the two differ in shape or in classes.
+        InputError: If the two differ in image shape or in classes.
     """
     _check_one_shape(name, train, test, "test")
     if train.class_names != test.class_names:
@@ -190,7 +190,7 @@ def _check_one_shape(name: str, train: Split, other: Split, part: str) -> None:
     if train.shape[1:] != other.shape[1:]:
         raise InputError(
             f"{name} holds training images of shape {train.shape[1:]} and {part} images of "
-            f"shape {other.shape[1:]}. Expected one shape."
+            f"shape {other.shape[1:]}. Expected the same shape."
         )
 
 
@@ -218,12 +218,12 @@ def from_arrays(
             highest label.
         validation_images: None for no validation images.
         validation_labels: None for no validation images.
-        name: What the data is called.
+        name: Name of the data.
         source: Where it is from.
-        may_be_empty: Whether there may be no training image, as in a file of unlabeled ones.
+        may_be_empty: Whether having no training images is allowed, as in a file of unlabeled images.
 
     Raises:
-        InputError: If an array is not legal, or the arrays do not fit one another.
+        InputError: If an array is invalid, or the arrays do not match.
     """
     parts = {"train": (train_images, train_labels)}
     if validation_images is not None:
@@ -245,15 +245,15 @@ def from_arrays(
 
 
 def as_image_data(data: Any) -> ImageData:
-    """Returns data in memory or on disk as `ImageData` with labeled test images; the public border of `train`.
+    """Returns data in memory or on disk as `ImageData` with labeled test images; `train` checks its data here.
 
     Args:
-        data: An `ImageData`; `(images, labels)`; one object of images and labels, see `to_examples`; `(train, test)`,
-            each of the two a `Split` such as `Records`, `(images, labels)` or such an object; or a dictionary of them
-            by split.
+        data: An `ImageData`; `(images, labels)`; one object with images and labels, see `to_examples`; `(train, test)`,
+            where each is a `Split` such as `Records`, `(images, labels)` or such an object; or a dictionary of these by
+            split.
 
     Raises:
-        InputError: If it is something else, or not legal.
+        InputError: If it is anything else, or invalid.
     """
     if isinstance(data, ImageData):
         return data.with_test_split()
@@ -311,7 +311,7 @@ def _no_data(data: Any) -> InputError:
         received = f"({', '.join(type(x).__name__ for x in data)})"
     return invalid(
         "data",
-        expected="a name, a path, an ImageData, (images, labels) or (train, test), each of the two "
+        expected="a name, a path, an ImageData, (images, labels) or (train, test), where each is "
         "(images, labels) or Records; or an object of both, such as a tf.data.Dataset",
         received=received,
     )

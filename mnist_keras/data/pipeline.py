@@ -29,19 +29,19 @@ def make_dataset(
 ) -> tf.data.Dataset:
     """Makes a `tf.data.Dataset` of normalized batches from arrays in memory or records on disk.
 
-    With `training=True`, the dataset is infinite and indexed by the global step, and each epoch has another order: use
-    `model.fit(dataset, steps_per_epoch=n // batch_size, epochs=..., shuffle=False)`. Otherwise it is finite and in the
-    order of the arrays; its last batch may be smaller.
+    With `training=True`, the dataset is infinite, and each epoch has a new order: use
+    `model.fit(dataset, steps_per_epoch=n // batch_size, epochs=..., shuffle=False)`. Otherwise, it is finite and in the
+    order of the arrays, and its last batch may be smaller.
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or a
-            split, such as `data.train` or `Records`, or an object such as a DataFrame, which has its labels.
-        labels: Integer array of shape `(n,)`, or None for batches of images alone; None with a split.
-        batch_size: Images in a batch.
+            split, such as `data.train` or `Records`; or an object with labels, such as a DataFrame.
+        labels: Integer array of shape `(n,)`, or None for batches of images only; None with a split.
+        batch_size: Number of images in a batch.
         training: Whether the batches are shuffled, augmented and endless.
-        seed: Fixes order and augmentation of training batches.
+        seed: Seed of the order and the augmentation of training batches.
         augmentation: Name or configuration of an augmentation of training batches, see `mnist_keras.data.augmentation`.
-        start_step: Global step of the first training batch, to continue where a run stopped.
+        start_step: Global step of the first training batch, to continue an interrupted run.
         standardize: Whether to subtract MNIST's mean (0.1307) and divide by its standard deviation (0.3081), for
             models of your own. The registered models take pixels in [0, 1].
 
@@ -50,7 +50,7 @@ def make_dataset(
         of shape `(b,)`.
 
     Raises:
-        InputError: If an argument is not legal.
+        InputError: If an argument is invalid.
 
     Example:
         >>> images = np.zeros((256, 28, 28), np.uint8)

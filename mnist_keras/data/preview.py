@@ -1,4 +1,4 @@
-"""What was found in a dataset: counts, ranges, polarity, empty and repeated images, images in two splits."""
+"""The summary of a dataset: counts, ranges, polarity, empty and repeated images, images that are in two splits."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,20 +18,20 @@ SHOWN = 5  # rows that a line of the report names
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What was found in one split.
+    """The summary of one split.
 
     Attributes:
-        images: How many there are.
-        counts: Images of each class; None without labels.
-        height: Pixels.
-        width: Pixels.
-        minimum: Lowest pixel.
-        maximum: Highest pixel.
-        mean: Mean pixel.
+        images: Number of images.
+        counts: Number of images in each class; None without labels.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        minimum: Lowest pixel value.
+        maximum: Highest pixel value.
+        mean: Mean pixel value.
         looks_inverted: Whether most images are brighter at the border than inside.
-        empty: Rows of the images whose pixels are all the same.
-        repeated: Rows of images that equal an earlier one of the split.
-        contradicted: Rows of repeated images whose label is not that of the earlier one.
+        empty: Rows of images whose pixels are all the same.
+        repeated: Rows of images that equal an earlier image in the split.
+        contradicted: Rows of repeated images with a different label than the earlier image.
     """
 
     images: int
@@ -49,19 +49,19 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What was found in a dataset; printed, it is a report.
+    """The summary of a dataset; print it to see a report.
 
     Attributes:
         headline: The first line of the report.
         name: The dataset's name, or its path.
-        source: The reader that answered.
-        files: What was read.
-        left_out: What was not.
+        source: The reader that was used.
+        files: The files that were read.
+        left_out: The files that were skipped.
         class_names: The name of each class.
-        splits: What was found in each split that has images: "train", "validation", "test".
-        shared: Rows of a test image and of the training image that equals it, pixel by pixel.
-        nearly_shared: Rows of a test image and of a training image whose difference has at most a tenth of its ink, as
-            far as a cheap hash finds them.
+        splits: The summary of each split that has images: "train", "validation", "test".
+        shared: Pairs of rows: a test image and a training image that are equal.
+        nearly_shared: Pairs of rows: a test image and a training image whose difference has at most a tenth of its ink.
+            A cheap hash finds the candidates, so some pairs may be missing.
         notices: Sentences about the labels.
     """
 
@@ -81,10 +81,10 @@ class DataSummary:
         return asdict(self)
 
     def report(self) -> str:
-        """Returns the report: one line for each thing that was found."""
+        """Returns the report, one line for each finding."""
         lines = [self.headline]
         lines += [f"read: {_some(self.files)}"] if self.files else []
-        lines += [f"left out: {_some(self.left_out)}"] if self.left_out else []
+        lines += [f"skipped: {_some(self.left_out)}"] if self.left_out else []
         for part, split in self.splits.items():
             lines += _lines(part, split, self.class_names)
         if {"train", "test"} <= set(self.splits):
@@ -98,7 +98,7 @@ class DataSummary:
 def summarize(
     splits: Mapping[str, Split], *, headline: str, name: str, source: str, files: Any, left_out: Any
 ) -> DataSummary:
-    """Looks through all images of a dataset; see `ImageData.summary`."""
+    """Examines all images of a dataset; see `ImageData.summary`."""
     looks = {part: _look(split) for part, split in splits.items() if len(split)}
     shared: tuple[tuple[int, int], ...] = ()
     near: tuple[tuple[int, int], ...] = ()
@@ -122,7 +122,7 @@ def summarize(
 
 
 def label_notices(splits: Mapping[str, Split]) -> list[str]:
-    """Returns a sentence for each thing about the labels that a training would suffer from."""
+    """Returns a sentence for each problem with the labels that would hurt training."""
     train, test = splits["train"], splits.get("test")
     if not (len(train) and train.in_memory and train.is_labeled):
         return []
@@ -137,16 +137,16 @@ def label_notices(splits: Mapping[str, Split]) -> list[str]:
     lines = []
     if np.count_nonzero(counts) == 1:
         lines.append(
-            f"All training images are of the class {names[counts.argmax()]}: there is nothing to tell apart."
+            f"All training images are of the class {names[counts.argmax()]}: there is nothing to learn."
         )
     if gaps:
         lines.append(
             f"No image has the label {_some(gaps)}, so a model for these labels has {len(names)} classes, {len(gaps)} "
-            "of them without an example. np.unique(labels, return_inverse=True)[1] closes the gap."
+            "of them without examples. np.unique(labels, return_inverse=True)[1] closes the gap."
         )
     if only_test:
         lines.append(
-            f"No training image is of the class {_some([names[x] for x in only_test])}, and test images are."
+            f"Test images have the class {_some([names[x] for x in only_test])}, but no training image does."
         )
     if len(single):
         lines.append(
@@ -156,7 +156,7 @@ def label_notices(splits: Mapping[str, Split]) -> list[str]:
 
 
 class _Look:
-    """What one pass through a split has found."""
+    """The results of one pass through a split."""
 
     def __init__(
         self, summary: SplitSummary, digests: list[bytes], cells: np.ndarray, halves: np.ndarray
@@ -272,9 +272,9 @@ def _lines(part: str, split: SplitSummary, names: tuple[str, ...]) -> list[str]:
         counts = ", ".join(
             shown if len(shown) <= 20 else [*shown[:19], f"... ({len(shown)} classes)"]
         )
-    polarity = "light ink on dark ground"
+    polarity = "light ink on a dark background"
     if split.looks_inverted:
-        polarity = "dark ink on light ground: looks inverted; pass 255 - images"
+        polarity = "dark ink on a light background: looks inverted; pass 255 - images"
     mean = f"{split.mean:.1f}" if split.maximum > 1 else f"{split.mean:.3f}"
     lines = [
         f"{title}: {split.images:,} images ({counts})",
@@ -282,8 +282,8 @@ def _lines(part: str, split: SplitSummary, names: tuple[str, ...]) -> list[str]:
     ]
     for what, rows in (
         ("empty", split.empty),
-        ("equal to an earlier one", split.repeated),
-        ("equal to an earlier one of another label", split.contradicted),
+        ("equal to an earlier image", split.repeated),
+        ("equal to an earlier image with another label", split.contradicted),
     ):
         lines += [f"{title}: {len(rows):,} {what}: rows {_some(rows)}"] if rows else []
     return lines

@@ -23,23 +23,22 @@ FINGERPRINTED = 1024  # records at most that the fingerprint reads
 
 
 class Records(Split):
-    """Labeled gray images in a source with random access; they are read when they are asked for.
+    """Labeled gray images in a source with random access, which are read only when needed.
 
     Args:
         source: An object with `len(source)`, and `source[row]`, or `source.__getitems__(rows)` for many rows at once.
-            It is asked from more than one thread, by one at a time.
-            Its elements are dictionaries with "image" and "label", or pairs `(image, label)`: the image uint8 of shape
-            `(height, width)` or `(height, width, 1)`, all of one shape, the label a whole number from 0. A data source
-            of TensorFlow Datasets is one, and so is a list.
+            Its elements are dictionaries with "image" and "label", or pairs `(image, label)`. All images are uint8 and
+            have one shape, `(height, width)` or `(height, width, 1)`; labels are integers from 0. A data source of
+            TensorFlow Datasets works, and so does a list. It is read from several threads, but only one at a time.
         class_names: The name of each label; "0" to "9" if None.
-        name: What the records are called in reports and errors.
-        transposed: Whether the images lie on their side, mirrored, as those of EMNIST do; they are delivered upright.
-        first_label: The lowest label in the source; labels are delivered from 0.
+        name: Name of the records in reports and errors.
+        transposed: Whether the images are stored transposed, as in EMNIST; they are returned upright.
+        first_label: The lowest label in the source; labels are returned from 0.
 
     Attributes:
         class_names: The name of each label.
-        name: What the records are called.
-        input_shape: The shape of one image as a model takes it: `(height, width, 1)`.
+        name: Name of the records.
+        input_shape: The shape of one image as a model's input: `(height, width, 1)`.
 
     Raises:
         InputError: If the source has no random access or is empty, or its first record is not such an image and label.
@@ -58,9 +57,9 @@ class Records(Split):
         if not (hasattr(source, "__len__") and readable) or isinstance(source, Mapping | str):
             raise invalid(
                 "source",
-                expected="an object with random access: len(source), and source[row] or source.__getitems__(rows)",
+                expected="an object with len(source), and source[row] or source.__getitems__(rows)",
                 received=type(source).__name__,
-                hint="open_records() gives one from ArrayRecord files.",
+                hint="open_records() returns one from ArrayRecord files.",
             )
         if not len(source):
             raise invalid("source", expected="at least one record", received="none")
@@ -90,7 +89,7 @@ class Records(Split):
             Images, uint8 of shape `(len(rows), height, width)`, and labels, int64 of shape `(len(rows),)`.
 
         Raises:
-            InputError: If one is not there or cannot be read, or is not an image and a label of this set.
+            InputError: If a record does not exist, cannot be read, or is not an image and a label of this dataset.
         """
         numbers = [int(row) for row in rows]
         for row in (min(numbers, default=0), max(numbers, default=0)):
@@ -105,20 +104,22 @@ class Records(Split):
             ):
                 image, labels[place] = self._split(row, element)
                 if image.shape != (shape := self._stored_shape):
-                    raise self._bad(row, f"shape {shape}, as the first", f"shape={image.shape}")
+                    raise self._bad(
+                        row, f"shape {shape}, like the first record", f"shape={image.shape}"
+                    )
                 image = image.reshape(image.shape[:2])
                 images[place] = image.T if self._transposed else image
         return images, labels
 
     def without_last(self, count: int) -> "Records":
-        """Returns the records but for the last ones."""
+        """Returns the records without the last `count`."""
         check_integer("count", count, minimum=0, maximum=len(self) - 1)
         rest = object.__new__(type(self))
         vars(rest).update(vars(self), _length=len(self) - count)
         return rest
 
     def sha256(self, part: str) -> dict[str, str]:
-        """Returns a fingerprint, by which a resumed run recognizes its data.
+        """Returns a fingerprint, so that a resumed run recognizes its data.
 
         It covers the number and the shape of the images, and the pixels and labels of at most 1,024 of them, spread
         evenly from the first to the last. Reading all of them would take as long as an epoch.
@@ -143,7 +144,7 @@ class Records(Split):
                 f"({error})."
             ) from error
         if count != len(rows):
-            expected = f"{len(rows)} from __getitems__ of as many rows"
+            expected = f"{len(rows)} elements from __getitems__ for as many rows"
             raise invalid(f"records of {self.name}", expected=expected, received=count)
         return elements
 

@@ -1,7 +1,7 @@
 """One type for labeled images, in memory or on disk.
 
-Whoever has a split asks for its length, its shape, its classes and for rows of it. Only what makes batches looks at
-`in_memory`, to gather whole epochs at once.
+A split has a length, a shape, classes and rows that can be read. Only the code that makes batches looks at `in_memory`,
+to gather whole epochs at once.
 """
 
 import abc
@@ -55,7 +55,7 @@ class Split(abc.ABC):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """The shape of one image as a model takes it: `(height, width, 1)`."""
+        """The shape of one image as a model's input: `(height, width, 1)`."""
         return (*self.shape[1:], 1)
 
     @property
@@ -97,9 +97,9 @@ class Split(abc.ABC):
         """Returns hashes of the content by name; the names begin with `part`."""
 
     def with_class_names(self, class_names: Sequence[str]) -> "Split":
-        """Returns the images with labels that count these names, those of a model say.
+        """Returns the images with labels that index these names, for example the class names of a model.
 
-        It is the split itself if it has another name, or is on disk.
+        Returns the split itself if it has a name that is not among them, or is on disk.
         """
         names = tuple(class_names)
         if names == self.class_names or not set(self.class_names) <= set(names):
@@ -111,10 +111,10 @@ class Split(abc.ABC):
         return ArraySplit(self.images, labels, names, self.name)
 
     def for_classes(self, num_classes: int) -> "Split":
-        """Returns the images with the labels of a model of more classes.
+        """Returns the images with the labels of a model that has more classes.
 
-        Where all class names are whole numbers below its number of classes, as of a folder with the digits 3 and 5
-        alone, these are the model's labels.
+        If all class names are numbers below the model's number of classes, as in a folder with only the digits 3 and 5,
+        they are the model's labels.
         """
         return self.with_class_names(tuple(map(str, range(num_classes))))
 
@@ -188,19 +188,19 @@ def as_split(
     class_names: Sequence[str] | None = None,
     part: str = "",
 ) -> Split:
-    """Returns labeled images as a split; the one place where they are checked.
+    """Returns labeled images as a split; this is the one place that checks them.
 
     Args:
         images: A split, which has its labels; an array of shape `(n, height, width)` or `(n, height, width, 1)`, uint8,
-            or floats in [0, 1]; or an object that becomes such arrays, see `to_examples`.
+            or floats in [0, 1]; or an object that converts to such arrays, see `to_examples`.
         labels: Integer array of shape `(n,)`, or strings; None with a split, or an object that has labels.
-        name: What arrays are called in reports.
-        class_names: A name for each label of arrays. If None, strings become class names in order, and whole numbers
-            are "0", "1", ... up to the highest.
-        part: What the arguments are called in errors: "train" for `train_images` and `train_labels`.
+        name: Name of arrays in reports.
+        class_names: A name for each label of arrays. If None, strings become class names in order, and integers get the
+            names "0", "1", ... up to the highest.
+        part: Name of the arguments in errors: "train" for `train_images` and `train_labels`.
 
     Raises:
-        InputError: If the images or labels are not legal.
+        InputError: If the images or labels are invalid.
     """
     prefix = f"{part}_" if part else ""
     if isinstance(images, Split):
@@ -225,14 +225,14 @@ def as_splits(
     """Returns images in memory as splits of the same classes, checked.
 
     Args:
-        parts: Images and labels by the name that arguments begin with, "train" first. Test images may have no labels.
-        name: What they are called in reports.
-        class_names: As `as_split` takes them.
-        max_classes: Labels are lower.
-        may_be_empty: Whether there may be no image.
+        parts: Images and labels by the prefix of the arguments, "train" first. Test images may have no labels.
+        name: Their name in reports.
+        class_names: See `as_split`.
+        max_classes: Labels must be lower than this.
+        may_be_empty: Whether an array without images is allowed.
 
     Raises:
-        InputError: If images or labels are not legal.
+        InputError: If images or labels are invalid.
     """
     arrays: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
     for part, (images, labels) in parts.items():

@@ -1,12 +1,12 @@
-"""How good a model is, in numbers and in pictures.
+"""How good a model is, in numbers and in plots.
 
 evaluate     evaluates a model on labeled images
 metrics      scores predictions; compares two classifiers; needs no TensorFlow
 calibration  calibration error and temperature scaling
-plotting     draws what an evaluation found in numbers
-image_plots  draws images with what a model says about them
-model_plots  draws what a model does with images; the only plots that need TensorFlow
-robustness   how well a model reads images that were changed
+plotting     plots of numbers: confusion matrix, learning curves, reliability
+image_plots  plots of images with a model's answers
+model_plots  plots that run a model: saliency, embedding, robustness; the only ones that need TensorFlow
+robustness   accuracy on images that were changed
 figures      size, colors and fonts of all plots
 report       the page of a run: report.html
 thumbnails   small images in HTML, for the page

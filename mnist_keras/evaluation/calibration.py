@@ -1,4 +1,4 @@
-"""Whether a classifier's probabilities mean what they say, and the temperature that makes them do so."""
+"""The calibration of a classifier's probabilities: its error, and the temperature that corrects it."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -71,19 +71,19 @@ def calibration_error(
 
 
 def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Fits the temperature that makes probabilities most likely.
+    """Fits the temperature that gives the labels the highest likelihood.
 
-    Fit it on images that the model was not trained on and that no score will be taken from.
+    Fit it on images that are used neither for training nor for scoring.
 
     Args:
         labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
 
     Returns:
-        The temperature in [0.05, 20] with the least negative log-likelihood: above 1 if the model is too sure.
+        The temperature in [0.05, 20] with the lowest negative log-likelihood: above 1 if the model is overconfident.
 
     Raises:
-        InputError: If the arrays don't fit each other, or aren't labels and probabilities.
+        InputError: If the arrays don't match, or aren't labels and probabilities.
 
     Reference:
         Guo et al., 2017, "On Calibration of Modern Neural Networks", eq. 9.
@@ -106,7 +106,7 @@ def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> np.ndarray:
-    """Returns probabilities as a softmax at another temperature gives them; the most probable class stays it.
+    """Returns the probabilities of a softmax at another temperature; the most probable class does not change.
 
     Args:
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.

@@ -33,20 +33,20 @@ def evaluate(
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; a split,
             such as `data.test` or `Records`, which is read batch by batch; or an object that holds images, such as a
             DataFrame or a `tf.data.Dataset`.
-        labels: Integer array of shape `(n,)`, or strings of `class_names`; None with a split or an object that has
+        labels: Integer array of shape `(n,)`, or strings from `class_names`; None with a split or an object that has
             labels.
-        class_names: Name of each class of the model, in its order. If None, the names of the split, or numbers; and
-            where all names of the split are numbers below the model's number of classes, they are its classes.
-        dataset: Name of the dataset, for the report; the name of the split if it is empty.
-        split: Name of the split, for the report.
-        shift: Pixels by which views are shifted, over which probabilities are averaged; 0 for the images alone, see
-            `predict_probabilities`. The split of the evaluation then says so.
+        class_names: Name of each class of the model, in its order. If None, the names of the split, or numbers. If all
+            names of the split are numbers below the model's number of classes, they are used as the model's classes.
+        dataset: Name of the dataset for the report; if empty, the name of the split.
+        split: Name of the split for the report.
+        shift: Averages the probabilities over views that are shifted by this many pixels; 0 for the images alone. See
+            `predict_probabilities`. The evaluation's name of the split then mentions it.
 
     Returns:
         Accuracy with its interval, per-class scores, calibration and the confusion matrix.
 
     Raises:
-        InputError: If images or labels are not legal.
+        InputError: If images or labels are invalid.
 
     Example:
         evaluation = evaluate(model, data.test_images, data.test_labels)
@@ -138,9 +138,9 @@ def _predict_labeled(
             name = examples.class_names[highest]
             name = "" if name == str(highest) else f" ({name})"
             raise InputError(
-                f"The model {model.name!r} has {num_classes} classes, and {examples.name or 'the data'} has an image "
-                f"of class {highest}{name}. Expected labels in [0, {num_classes - 1}]: choose data with the classes "
-                "that the model was trained on, or another model."
+                f"The model {model.name!r} has {num_classes} classes, but {examples.name or 'the data'} has an "
+                f"image of class {highest}{name}. Expected labels in [0, {num_classes - 1}]: choose data with the "
+                "classes that the model was trained on, or another model."
             )
         yield rows, labels, predict(images)
 

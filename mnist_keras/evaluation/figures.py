@@ -1,6 +1,6 @@
-"""The size, colors and fonts of all plots, and the figures they are drawn on; no plot needs a display.
+"""The size, colors and fonts of all plots, and the figures that they are drawn on; no plot needs a display.
 
-Color-blind readers can tell the colors apart, and no color carries a meaning that the text lacks.
+Color-blind readers can tell the colors apart, and no information is in the colors alone.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Draws images with what a model says about them."""
+"""Plots of images with a model's answers."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -36,14 +36,14 @@ def plot_predictions(
     class_names: Iterable[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws the first 24 images with predicted class, its probability and the true class.
+    """Draws the first 24 images with the predicted class, its probability and the true class.
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`, `uint8` or float.
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
         labels: Integer array of shape `(n,)`, or None where the true classes are unknown.
         class_names: A name for each class, or None for "0", "1", ...
-        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+        ax: Axes to draw into; if None, a new figure, `ax.figure`.
     """
     grid = _check_grid(images, probabilities, labels, class_names)
     ax = _draw_grid(grid, range(min(GRID_IMAGES, len(grid.images))), ax)
@@ -60,7 +60,7 @@ def plot_errors(
     max_errors: int = GRID_IMAGES,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws the `max_errors` wrong predictions of highest probability, of what `plot_predictions` takes."""
+    """Draws the `max_errors` wrong predictions with the highest probability; see `plot_predictions` for arguments."""
     max_errors = check_integer("max_errors", max_errors, minimum=1)
     labels = check_labels(labels)
     grid = _check_grid(images, probabilities, labels, class_names)
@@ -69,13 +69,13 @@ def plot_errors(
 
 
 def worst_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Returns the rows of the wrong predictions, that of highest probability first."""
+    """Returns the rows of the wrong predictions, highest probability first."""
     errors = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     return errors[np.argsort(-probabilities[errors].max(axis=1), kind="stable")]
 
 
 def save_contact_sheet(path: Path, split: Split) -> None:
-    """Draws the first ten images of each class, a class a row; the first ones alone where there are no labels."""
+    """Draws the first ten images of each class, one class in each row; without labels, just the first images."""
     names: tuple[str, ...] = ("",)
     labels = split.labels if split.is_labeled else np.zeros(len(split), int)
     if split.is_labeled:

@@ -1,4 +1,4 @@
-"""Honest scores of a classifier from its labels and probabilities; needs no TensorFlow."""
+"""Scores of a classifier from labels and predicted probabilities; needs no TensorFlow."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -29,10 +29,10 @@ NAME_WIDTH = 32  # characters; two names and a count fit in 80 columns
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a classifier's predictions are worth; `per_class` and the like have metrics.json's keys.
+    """The scores of a classifier's predictions; `per_class` and other dictionaries have metrics.json's keys.
 
     The confusion matrix has true classes as rows and predicted classes as columns. A class that was
-    never predicted has precision 0, one without examples recall 0; both count in the macro average.
+    never predicted has precision 0, and one without examples has recall 0; both count in the macro average.
     """
 
     dataset: str
@@ -160,15 +160,15 @@ def evaluate_predictions(
         labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
         class_names: A name for each class, or None for "0", "1", ...
-        dataset: What the images are called in reports, such as "mnist".
-        split: Which part of the dataset they are.
+        dataset: Name of the dataset in reports, such as "mnist".
+        split: Name of the split in reports, such as "test".
 
     Returns:
         Accuracy with its 95% Wilson interval, negative log-likelihood in nats, Brier score in
         [0, 2], calibration error, the scores of each class and the confusion matrix.
 
     Raises:
-        InputError: If the arrays don't fit each other, or aren't labels and probabilities.
+        InputError: If the arrays don't match, or aren't labels and probabilities.
 
     Reference:
         Brier, 1950, "Verification of Forecasts Expressed in Terms of Probability", eq. 2.
@@ -242,10 +242,10 @@ def compare(labels: ArrayLike, predictions_a: ArrayLike, predictions_b: ArrayLik
     Args:
         labels: Integer array of shape `(n,)`.
         predictions_a: Classes of shape `(n,)`, or probabilities of shape `(n, num_classes)`.
-        predictions_b: The other classifier's, in either form.
+        predictions_b: The other classifier's predictions, in either form.
 
     Returns:
-        Both accuracies, the examples that only one got right, and McNemar's exact p-value.
+        Both accuracies, the number of examples that only one of them got right, and McNemar's exact p-value.
 
     Raises:
         InputError: If the lengths differ or an array holds neither classes nor probabilities.
@@ -292,7 +292,7 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float]:
 
 
 def most_confused(confusion_matrix: np.ndarray) -> list[dict[str, int]]:
-    """Returns a confusion matrix's (rows true, columns predicted) commonest errors, worst first."""
+    """Returns the most common errors in a confusion matrix (rows true, columns predicted), most frequent first."""
     errors = confusion_matrix - np.diag(np.diag(confusion_matrix))
     worst = np.argsort(-errors, axis=None, kind="stable")[:NUM_MOST_CONFUSED]
     pairs = [divmod(index, len(errors)) for index in worst.tolist()]
@@ -314,7 +314,7 @@ def _shorten(name: str) -> str:
 
 
 def text_table(rows: Table) -> str:
-    """Returns a table as text, its first column to the left and the others to the right."""
+    """Returns a table as text, with the first column aligned left and the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *rest in rows:

@@ -1,4 +1,4 @@
-"""Draws what a model does: where it looked, which images it finds alike, what changes it stands. Needs TensorFlow."""
+"""Plots of saliency, of embeddings and of robustness. The first two run a model, which needs TensorFlow."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -51,22 +51,22 @@ def plot_saliency(
     class_names: Iterable[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws where a model looked in the first 8 images: gradient times input, and occlusion.
+    """Draws saliency maps of the first 8 images: gradient times input, and occlusion.
 
-    Red pixels speak for the predicted class, blue ones against it; each map has its own scale. The line around the ink
-    is half the image's brightest pixel.
+    Red pixels speak for the predicted class, and blue ones against it. Each map has its own scale. The contour around
+    the ink is at half the value of the image's brightest pixel.
 
     Args:
         model: A classifier of gray images.
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
         class_names: A name for each class, or None for "0", "1", ...
-        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+        ax: Axes to draw into; if None, a new figure, `ax.figure`.
 
     Raises:
-        InputError: If the images are not legal, or not of the size that the model takes.
+        InputError: If the images are invalid, or not of the size that the model takes.
 
     Reference:
-        `mnist_keras.inference.saliency.compute_saliency` says how both are computed.
+        See `mnist_keras.inference.saliency.compute_saliency` for both methods.
 
     Example:
         plot_saliency(create_model("lenet5", weights="mnist"), data.test_images)
@@ -118,23 +118,24 @@ def plot_embedding(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws images as points, near each other where the model finds them alike, with thumbnails of the outliers.
+    """Draws images as points, close together if they look alike to the model, with thumbnails of the outliers.
 
-    The points are the features of the last hidden layer in two dimensions. Outliers are the images with the fewest of
-    their class among their 10 nearest neighbors in all dimensions: often mistakes, of the model or of the labels.
+    The points are the features of the last hidden layer, reduced to two dimensions. Outliers are the images with the
+    fewest images of their own class among their 10 nearest neighbors in feature space. They are often mistakes of the
+    model or wrong labels.
 
     Args:
         model: A classifier of gray images.
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; at least
-            10. t-SNE takes seconds for 500 of them and up to a minute for 2,000; PCA is fast.
+            10. t-SNE takes seconds for 500 images and up to a minute for 2,000; PCA is fast.
         labels: Integer array of shape `(n,)`; None for the classes that the model predicts.
         method: "tsne" or "pca".
         class_names: A name for each class, or None for "0", "1", ...
         seed: Seed of t-SNE.
-        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+        ax: Axes to draw into; if None, a new figure, `ax.figure`.
 
     Raises:
-        InputError: If the images or labels are not legal, or the model has no single last hidden layer.
+        InputError: If the images or labels are invalid, or the model has no single last hidden layer.
 
     Reference:
         van der Maaten and Hinton, 2008, "Visualizing Data using t-SNE".
@@ -181,11 +182,11 @@ def plot_embedding(
 def plot_robustness(
     robustness: Robustness | Mapping[str, Robustness], *, ax: Axes | None = None
 ) -> Axes:
-    """Draws accuracy under attacks, shifts, rotations and corruptions, of one model or of several.
+    """Draws the accuracy of one or several models under attacks, shifts, rotations and corruptions.
 
     Args:
-        robustness: What `evaluate_robustness` returned; of several models, by their names, at most 7.
-        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+        robustness: The result of `evaluate_robustness`; or, for at most 7 models, a dictionary of results by name.
+        ax: Axes to draw into; if None, a new figure, `ax.figure`.
 
     Returns:
         The frame of the plot; the panels are its `child_axes`.
@@ -275,7 +276,7 @@ def _reduce(features: np.ndarray, method: str, seed: int) -> np.ndarray:
 
 
 def _outliers(features: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Returns the images with the fewest neighbors of their own class, the farthest first among equals."""
+    """Returns the images with the fewest neighbors of their own class; ties are broken by distance, farthest first."""
     from sklearn.neighbors import NearestNeighbors
 
     count = min(NEIGHBORS, len(features) - 1)

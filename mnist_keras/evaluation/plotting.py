@@ -1,4 +1,4 @@
-"""Draws what an evaluation found in numbers: each plot is one matplotlib `Axes`."""
+"""Plots of an evaluation's numbers; each plot is one matplotlib `Axes`."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -45,7 +45,7 @@ HISTORY_LINES = (("", "training", BLUE, "o-"), ("val_", "validation", VERMILION,
 
 
 class HasHistory(Protocol):
-    """What Keras's `fit` returns, or `train`."""
+    """The return value of Keras's `fit`, or of `train`."""
 
     history: Mapping[str, Sequence[float]]
 
@@ -58,14 +58,14 @@ def plot_confusion_matrix(
     normalize: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws the confusion matrix: rows are true classes, columns predicted ones; 0 is left blank.
+    """Draws the confusion matrix: rows are true classes, columns are predicted classes, and zeros are blank.
 
     Args:
         labels: Integer array of shape `(n,)`.
         predictions: Classes of shape `(n,)`, or probabilities of shape `(n, num_classes)`.
         class_names: A name for each class, or None for "0", "1", ...
         normalize: Whether to show percentages of the true class instead of counts.
-        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+        ax: Axes to draw into; if None, a new figure, `ax.figure`.
     """
     from sklearn.metrics import confusion_matrix
 
@@ -78,7 +78,7 @@ def plot_confusion_matrix(
     text[matrix == 0] = ""
     unit = "% of the true class" if normalize else "counts"
     ax = new_axes(ax, height=WIDTH * min(0.4 + 0.06 * len(names), 1))
-    # Points across one cell, when the tick labels have taken a fifth of the room.
+    # Points across one cell, when the tick labels have taken a fifth of the space.
     cell = 0.8 * 72 * min(ax.bbox.width, ax.bbox.height) / ax.figure.dpi / len(names)
     font = min(1.2 * MAX_FONT, 1.5 * cell / np.char.str_len(text).max())
     annotated = bool(font >= MIN_FONT)
@@ -114,12 +114,12 @@ def plot_confusion_matrix(
 def plot_history(
     history: Mapping[str, Sequence[float]] | HasHistory, *, ax: Axes | None = None
 ) -> Axes:
-    """Draws loss and accuracy, in training and validation, over the epochs.
+    """Draws the loss and the accuracy in training and validation over the epochs.
 
     Args:
-        history: What `fit` returns, what `train` returns, or the `history` of either: a list with a value for each
-            epoch, by name. "loss", "accuracy", "val_loss" and "val_accuracy" are drawn.
-        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+        history: The return value of `fit` or `train`, or the `history` of either: for each name, a list with one value
+            for each epoch. "loss", "accuracy", "val_loss" and "val_accuracy" are drawn.
+        ax: Axes to draw into; if None, a new figure, `ax.figure`.
 
     Returns:
         The frame of the plot; the panels of loss and accuracy are its `child_axes`.
@@ -164,12 +164,12 @@ def plot_reliability(
 ) -> Axes:
     """Draws accuracy against confidence in 15 bins, with 95% Wilson intervals.
 
-    Bars on the diagonal are a calibrated classifier's, bars below it an overconfident one's.
+    The bars of a calibrated classifier lie on the diagonal, and those of an overconfident one lie below it.
 
     Args:
         labels: Integer array of shape `(n,)`, values in `[0, num_classes)`.
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
-        ax: Where to draw; None makes a figure of its own, `ax.figure`.
+        ax: Axes to draw into; if None, a new figure, `ax.figure`.
     """
     confidence, accuracy, count = calibration_bins(labels, probabilities)
     ax = new_axes(ax, height=5.0)
@@ -206,10 +206,10 @@ def save_plots(
     """Writes every plot of an evaluation as a PNG file and returns the paths.
 
     Args:
-        directory: Made if it does not exist.
-        history: As `plot_history` takes it, or None for no such plot.
-        examples: The images that were evaluated; only the ones that are drawn are read.
-        evaluation: What `evaluate_predictions` returned for them.
+        directory: Where to write; created if it does not exist.
+        history: See `plot_history`; None for no learning curves.
+        examples: The images that were evaluated; only those that are drawn are read.
+        evaluation: Their evaluation.
     """
     labels, probabilities = evaluation.labels, evaluation.probabilities
     names = evaluation.class_names

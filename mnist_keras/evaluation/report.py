@@ -1,7 +1,7 @@
-"""The page of a run: `report.html`, one file that a browser shows without anything else.
+"""The page of a run: `report.html`, a single self-contained file.
 
-Pictures are inline, charts are SVG in the colors of the page, light or dark, and nothing is loaded from elsewhere.
-Its size does not grow with the data: it holds images of at most `MAX_CELLS` kinds of errors.
+Images are inline, and charts are SVG in the page's colors, light or dark. Nothing is loaded from elsewhere. The size
+does not grow with the data: the page has images of at most `MAX_CELLS` kinds of errors.
 """
 
 import importlib.resources
@@ -61,12 +61,12 @@ def render_report(
     """Returns an evaluation as an HTML page.
 
     Args:
-        evaluation: What `evaluate` returned.
-        examples: The images that were evaluated; only the ones on the page are read.
-        history: As `plot_history` takes it; None for a page without curves.
-        config: What config.json holds, as far as it is known: model, recipe, data, versions, command.
-        metrics: What metrics.json holds, for the seconds and the accuracy of the training.
-        robustness: What `evaluate_robustness` returned, if it was asked for.
+        evaluation: The result of `evaluate`.
+        examples: The images that were evaluated; only those on the page are read.
+        history: See `plot_history`; None for a page without curves.
+        config: The contents of config.json, as far as known: model, recipe, data, versions, command.
+        metrics: The contents of metrics.json, for the training's time and accuracy.
+        robustness: The result of `evaluate_robustness`, if there is one.
     """
     config = config or {}
     worst = worst_errors(evaluation.labels, evaluation.probabilities)
@@ -131,7 +131,7 @@ def _curves(history: Mapping[str, Sequence[float]] | None) -> str:
 
 
 def _confusion_matrix(evaluation: Evaluation, cells: Cells, thumbnails: Thumbnails) -> str:
-    hint = "Rows are true classes, columns predicted ones."
+    hint = "Rows are true classes, columns are predicted classes."
     if len(evaluation.class_names) > TABLE_CLASSES:
         picture = data_uri(_matrix_picture(evaluation.confusion_matrix))
         buttons = [
@@ -214,7 +214,7 @@ def _most_confused(evaluation: Evaluation, cells: Cells, thumbnails: Thumbnails)
 
 def _worst_errors(worst: np.ndarray, thumbnails: Thumbnails) -> str:
     if not len(worst):
-        return "<p>There are no errors.</p>"
+        return "<p>No errors.</p>"
     shown = worst[:GRID_IMAGES]
     return f"<p>The {len(shown)} most confident of {len(worst):,}.</p>\n{thumbnails.figures(shown)}"
 

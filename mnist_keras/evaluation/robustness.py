@@ -1,4 +1,4 @@
-"""How well a model reads images that were changed: attacked, shifted, rotated, corrupted."""
+"""The accuracy of a model on images that were changed: attacked, shifted, rotated, corrupted."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -36,11 +36,11 @@ CHANGES = {  # in words, with the unit of the strength
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Robustness:
-    """Accuracies under changes of the images.
+    """A model's accuracy on changed images.
 
     Attributes:
-        dataset: What the images are called.
-        num_images: How many images were changed.
+        dataset: Name of the dataset.
+        num_images: Number of images.
         rows: One dictionary for each change, the unchanged images first: `change` ("none", "fgsm", "pgd", "shift",
             "rotation" or "mnist_c"), `strength` (largest change of a pixel, pixels, degrees, or the corruption's name)
             and `accuracy`.
@@ -86,25 +86,25 @@ class Robustness:
 def evaluate_robustness(
     model: keras.Model, images: Any, labels: Any = None, *, seed: int = 0
 ) -> Robustness:
-    """Evaluates a model on images that were changed.
+    """Evaluates a model on images that were attacked, shifted, rotated and corrupted.
 
-    The changes are FGSM and PGD, attacks that know the model and change each pixel by at most a stated size; shifts
-    and rotations; and the fifteen corruptions of MNIST-C. Of more than 1,000 images, 1,000 evenly spaced ones are
-    taken. An attacked image counts as right if the model is right before and after; shifts are averaged over four
-    directions, rotations over two.
+    The attacks are FGSM and PGD, white-box attacks with a limit on the change of each pixel; the corruptions are the
+    fifteen of MNIST-C. Of more than 1,000 images, it uses 1,000 that are evenly spaced. An attacked image counts as
+    correct if the model is right before and after the attack. Shifts are averaged over four directions, rotations over
+    two.
 
     Args:
         model: A classifier of gray images.
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1]; or a split,
             such as `data.test`.
         labels: Integer array of shape `(n,)`; None with a split, which has its labels.
-        seed: Seed of the start of PGD and of the corruptions.
+        seed: Seed of PGD's random start and of the corruptions.
 
     Returns:
         The accuracy under each change.
 
     Raises:
-        InputError: If the images or labels are not legal, or not of the size that the model takes.
+        InputError: If the images or labels are invalid, or not of the size that the model takes.
 
     Reference:
         Goodfellow et al., 2015, "Explaining and Harnessing Adversarial Examples" (FGSM).

@@ -1,4 +1,4 @@
-"""Draws images in characters, for a terminal."""
+"""Draws images as characters, for a terminal."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ SKETCHES = 5  # side by side they fit 80 columns
 def sketch(
     images: np.ndarray, labels: np.ndarray, predictions: np.ndarray, class_names: Sequence[str]
 ) -> str:
-    """Returns the first pictures in characters, above their true classes and a model's answers."""
+    """Returns the first images as characters, above their true classes and a model's answers."""
     from PIL import Image
 
     columns = []

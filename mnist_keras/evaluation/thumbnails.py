@@ -1,4 +1,4 @@
-"""Small images of an evaluation in HTML, each with what the model took it for."""
+"""Small images of an evaluation in HTML, each with the model's answer."""
 
 import base64
 from collections.abc import Iterable

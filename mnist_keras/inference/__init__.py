@@ -1,13 +1,13 @@
 """From a trained model or a picture to answers.
 
 app/           the app: draw a digit in the browser, and see what a model reads and where it looked
-classifier     DigitClassifier: reads the digits in files, photos and drawings, and says how sure it is
+classifier     DigitClassifier: reads the digits in files, photos and drawings, with a confidence for each
 export         export_model: a trained model as a file for another runtime, proved there
 formats/       what it writes: a module for each family of formats
-saliency       where a model looked: gradients by the pixels, and occlusion
+saliency       which pixels a model used: gradients and occlusion
 prediction     predict_probabilities: one compiled function for each model
-preprocessing  to_mnist_image: a photo, scan or drawing in the form that MNIST has
-polarity       which part of a picture is ink and which is ground
+preprocessing  to_mnist_image: converts a photo, scan or drawing to MNIST's form
+polarity       which part of a picture is ink and which is background
 pictures       reads a picture from a path, bytes, a file object, a PIL image or an array
-writing        the school that taught the writer, a prior over the ways of writing a digit
+writing        American or European handwriting: a prior over the ways of writing a digit
 """

@@ -1,4 +1,4 @@
-"""`DigitClassifier`: reads the digits in files, photos and drawings, and says how sure it is."""
+"""`DigitClassifier`: reads the digits in files, photos and drawings, with a confidence for each."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -46,16 +46,16 @@ NO_DIGIT = "this does not look like a digit"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
-    """What was read in one picture.
+    """The answer for one picture.
 
     Attributes:
-        label: The most probable class; None where there is nothing to read, for which see `reason`.
-        class_name: Its name; empty where there is no label.
-        confidence: Its probability, calibrated, in [0, 1]; 0 where there is no label.
-        probabilities: float32 array of shape `(num_classes,)` that sums to 1; None where nothing was read.
-        image: uint8 array of shape `(28, 28)`, which the model saw; None if the picture could not be loaded.
-        source: The path as a string, or the place in the list that was given: "picture 0".
-        reason: Why there is no label; empty where there is one.
+        label: The most probable class; None if nothing was read, see `reason`.
+        class_name: Name of the class; empty if there is no label.
+        confidence: Calibrated probability of the class, in [0, 1]; 0 if there is no label.
+        probabilities: float32 array of shape `(num_classes,)` that sums to 1; None if nothing was read.
+        image: uint8 array of shape `(28, 28)`, the model's input; None if the picture could not be loaded.
+        source: The path as a string, or the position in the list: "picture 0".
+        reason: Why there is no label; empty if there is one.
     """
 
     label: int | None
@@ -79,15 +79,15 @@ class DigitClassifier:
         model: A `keras.Model` that takes 28x28 gray images; a run directory; the path of a `.keras` file; or the name
             of a registered model, which then has its packaged weights.
         class_names: A name for each class; None for "0", "1", ...
-        temperature: Divisor of the logits that makes the confidence honest, see `fit_temperature`. None for that of the
-            packaged weights, or 1.
-        writing: The school that taught the writer, "american" or "european"; "auto" takes it from the other pictures
-            of a call, and `writing_taken` says which and why. For models with ways of writing ("cnn_real_world").
-        not_a_digit: Probability of "not a digit" from which a picture has no label. None for that of the packaged
-            weights, or 1.
+        temperature: Divisor of the logits that calibrates the confidence, see `fit_temperature`. None for the
+            temperature of the packaged weights, or 1.
+        writing: The writer's school, "american" or "european"; "auto" infers it from the other pictures of a call, and
+            `writing_taken` says which one and why. Only for models that know ways of writing ("cnn_real_world").
+        not_a_digit: A picture gets no label if its probability of "not a digit" is at least this. None for the
+            threshold of the packaged weights, or 1.
 
     Raises:
-        InputError: If there is no such model, or it takes other images, or the class names don't fit it.
+        InputError: If there is no such model, it takes other images, or the class names don't match it.
 
     Example:
         classifier = DigitClassifier.from_pretrained()
@@ -138,10 +138,10 @@ class DigitClassifier:
 
         Args:
             name: A name from `list_models`.
-            writing: The school that taught the writer, see `DigitClassifier`.
+            writing: The writer's school, see `DigitClassifier`.
 
         Raises:
-            InputError: If the name is unknown, or there are no packaged weights for it, or they can't read by a school.
+            InputError: If the name is unknown, it has no packaged weights, or its weights don't know ways of writing.
         """
         load_card(name)  # a path is no name
         return cls(name, writing=writing)
@@ -151,19 +151,19 @@ class DigitClassifier:
     ) -> Prediction | list[Prediction]:
         """Reads one picture, a list of them, or all picture files in a folder and the folders in it.
 
-        The pictures are prepared in parallel and answered together.
+        The pictures are prepared in parallel and classified together.
 
         Args:
-            source: What `to_mnist_image` takes; or a list of it; or the path of a folder, whose files are read in the
-                order of their paths.
-            progress: Called after each picture that was prepared, with how many are done and how many there are.
+            source: A picture, as `to_mnist_image` takes it; a list of pictures; or the path of a folder, whose files
+                are read in the order of their paths.
+            progress: Called after each prepared picture with the number done and the total.
 
         Returns:
-            A prediction for one picture, otherwise a list. A picture of a list or a folder that can't be loaded has no
-            label, and its error as the reason; the others are read.
+            A prediction for one picture, otherwise a list. If a picture in a list or a folder can't be loaded, its
+            prediction has no label and the error as its reason; the others are read.
 
         Raises:
-            InputError: If the one picture can't be loaded, or the folder holds none.
+            InputError: If a single picture can't be loaded, or the folder has no pictures.
         """
         if isinstance(source, list | tuple):
             return self._read_all(list(source), progress)
@@ -183,7 +183,7 @@ class DigitClassifier:
         return self._read([images for images, _ in prepared], names, [why for _, why in prepared])
 
     def _read(self, candidates, names, reasons):
-        """Returns a prediction for each list of images: none that could be loaded, or one for each polarity."""
+        """Returns a prediction for each list of images: empty if loading failed, otherwise one for each polarity."""
         counts = [len(images) for images in candidates]
         images = [image for images in candidates for image in images]
         if not images:
@@ -246,7 +246,7 @@ class DigitClassifier:
         return softmax(np.log(np.maximum(probabilities, tiny)) / self.temperature, axis=1)
 
     def predict_proba(self, images: ArrayLike) -> np.ndarray:
-        """Returns calibrated probabilities of images that have MNIST's form already, as scikit-learn's classifiers do.
+        """Returns calibrated probabilities for images that are already in MNIST's form, like a scikit-learn classifier.
 
         Args:
             images: Array of shape `(n, 28, 28)`, `(n, 28, 28, 1)` or `(n, 784)`: uint8, or floats in [0, 1].
@@ -255,7 +255,7 @@ class DigitClassifier:
             A float32 array of shape `(n, num_classes)`; rows sum to 1.
 
         Raises:
-            InputError: If the images are not legal.
+            InputError: If the images are invalid.
         """
         images = np.asarray(images)
         if images.ndim == 2 and images.shape[1] == IMAGE_SIZE**2:
@@ -266,10 +266,10 @@ class DigitClassifier:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Returns the picture files in a folder and the folders in it, sorted; hidden ones are left out.
+    """Returns the picture files in a folder and its subfolders, sorted; hidden files are skipped.
 
     Raises:
-        InputError: If there is none, or the folder can't be read.
+        InputError: If there are none, or the folder can't be read.
     """
     with input_errors(folder):
         found = sorted(
@@ -296,7 +296,7 @@ def _name_of(source: Any, place: int) -> str:
 
 
 def preprocess_input(pictures: Any) -> np.ndarray:
-    """Returns pictures as a batch that every registered model takes.
+    """Converts pictures into a batch for any registered model.
 
     Args:
         pictures: One picture as `to_mnist_image` takes it, or a list of them.
@@ -321,18 +321,18 @@ def preprocess_input(pictures: Any) -> np.ndarray:
 def decode_predictions(
     probabilities: ArrayLike, top: int = 3, *, class_names: Iterable[str] | None = None
 ) -> list[list[tuple[int, str, float]]]:
-    """Returns the most probable classes of each image, as `keras.applications` does.
+    """Returns the most probable classes of each image, as in `keras.applications`.
 
     Args:
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
-        top: How many classes of each image.
-        class_names: A name for each class, those of `ImageData.class_names` say; None for "0", "1", ...
+        top: Number of classes for each image.
+        class_names: A name for each class, for example `ImageData.class_names`; None for "0", "1", ...
 
     Returns:
-        For each image a list of `(label, class name, probability)`, the most probable first.
+        For each image, a list of `(label, class name, probability)`, most probable first.
 
     Raises:
-        InputError: If the probabilities are none, `top` is more than there are classes, or the names don't fit.
+        InputError: If the probabilities are invalid, `top` exceeds the number of classes, or the names don't match.
 
     Example:
         >>> decode_predictions([[0.1, 0.7, 0.2]], top=2, class_names=["cat", "dog", "owl"])

@@ -1,4 +1,4 @@
-"""Which part of a picture is ink and which is ground: the channel that shows it, and which of the two is brighter."""
+"""Ink and background of a picture: the mix of color channels that separates them, and which of the two is brighter."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ GRAY = (0.299, 0.587, 0.114)  # weights of red, green and blue; ITU-R 601
 
 
 class Look(NamedTuple):
-    """How ink differs from its ground.
+    """How ink differs from its background.
 
     Attributes:
-        weights: Of red, green and blue, in the sum in which ink stands out.
-        balance: Evidence that ink is the brighter one, in [-1, 1]; see `ink_balance`.
+        weights: Weights of red, green and blue in the sum that shows ink best.
+        balance: Evidence that ink is brighter than the background, in [-1, 1]; see `ink_balance`.
     """
 
     weights: tuple[float, ...]
@@ -30,7 +30,7 @@ def border_of(gray: np.ndarray) -> np.ndarray:
 
 
 def otsu(values: np.ndarray) -> float:
-    """Returns the level that separates values in [0, 255] best into two classes.
+    """Returns the threshold that best separates values in [0, 255] into two classes.
 
     Reference:
         Otsu, 1979, "A Threshold Selection Method from Gray-Level Histograms".
@@ -47,7 +47,7 @@ def otsu(values: np.ndarray) -> float:
 
 
 def look_at(small: np.ndarray) -> Look:
-    """Returns in which mix of colors ink stands out, and whether it is brighter or darker than its ground."""
+    """Returns the mix of color channels that shows ink best, and whether ink is brighter than the background."""
     samples = small[:: max(1, small.shape[0] // 64), :: max(1, small.shape[1] // 64)]
     spread = _spread(samples)
     strongest = int(spread.argmax())
@@ -67,10 +67,10 @@ def to_gray(picture: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
 
 
 def ink_balance(gray: np.ndarray) -> float:
-    """Returns above 0 if ink is brighter than its ground, below 0 if it is darker, in [-1, 1]; near 0 if unclear.
+    """Returns evidence in [-1, 1]: above 0 if ink is brighter than its background, below 0 if darker, 0 if unclear.
 
-    Where ink covers less than half of a neighborhood, the median is the ground. Otherwise the border tells: most of it
-    is ground, unless a thick stroke reaches all four sides and leaves the ground in pieces.
+    If ink covers less than half of a neighborhood, the median is background. Otherwise, the border decides: most of it
+    is background, unless a thick stroke reaches all four sides and cuts the background into pieces.
     """
     small = reduce_to(gray, BALANCE_SIDE)
     if surrounded := _reaching_class(small):
@@ -84,8 +84,8 @@ def ink_balance(gray: np.ndarray) -> float:
 
 
 def _reaching_class(gray: np.ndarray) -> float:
-    """Returns 1 if one bright stroke reaches all four sides and the dark ground lies in pieces around it, -1 if a dark
-    one does, 0 if neither does or the picture is not of two levels.
+    """Returns 1 if one bright stroke reaches all four sides and cuts the dark background into pieces, -1 if a dark
+    stroke does, 0 if neither does or the picture does not have two levels.
     """
     level = otsu(gray)
     bright = gray > level

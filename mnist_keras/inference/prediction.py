@@ -1,4 +1,4 @@
-"""Probabilities of a trained model: one compiled function for each model."""
+"""Predicts class probabilities, with one compiled function for each model."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -24,20 +24,20 @@ BATCH_SIZE = 500  # images; larger batches leave the second-level cache and are 
 def predict_probabilities(
     model: keras.Model, images, *, batch_size: int = BATCH_SIZE, shift: int = 0
 ) -> np.ndarray:
-    """Returns the class probabilities of images.
+    """Predicts class probabilities for images.
 
     Args:
         model: A classifier of gray images; logits are passed through a softmax.
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
-        batch_size: Images at a time.
-        shift: Pixels by which an image is also shifted to its eight neighbors, black where it came from. The result
-            is the mean over these nine views, which takes nine times as long. 0 for the image alone.
+        batch_size: Number of images in a batch.
+        shift: Averages over nine views: the image itself, and the image shifted by this many pixels in eight
+            directions, with black at the edges. This takes nine times as long. 0 for the image alone.
 
     Returns:
         A float32 array of shape `(n, num_classes)`; rows sum to 1.
 
     Raises:
-        InputError: If the images are not legal, or not of the size that the model takes, or the shift is not.
+        InputError: If the images are invalid, or not of the size that the model takes, or the shift is invalid.
     """
     images = check_images(images)
     check_polarity(images)
@@ -48,15 +48,15 @@ def predict_probabilities(
 
 
 class Predictor:
-    """Returns the class probabilities of batches of images that were checked before.
+    """Predicts class probabilities for batches of images that were checked before.
 
     Args:
         model: A classifier of gray images.
         image_shape: Height and width of the images.
-        shift: As `predict_probabilities` takes it.
+        shift: See `predict_probabilities`.
 
     Raises:
-        InputError: If the model takes other images, or the shift is not legal.
+        InputError: If the model takes other images, or the shift is invalid.
     """
 
     def __init__(self, model: keras.Model, image_shape: Sequence[int], *, shift: int = 0):
@@ -74,7 +74,7 @@ class Predictor:
 
 
 def _shifted_views(images, shift) -> list[np.ndarray]:
-    """Returns the images, and the same images shifted to each of their eight neighbors."""
+    """Returns the images, and the same images shifted in each of eight directions."""
     height, width = images.shape[1:]
     padded = np.pad(images, [(0, 0), (shift, shift), (shift, shift)])
     starts = (shift, 0, 2 * shift)
@@ -95,7 +95,7 @@ def _compiled(model, image_shape, dtype):
 def _compile(model, image_shape, dtype):
     to_probabilities = probabilities_function(model, image_shape, 255 if dtype == np.uint8 else 1)
     # A weak reference: the function must not keep its own key alive. A partial: TensorFlow counts the traces of
-    # functions by their code, and would warn of retracing when a process predicts with several models.
+    # functions by their code, and would warn about retracing if a process predicts with several models.
     predict = functools.partial(_predict, weakref.ref(model), to_probabilities)
     signature = [tf.TensorSpec((None, *image_shape), dtype)]
     return tf.function(predict, input_signature=signature, autograph=False)

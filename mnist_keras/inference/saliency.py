@@ -1,4 +1,4 @@
-"""Where a model looked: gradients of its answer by the pixels, and what it loses when pixels are hidden."""
+"""Which pixels a model used: gradients of its answer, and the effect of hiding pixels."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -21,19 +21,19 @@ TINY = float(np.finfo(np.float32).tiny)  # a float32 softmax underflows to 0, wh
 
 
 def compute_saliency(model: keras.Model, images, *, method: str = "gradient") -> np.ndarray:
-    """Returns how much each pixel speaks for the class that the model predicts.
+    """Computes how much each pixel speaks for the predicted class.
 
     Args:
         model: A classifier of gray images.
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
-        method: "gradient", the gradient of the class's log odds times the pixel; or "occlusion", the mean loss of log
-            odds when a black square that covers the pixel hides it.
+        method: "gradient", the gradient of the class's log odds times the pixel; or "occlusion", the mean drop in log
+            odds over all black squares that hide the pixel.
 
     Returns:
         A float32 array of shape `(n, height, width)`, in log odds; negative where a pixel speaks against the class.
 
     Raises:
-        InputError: If the images are not legal, or not of the size that the model takes.
+        InputError: If the images are invalid, or not of the size that the model takes.
 
     Reference:
         Shrikumar et al., 2016, "Not Just a Black Box" (gradient times input).
@@ -57,9 +57,9 @@ def as_floats(images: np.ndarray) -> np.ndarray:
 def log_odds_gradients(
     model: keras.Model, images: np.ndarray, classes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns gradients by the pixels of the log odds of one class for each image, and the predicted classes.
+    """Returns the gradient of one class's log odds with respect to each image's pixels, and the predicted classes.
 
-    Log odds keep a gradient where a softmax is saturated, and rise and fall with the cross-entropy.
+    Log odds keep a gradient where a softmax is saturated, and they are monotonic in the cross-entropy.
 
     Args:
         model: A classifier of gray images.

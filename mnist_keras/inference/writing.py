@@ -1,7 +1,7 @@
-"""Which school taught the writer: a prior over the ways of writing a digit.
+"""American or European handwriting: a prior over the ways of writing a digit.
 
-A stroke that is a 1 in Rome and a 7 in Boston can't be told from itself. The hidden classes of a model that knows ways
-of writing are weighed by how often each school writes so, and then added up to the ten digits.
+The same stroke can be a 1 in Rome and a 7 in Boston. The hidden classes of a model that knows ways of writing are
+weighted by how often each school uses them, and then summed for each of the ten digits.
 """
 
 import dataclasses
@@ -37,12 +37,12 @@ SURE = 0.9  # probability from which a way counts in the sentence that says what
 
 @dataclasses.dataclass(frozen=True)
 class Writing:
-    """The school that pictures were read by.
+    """The school of handwriting that was assumed.
 
     Attributes:
-        school: "american", "european", or "neutral" where the pictures don't tell.
-        european: Probability of the European school that all pictures together give, in [0, 1].
-        reason: What it was taken from, in words.
+        school: "american", "european", or "neutral" if the pictures don't show it.
+        european: Probability of the European school given all pictures, in [0, 1].
+        reason: The evidence, in words.
     """
 
     school: str
@@ -54,16 +54,16 @@ def weigh_ways(hidden: np.ndarray, writing: str = "auto") -> tuple[np.ndarray, W
     """Returns the probabilities of the ten digits, given the school of the writer.
 
     Args:
-        hidden: Float array of shape `(n, 16)`, the probabilities of `HIDDEN_CLASSES`; rows sum to 1. They are those of
-            pictures by one writer, or of one page.
-        writing: "american", "european", or "auto": each picture is read by the school that the other pictures show,
-            and a single one without any.
+        hidden: Float array of shape `(n, 16)`, the probabilities of `HIDDEN_CLASSES` for pictures by one writer or
+            from one page; rows sum to 1.
+        writing: "american", "european", or "auto": for each picture, the school is inferred from the other pictures; a
+            single picture is read without one.
 
     Returns:
-        A float64 array of shape `(n, 10)`, rows sum to 1, and the school that was taken.
+        A float64 array of shape `(n, 10)`, rows sum to 1, and the school that was assumed.
 
     Raises:
-        InputError: If `writing` is another.
+        InputError: If `writing` is anything else.
     """
     check_writing_name(writing)
     hidden = np.asarray(hidden, np.float64)
@@ -98,7 +98,7 @@ def check_writing(writing: str, ways: "keras.Model | None", name: str) -> str:
     check_writing_name(writing)
     if ways is None and writing != "auto":
         raise InputError(
-            f"{name!r} has no hidden classes for ways of writing, so it can't read by the school {writing!r}. "
+            f"{name!r} does not know ways of writing, so it can't use the school {writing!r}. "
             "Expected: the model 'cnn_real_world', or writing='auto'."
         )
     return writing
@@ -137,7 +137,7 @@ def _probability(evidence):
 
 def _describe(hidden: np.ndarray, european: float) -> Writing:
     if 0.2 < european < 0.8:
-        return Writing("neutral", european, "the pictures don't tell the school")
+        return Writing("neutral", european, "the pictures don't show the writer's school")
     school = "european" if european > 0.5 else "american"
     own, other = SHARES[school], SHARES["american" if school == "european" else "european"]
     counts = {
@@ -146,4 +146,4 @@ def _describe(hidden: np.ndarray, european: float) -> Writing:
         if own[name] > other[name]
     }
     seen = ", ".join(f"{count} of {name}" for name, count in counts.items() if count)
-    return Writing(school, european, seen or "many slight signs")
+    return Writing(school, european, seen or "many weak signs")

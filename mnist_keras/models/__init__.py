@@ -2,9 +2,9 @@
 
 builders    the architectures as plain keras.Models
 layers      the first and the last layer of every registered model
-ways        the hidden classes of models that tell ways of writing apart
+ways        the hidden classes of models that distinguish ways of writing
 ensemble    several trained models as one
-inspection  what a model is made of, takes and returns
+inspection  the structure, the input and the output of any model
 recipes     how a model is trained: Recipe and the table of named recipes
 registry    the table of registered models
 pretrained  finds and verifies the packaged weights in weights/

@@ -1,8 +1,8 @@
 """Builders of the architectures: plain `keras.Model`s of stock Keras layers.
 
-The input is float32 in [0, 1], light ink on dark ground, of shape `(n, 28, 28, 1)` unless `input_shape` says otherwise.
-The output is class probabilities, of shape `(n, num_classes)`, in float32 under any precision policy. Only Keras is
-imported here, so the builders also work on its JAX and PyTorch backends.
+The input is float32 in [0, 1], light ink on a dark background, of shape `(n, 28, 28, 1)` unless `input_shape` says
+otherwise. The output is class probabilities of shape `(n, num_classes)`, in float32 under any precision policy. Only
+Keras is imported here, so the builders also work on its JAX and PyTorch backends.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def build_softmax_regression(
         A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
 
     Raises:
-        InputError: If an argument is not legal.
+        InputError: If an argument is invalid.
 
     Reference:
         Bishop, 2006, "Pattern Recognition and Machine Learning", section 4.3.4.
@@ -87,7 +87,7 @@ def build_mlp(
         A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
 
     Raises:
-        InputError: If an argument is not legal.
+        InputError: If an argument is invalid.
 
     Example:
         >>> build_mlp((128, 64), dropout=0.2).count_params()
@@ -138,7 +138,7 @@ def build_cnn(
         A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
 
     Raises:
-        InputError: If an argument is not legal, or the image is too small for the convolutions.
+        InputError: If an argument is invalid, or the image is too small for the convolutions.
     """
     check_number("dropout", dropout, minimum=0, maximum=0.999)
     check_integer("kernel_size", kernel_size, minimum=1)
@@ -185,7 +185,7 @@ def build_fast_cnn(
         A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
 
     Raises:
-        InputError: If an argument is not legal, or the image is smaller than 12x12.
+        InputError: If an argument is invalid, or the image is smaller than 12x12.
 
     Reference:
         The model of the repository `train_mnist_fast` (PyTorch), 99.04% after one epoch.
@@ -245,7 +245,7 @@ def build_deep_cnn(
         A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
 
     Raises:
-        InputError: If an argument is not legal, or the image is too small for the pools.
+        InputError: If an argument is invalid, or the image is too small for the pools.
 
     Reference:
         Simonyan and Zisserman, 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (stages);
@@ -313,7 +313,7 @@ def build_lenet5(
         A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
 
     Raises:
-        InputError: If an argument is not legal, or the image is smaller than 12x12.
+        InputError: If an argument is invalid, or the image is smaller than 12x12.
 
     Reference:
         LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition", section II-B.

@@ -11,19 +11,19 @@ from mnist_keras.models.inspection import check_classifier, input_scale, returns
 
 
 def build_ensemble(members: Sequence[keras.Model], *, name: str | None = None) -> keras.Model:
-    """Builds one model of several trained ones, the mean of their class probabilities.
+    """Builds one model from several trained ones; it returns the mean of their class probabilities.
 
-    It is saved, exported and evaluated like any other model; the members' weights are copied.
+    You can save, export and evaluate it like any other model. The members' weights are copied.
 
     Args:
-        members: Models of one input shape and one number of classes that return probabilities, at least two.
+        members: At least two models that return probabilities, with the same input shape and number of classes.
         name: Name of the model.
 
     Returns:
         A `keras.Model` with the members' input and output shape; the output is float32.
 
     Raises:
-        InputError: If there are fewer than two models, they do not fit each other, or one returns logits.
+        InputError: If there are fewer than two models, they do not match, or one returns logits.
 
     Reference:
         Hansen and Salamon, 1990, "Neural Network Ensembles"; the mean of probabilities in place of a vote of classes.

@@ -1,4 +1,4 @@
-"""What a model is made of, takes and returns, for our own models and other people's."""
+"""The structure, the input and the output of a model, for registered models and users' own."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from mnist_keras.models.layers import HIDDEN_LAYER
 
 
 def returns_logits(model: keras.Model) -> bool:
-    """Returns whether the model ends neither in a softmax nor in a mean of models that do."""
+    """Returns whether the model ends neither in a softmax nor in a mean of models that end in one."""
     last = owner = model
     while isinstance(last, keras.Model):  # a model may end in a model
         owner = last
@@ -32,7 +32,7 @@ def find_hidden_layer(model: keras.Model) -> keras.layers.Layer | None:
 
 
 def input_scale(model: keras.Model) -> float:
-    """Returns what pixels in [0, 1] are multiplied by for this model: 255 if it begins by scaling them down, else 1."""
+    """Returns the factor for pixels in [0, 1] that this model needs: 255 if it begins by scaling down, else 1."""
     first = model
     while isinstance(first, keras.Model):
         layers = (x for x in first.layers if not isinstance(x, keras.layers.InputLayer))
@@ -49,7 +49,7 @@ def check_backend(what: str) -> None:
         what: The public function that needs it.
 
     Raises:
-        InputError: If it runs on another backend.
+        InputError: If Keras runs on another backend.
     """
     if (backend := keras.backend.backend()) != "tensorflow":
         raise InputError(
@@ -59,10 +59,10 @@ def check_backend(what: str) -> None:
 
 
 def check_classifier(model: keras.Model) -> None:
-    """Checks that a model has one input of known shape and one output, a row of classes per image.
+    """Checks that a model has one input of known shape and one output, a row of classes for each image.
 
     Raises:
-        InputError: If it is no model, or another one.
+        InputError: If it is not a model, or not such a model.
     """
     if not isinstance(model, keras.Model):
         raise invalid(
@@ -94,10 +94,10 @@ def check_classifier(model: keras.Model) -> None:
 
 
 def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
-    """Returns the shape in which the model takes one image of shape `(height, width)`.
+    """Returns the model's input shape for one image of shape `(height, width)`.
 
     Raises:
-        InputError: If the model takes other images, or `check_classifier` refuses it.
+        InputError: If the model takes images of another shape, or `check_classifier` rejects it.
     """
     height, width = image_shape
     check_classifier(model)
@@ -112,10 +112,10 @@ def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[i
 
 
 def feature_model(model: keras.Model) -> keras.Model:
-    """Returns the part of a classifier before its last layer with weights: what it makes of an image.
+    """Returns the part of a classifier before its last layer with weights; its output is the features of an image.
 
     Raises:
-        InputError: If it has no such layer, as an ensemble, whose members have one each.
+        InputError: If there is no single such layer: in an ensemble, each member has one.
     """
     layer = next((x for x in reversed(model.layers) if x.weights or _merges(x)), None)
     if layer is None or _merges(layer):
@@ -148,7 +148,7 @@ def _merges(layer: keras.Layer) -> bool:
 
 
 def architecture(model: keras.Model) -> str:
-    """Returns a digest of what makes two architectures the same: their layers' classes and options."""
+    """Returns a digest that is the same for equal architectures: the classes and options of their layers."""
     layers = [[type(layer).__name__, _without_names(layer.get_config())] for layer in model.layers]
     return hashlib.sha256(json.dumps(layers, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -14,7 +14,7 @@ HIDDEN_LAYER = (
 def start(
     input_shape: Sequence[int], include_rescaling: bool, *, least: int = 1
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Returns the input of a model, and what its first layer takes.
+    """Returns the input of a model, and the tensor that its first layer takes.
 
     Raises:
         InputError: If the shape is not an image's, or the image is smaller than `least` pixels.
@@ -57,12 +57,12 @@ def classify(
 ) -> keras.KerasTensor:
     """Returns the output of a model's classification layer.
 
-    With hidden classes a softmax over these comes first, and a fixed layer adds their probabilities up to those of the
-    classes. A hidden class of -1 belongs to none: its probability is shared equally.
+    With hidden classes, a softmax over them comes first, and a fixed layer sums their probabilities for each class. A
+    hidden class of -1 belongs to no class: its probability is divided equally.
 
     Raises:
-        InputError: If there are fewer than two classes, the activation is another than "softmax" or None, or a hidden
-            class counts toward none of the classes.
+        InputError: If there are fewer than two classes, the activation is neither "softmax" nor None, or the hidden
+            classes do not cover all classes.
     """
     check_integer("num_classes", num_classes, minimum=2)
     if activation not in ("softmax", None):

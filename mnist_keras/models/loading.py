@@ -49,12 +49,12 @@ def create_model(
         model: Name in the registry, see `list_models`.
         weights: None for new weights; "mnist" or "fashion_mnist" for the packaged ones; or the path of a
             `.weights.h5` or `.keras` file.
-        num_classes: Number of classes. Packaged weights have 10: with another number, the classification layer is new
-            and must be trained, as a line on stderr says.
-        include_top: Whether the model has its classification layer; without it, it returns features, and `num_classes`
-            does not matter.
-        input_shape: Shape of one image, `(height, width, channels)`. With `input_tensor`, the tensor's shape counts.
-        include_rescaling: Whether the model begins with `Rescaling(1/255)`, for pixels from 0 to 255.
+        num_classes: Number of classes. Packaged weights have 10. With another number, the classification layer gets new
+            weights and must be trained; a notice on stderr says so.
+        include_top: Whether to include the classification layer. Without it, the model returns features, and
+            `num_classes` does not matter.
+        input_shape: Shape of one image, `(height, width, channels)`; ignored with `input_tensor`, which has a shape.
+        include_rescaling: Whether to begin with `Rescaling(1/255)`, for pixels in [0, 255].
         classifier_activation: "softmax" for probabilities, None for logits.
         pooling: Without the top, "avg" or "max" returns the mean or the maximum of each of the last feature maps.
         input_tensor: A tensor of Keras's, `keras.Input(...)` or what layers make of it, that the model reads.
@@ -166,16 +166,17 @@ def _find_weights(spec, weights):
 
 
 def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
-    """Returns the model of a run directory, of a `.keras` file, or a registered model with its packaged weights.
+    """Loads the model of a run directory or a `.keras` file, or a registered model with its packaged weights.
 
     Args:
-        source: A run directory, the path of a `.keras` file, or a name from `list_models`. A name is a name, even where
-            a folder is called so; `./NAME` or a `Path` is the folder. `hf://USER/REPOSITORY` is handed on to Keras,
-            which loads it from the Hugging Face Hub with the package `huggingface_hub`.
-        dataset: What a registered model's packaged weights were trained on: "mnist" or "fashion_mnist".
+        source: A run directory, the path of a `.keras` file, or a name from `list_models`. A registered name always
+            means the model, even if there is a folder with that name. For the folder, pass `./NAME` or a `Path`.
+            `hf://USER/REPOSITORY` is passed on to Keras, which loads it from the Hugging Face Hub with the package
+            `huggingface_hub`.
+        dataset: Dataset that a registered model's packaged weights were trained on: "mnist" or "fashion_mnist".
 
     Raises:
-        InputError: If there is no such thing, it is not a model that Keras can read, or the dataset is another.
+        InputError: If there is no such model, Keras cannot read it, or there are no packaged weights for the dataset.
     """
     check_choice("dataset", dataset, pretrained.DATASETS)
     path = find_model(source)
@@ -195,9 +196,9 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
 
 
 def find_model(source: str | Path) -> str | Path | None:
-    """Returns what `load_model` hands to Keras, or None for a registered model; imports no Keras.
+    """Returns what `load_model` passes to Keras, or None for a registered model; does not import Keras.
 
-    A registered name is the model, even where a file or folder has that name. For the folder, write `./NAME`.
+    A registered name always means the model, even if there is a file or folder with that name.
 
     Raises:
         InputError: If there is neither.
@@ -208,7 +209,7 @@ def find_model(source: str | Path) -> str | Path | None:
     if isinstance(source, str) and source in MODELS:
         if path.exists():
             _say(
-                f"{source!r} is the registered model, not the path; for the path, write ./{source}"
+                f"{source!r} means the registered model, not the path; for the path, write ./{source}"
             )
         return None
     with input_errors(path, "read", _MODEL_SOURCES):

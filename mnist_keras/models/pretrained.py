@@ -1,7 +1,7 @@
 """Finds, verifies and describes the packaged weights.
 
-Each model `NAME` trained on MNIST has `weights/NAME.weights.h5` and the model card `weights/NAME.json`; on another data
-set the stem is `NAME-DATASET`.
+Each model `NAME` trained on MNIST has the files `weights/NAME.weights.h5` and `weights/NAME.json`, its model card. For
+another dataset, the file names begin with `NAME-DATASET`.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ def load_card(name: str, dataset: str = "mnist", *, trainable: str | None = None
 
     Args:
         name: Name in the registry.
-        dataset: What it was trained on.
-        trainable: The model to train if there are no weights: a member, if `name` is an ensemble.
+        dataset: Dataset that the weights were trained on.
+        trainable: The model to train if there are no weights: a member if `name` is an ensemble.
 
     Raises:
         InputError: If there are no weights of this model for this dataset.
@@ -74,10 +74,10 @@ def find_weights(name: str, dataset: str = "mnist", *, trainable: str | None = N
 
 
 def weights_path(name: str, dataset: str) -> Path:
-    """Returns where a model's packaged weights are."""
+    """Returns the path of a model's packaged weights."""
     return WEIGHTS_DIRECTORY / f"{stem(name, dataset)}.weights.h5"
 
 
 def stem(name: str, dataset: str) -> str:
-    """Returns what the names of the weights' file and of its card begin with."""
+    """Returns the common prefix of the names of the weights file and its card."""
     return name if dataset == "mnist" else f"{name}-{dataset}"

@@ -36,7 +36,7 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
 class FrozenDict(dict):
-    """A dictionary that refuses changes, so that the tables of recipes and models stay what they are."""
+    """A read-only dictionary, so that nobody changes the tables of recipes and models by accident."""
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -58,26 +58,26 @@ def _frozen(value: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a model is trained; equal recipes, data and seeds give equal weights.
+    """How to train a model; the same recipe, data and seed give the same weights.
 
     Attributes:
-        optimizer: Name of a Keras optimizer, or what `keras.optimizers.serialize` returns, for one with arguments
-            of its own: `{"class_name": "SGD", "config": {"momentum": 0.9}}`. Its learning rate and weight decay
-            come from the fields below.
-        learning_rate: Learning rate; the highest one if a schedule changes it.
+        optimizer: Name of a Keras optimizer; or, for one with other arguments, what `keras.optimizers.serialize`
+            returns: `{"class_name": "SGD", "config": {"momentum": 0.9}}`. The learning rate and the weight decay come
+            from the fields below.
+        learning_rate: Learning rate; the peak if there is a schedule.
         schedule: "constant"; "cosine", a half cosine from `learning_rate` to 0 (Loshchilov and Hutter, 2017, eq. 5
             without restarts); "one_cycle", a linear rise from a 25th over the first quarter of the steps, then a
             half cosine to 0 (after Smith and Topin, 2018).
-        batch_size: Images per step over all replicas together. The epoch's last, smaller batch is left out.
+        batch_size: Images per step over all replicas together. An incomplete batch at the end of an epoch is skipped.
         epochs: Passes over the training images.
         weight_decay: Decoupled weight decay of the optimizer; 0 for none.
         label_smoothing: Probability mass moved from the true class to all classes, in `[0, 1)`.
         augmentation: Name or configuration of an augmentation, see `mnist_keras.data.augmentation`; None for none.
-        ema_momentum: Momentum of the exponential moving average of the weights, in `(0, 1)`, whose result
-            replaces the weights at the end; None for no averaging.
-        precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto" for what suits the device.
-        jit: Whether XLA compiles the training loop; "auto" for what suits the model and the device.
-        validation_size: How many of the last training images are held out for validation.
+        ema_momentum: Momentum, in `(0, 1)`, of an exponential moving average of the weights, which replaces the weights
+            at the end; None for no averaging.
+        precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto" to choose by the device.
+        jit: Whether to compile the training loop with XLA; "auto" to choose by the model and the device.
+        validation_size: Number of training images, from the end, to hold out for validation.
     """
 
     optimizer: str | Mapping[str, Any] = "adam"
@@ -150,15 +150,15 @@ class Recipe:
         return table([(name, escape(value)) for name, value in self.to_dict().items()])
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields as a dictionary that JSON can hold."""
+        """Returns the fields as a dictionary for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Recipe":
-        """Returns the recipe with these fields; those left out have their defaults.
+        """Returns the recipe with these fields; missing fields get their defaults.
 
         Raises:
-            InputError: If a field is unknown or its value is not legal.
+            InputError: If a field is unknown or its value is invalid.
         """
         if not isinstance(fields, Mapping):
             raise invalid("recipe", expected="a dictionary of fields", received=repr(fields))
@@ -169,7 +169,7 @@ class Recipe:
         return cls(**fields)
 
     def replace(self, **changes: Any) -> "Recipe":
-        """Returns this recipe with some fields changed."""
+        """Returns a copy of this recipe with some fields changed."""
         return Recipe.from_dict({**self.to_dict(), **changes})
 
 
@@ -185,7 +185,7 @@ _ACCURATE = Recipe(
     precision="auto",
 )
 RECIPES: dict[str, Recipe] = {
-    # Where a comment says so, the source of the documented model fixes optimizer, learning rate and batch size.
+    # A comment on a recipe names the settings that are fixed by the source of its model.
     "softmax_regression": Recipe(),
     "mlp_128": Recipe(),  # Adam 1e-3, mini-batches
     "cnn_accurate": _ACCURATE,
@@ -240,10 +240,10 @@ def get_recipe(name: str) -> Recipe:
 
 
 def load_recipe(source: str) -> Recipe:
-    """Returns the recipe of a name, or of a JSON file of its fields, whose name ends in `.json`.
+    """Returns a named recipe, or one from a `.json` file of its fields.
 
     Raises:
-        InputError: If there is no such name or file, or the fields are not legal.
+        InputError: If there is no such recipe or file, or the fields are invalid.
     """
     if not source.endswith(".json"):
         return get_recipe(source)

@@ -1,4 +1,4 @@
-"""The registered models: one table, and how its entries are found.
+"""The registered models: one table, and functions to look up its entries.
 
 Importing this module does not import Keras, so that the command line can check a name at once.
 """
@@ -26,10 +26,10 @@ class ModelSpec(abc.ABC):
     Attributes:
         name: Name in the registry.
         description: The layers in one line.
-        num_parameters: Number of parameters at 28x28 pixels and 10 classes.
+        num_parameters: Number of parameters for 28x28 pixels and 10 classes.
         source: Where the architecture comes from.
-        claimed_accuracy: Test accuracy on MNIST that the source claims, in [0, 1]; None if it claims none.
-        recipe: How it is trained.
+        claimed_accuracy: Test accuracy on MNIST that the source reports, in [0, 1]; None if it reports none.
+        recipe: How to train it.
         convolutional: Whether it has convolutions.
     """
 
@@ -43,27 +43,27 @@ class ModelSpec(abc.ABC):
 
     @property
     def is_wide(self) -> bool:
-        """Whether it multiplies enough for bfloat16 to be faster."""
+        """Whether its matrix products are large enough for bfloat16 to be faster."""
         return self.convolutional or self.num_parameters >= WIDE_PARAMETERS
 
     @property
     def trained_as(self) -> str:
-        """The name of the model that `train` trains: an ensemble's member, otherwise the model itself."""
+        """The name of the model that `train` trains: the member of an ensemble, otherwise the model itself."""
         return self.name
 
     @abc.abstractmethod
     def build(self, *, include_top: bool = True, **overrides: Any) -> "keras.Model":
-        """Returns a new model, its weights drawn from Python's random state, as Keras does.
+        """Returns a new model, with weights drawn from Python's random state, as in Keras.
 
         Raises:
-            InputError: If an argument is not legal.
+            InputError: If an argument is invalid.
         """
 
     def check_top(self, include_top: bool) -> None:
         """Checks that an ensemble keeps its classification layers.
 
         Raises:
-            InputError: If it is asked for without them.
+            InputError: If `include_top` is False for an ensemble.
         """
         if not include_top and self.trained_as != self.name:
             raise invalid(
@@ -97,11 +97,11 @@ class ArchitectureSpec(ModelSpec):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnsembleSpec(ModelSpec):
-    """Several models that vote; each is trained apart, from another seed.
+    """An ensemble of models that are trained separately, each from its own seed.
 
     Attributes:
         member: Name of the registered model that is trained.
-        num_members: How many of them vote.
+        num_members: Number of members.
     """
 
     member: str
@@ -266,7 +266,7 @@ def get_model_spec(name: str) -> ModelSpec:
     """Returns the entry of a registered model.
 
     Raises:
-        InputError: If no model has that name; the text names the nearest.
+        InputError: If no model has that name; the text suggests the closest one.
     """
     if not isinstance(name, str):
         raise invalid(
@@ -281,7 +281,7 @@ def get_trainable_spec(name: str) -> ModelSpec:
     """Returns the entry of a registered model that `train` can train.
 
     Raises:
-        InputError: If no model has that name, or it is an ensemble, whose members are trained one by one.
+        InputError: If no model has that name, or it is an ensemble, whose members are trained separately.
     """
     spec = get_model_spec(name)
     if spec.trained_as != name:

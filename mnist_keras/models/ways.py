@@ -1,4 +1,4 @@
-"""The hidden classes of the weights that tell ways of writing apart: a crossed 7 from a plain one."""
+"""The hidden classes of weights that distinguish ways of writing, such as a crossed 7 and a plain one."""
 
 HIDDEN_CLASSES = (
     *("0", "1 bare", "1 flagged", "1 with a foot", "2", "3", "4", "5", "6"),

@@ -207,9 +207,9 @@ def test_models_lists_every_net_in_80_columns(run):
         assert f"\n{name} " in out
     assert "109,386" in out
     others = "cnn_accurate_fashion, mlp_deep_elastic"
-    assert out.endswith(f"\nOther recipes, for `train --recipe`: {others}\n")
+    assert out.endswith(f"\nOther recipes for `train --recipe`: {others}\n")
     assert re.search(r"\nlenet5 +99\.19% +73 s +61,706 +155 kB\n", out), "measured first"
-    assert "its source claims 99.05%" in out
+    assert "its source reports 99.05%" in out
 
 
 def test_models_as_json(run):
@@ -484,7 +484,7 @@ def test_a_damaged_run_is_told(run, empty_folder):
     status, _, err = run("evaluate", "other")
     assert status == 2
     assert err == (
-        "mnist-keras evaluate: other/config.json cannot be read: its content is of another kind. "
+        "mnist-keras evaluate: other/config.json cannot be read: it has the wrong kind of content. "
         "Start the run again with --overwrite.\n"
     )
 
@@ -499,7 +499,7 @@ def test_unlabelled_data_alone_is_refused(run, empty_folder):
     for arguments in (["train", "mlp_128"], ["evaluate", "mlp_128"]):
         status, _, err = run(*arguments, "--data", "test.csv")
         assert status == 2
-        assert "test.csv holds 2 images without labels. Expected labeled ones, to train" in err
+        assert "test.csv holds 2 images without labels. Expected labels, to train" in err
     assert not (empty_folder / "runs").exists()
 
 

@@ -13,7 +13,7 @@ from mnist_keras.data.readers.pictures import frame
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Drawings of a 3 and an 8 as dark ink on light ground, and a text file called a picture."""
+    """Drawings of a 3 and an 8 as dark ink on a light background, and a text file called a picture."""
     folder = tmp_path_factory.mktemp("scans")
     for digit in (3, 8):
         way = next(way for way in WAYS if way.digit == digit)

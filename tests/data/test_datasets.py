@@ -31,7 +31,7 @@ from mnist_keras.data.downloads import DownloadError
 DATA_DIR = os.environ.get("MNIST_KERAS_DATA_DIR")
 ARRAYS = small_arrays()
 UNPUBLISHED = (
-    "is not MNIST as published: train_images, train_labels, test_images, test_labels differ"
+    "differs from MNIST as published in train_images, train_labels, test_images, test_labels"
 )
 
 
@@ -119,7 +119,7 @@ def test_unlabelled_images_alone_are_none_to_train_on(tmp_path):
     path = write_csv(tmp_path / "test.csv", ARRAYS["test_images"])
     with pytest.raises(
         InputError,
-        match=r"test.csv holds 6 images without labels. Expected labeled ones, to train or to evaluate on;",
+        match=r"test.csv holds 6 images without labels. Expected labels, to train or to evaluate on;",
     ):
         load_data(path).with_test_split()
 
@@ -247,7 +247,7 @@ def test_mnist_never_falls_back_and_says_where_to_put_what(tmp_path, monkeypatch
         load_data("mnist")
     assert str(caught.value) == (
         "MNIST was not found on this machine and could not be downloaded (no connection to anywhere). "
-        "Put its files into a directory and pass it as `data_dir` (--data-dir), or name it in the "
+        "Put its files into a directory and pass it as `data_dir` (--data-dir), or set the "
         "environment variable MNIST_KERAS_DATA_DIR. Expected train-images-idx3-ubyte, "
         "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each with or without "
         ".gz. Or mnist.npz."
@@ -281,7 +281,7 @@ def test_damaged_files_are_no_reason_to_fall_back(tmp_path, monkeypatch):
     write_idx_set(tmp_path / "variable", ARRAYS)
     (tmp_path / "variable" / IDX_NAMES["test_images"]).write_bytes(b"")
     monkeypatch.setenv("MNIST_KERAS_DATA_DIR", str(tmp_path / "variable"))
-    with pytest.raises(InputError, match=r"t10k-images-idx3-ubyte is no IDX file"):
+    with pytest.raises(InputError, match=r"t10k-images-idx3-ubyte is not an IDX file"):
         load_data("auto")
 
 
@@ -295,7 +295,7 @@ def test_keras_mnist_from_its_cache_and_a_cut_off_one_left_out(tmp_path, monkeyp
     with pytest.raises(NotFoundError):
         load_data("mnist")
     assert (
-        "mnist.npz is left out: it is not the published file, perhaps cut off."
+        "mnist.npz is ignored: it is not the published file, and may be truncated."
         in capsys.readouterr().err
     )
 
@@ -329,7 +329,7 @@ def test_unknown_name():
     assert str(caught.value).startswith(
         "Unknown dataset 'fashon_mnist'. Did you mean 'fashion_mnist'? Expected one"
     )
-    assert f"there is none at {Path('fashon_mnist').absolute()}." in str(caught.value)
+    assert f"{Path('fashon_mnist').absolute()} does not exist." in str(caught.value)
 
 
 def test_a_path_that_cannot_be():
@@ -636,7 +636,7 @@ def test_real_files_of_another_set_are_refused(real_dir):
     fashion = real_dir / "fashion_mnist"
     with pytest.raises(
         InputError,
-        match=r"fashion_mnist holds other files than expected: its train_images are the train_images of "
+        match=r"fashion_mnist holds the wrong files: its train_images are the train_images of "
         r"Fashion-MNIST. Expected the train_images of MNIST. Load it as 'fashion_mnist'",
     ):
         load_data("mnist", data_dir=fashion)

@@ -228,7 +228,7 @@ def test_whatever_tfds_raises_names_the_place(tmp_path, monkeypatch, error):
         load_tfds("kmnist", tmp_path)
     assert str(caught.value) == (
         f"TensorFlow Datasets cannot prepare or read kmnist in {tmp_path}/cache ({error}). "
-        f"Remove {tmp_path}/cache/kmnist and try again; {tmp_path}/cache must be writable and have room."
+        f"Remove {tmp_path}/cache/kmnist and try again; {tmp_path}/cache must be writable and have enough free space."
     )
 
 

@@ -197,7 +197,7 @@ BAD = {
     ),
     "float range": (
         lambda x, y: make_dataset(x.astype(np.float32) / 127.5 - 1, y),
-        "Move them from -1 to 1: (images + 1) / 2.",
+        "Map them from [-1, 1] to [0, 1]: (images + 1) / 2.",
     ),
     "labels": (
         lambda x, y: make_dataset(x, y[1:]),
@@ -205,7 +205,7 @@ BAD = {
     ),
     "one-hot": (
         lambda x, y: make_dataset(x, np.eye(10)[y] / 2),
-        "For the class of the highest score, labels.argmax(axis=-1).",
+        "For the class with the highest score, pass labels.argmax(axis=-1).",
     ),
     "batch size": (
         lambda x, y: make_dataset(x, y, batch_size=0),

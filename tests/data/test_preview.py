@@ -48,7 +48,7 @@ def test_empty_repeated_and_contradicted_images():
     assert train.contradicted == (23,), "2 and 20 have one label, 4 and 23 have two"
     report = summary_of(images, labels).report()
     assert "training: 2 empty: rows 5, 6" in report
-    assert "training: 1 equal to an earlier one of another label: rows 23" in report
+    assert "training: 1 equal to an earlier image with another label: rows 23" in report
 
 
 def test_images_in_both_training_and_test():
@@ -81,7 +81,7 @@ def test_near_images_are_never_farther_apart_than_promised():
 def test_polarity(images):
     summary = summary_of(images)
     assert summary.splits["train"].looks_inverted
-    assert "dark ink on light ground: looks inverted; pass 255 - images" in summary.report()
+    assert "dark ink on a light background: looks inverted; pass 255 - images" in summary.report()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -106,10 +106,10 @@ def test_noise_and_flat_images_have_no_polarity(seed):
         (
             np.array([0, 2, 5])[LABELS],
             [],
-            "No image has the label 1, 3, 4, so a model for these labels has 6 classes, 3 of them without an example. "
+            "No image has the label 1, 3, 4, so a model for these labels has 6 classes, 3 of them without examples. "
             "np.unique(labels, return_inverse=True)[1] closes the gap.",
         ),
-        (LABELS, [3], "No training image is of the class 3, and test images are."),
+        (LABELS, [3], "Test images have the class 3, but no training image does."),
         (
             np.where(np.arange(30) == 4, 3, LABELS),
             [],
@@ -118,7 +118,7 @@ def test_noise_and_flat_images_have_no_polarity(seed):
         (
             np.zeros(30, int),
             [],
-            "All training images are of the class 0: there is nothing to tell apart.",
+            "All training images are of the class 0: there is nothing to learn.",
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_unlabeled_images_validation_and_what_was_read(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
     report = load_data(tmp_path).summary().report()
     assert (
-        "read: a.npz[x_train], a.npz[y_train], a.npz[x_test], a.npz[y_test]\nleft out: notes.txt"
+        "read: a.npz[x_train], a.npz[y_train], a.npz[x_test], a.npz[y_test]\nskipped: notes.txt"
         in report
     )
     data = from_arrays(

@@ -488,7 +488,8 @@ GREY, RGB = np.zeros((28, 28), np.uint8), np.zeros((28, 28, 3), np.uint8)
         ((GREY[0], 1), r"Received: shape=\(28,\), dtype=uint8\."),
         (
             (GREY[:20], 1),
-            r"Invalid record 1 of records\. Expected shape \(28, 28\), as the first\. Received: shape=\(20, 28\)\.",
+            r"Invalid record 1 of records\. Expected shape \(28, 28\), like the first record\. "
+            r"Received: shape=\(20, 28\)\.",
         ),
         (
             (GREY, 10),
@@ -518,7 +519,7 @@ def test_a_record_that_is_no_grey_image_and_label(element, message):
         ([], r"Invalid `source`\. Expected at least one record\. Received: none\."),
         (
             iter([(GREY, 0)]),
-            r"Expected an object with random access: len\(source\), and source\[row\] or source\.__getitems__\(rows\)\."
+            r"Expected an object with len\(source\), and source\[row\] or source\.__getitems__\(rows\)\."
             r" Received: list_iterator\. open_records\(\) gives one from ArrayRecord files\.",
         ),
         (tf.data.Dataset.range(3), r"random access.* Received: _RangeDataset\."),
@@ -541,7 +542,7 @@ class Short(Disk):
 def test_another_number_of_records_than_asked_for():
     with pytest.raises(
         InputError,
-        match=r"Invalid `records of short`\. Expected 5 from __getitems__ of as many rows\. Received: 4",
+        match=r"Invalid `records of short`\. Expected 5 elements from __getitems__ for as many rows\. Received: 4",
     ):
         Records(Short(9), name="short").read(range(5))
 
@@ -569,7 +570,8 @@ def test_array_record_is_not_installed(directory, monkeypatch):
 def test_a_path_that_is_not_there(tmp_path):
     with pytest.raises(
         InputError,
-        match=r"TensorFlow Datasets has prepared no dataset in .*/mnist\. Prepare it in a directory of its own: "
+        match=r"There is no dataset prepared by TensorFlow Datasets in .*/mnist\. "
+        r"Prepare it in a directory of its own: "
         r'tensorflow_datasets\.builder\("mnist", data_dir=DIR, file_format="array_record"\)'
         r"\.download_and_prepare\(\), and open it with data_dir=DIR\.",
     ):
@@ -601,7 +603,7 @@ def test_files_of_another_format(tmp_path, arrays):
     path = write_records(tmp_path, {"train": arrays[0]}, file_format="tfrecord")
     with pytest.raises(
         InputError,
-        match=r"1\.0\.0 holds tfrecord files, which are not read by number\. Prepare it in a directory of its own",
+        match=r"1\.0\.0 holds tfrecord files, which have no random access\. Prepare it in a directory of its own",
     ):
         open_records(path)
 
@@ -626,7 +628,7 @@ def test_another_split_or_version(directory, tmp_path):
         shutil.copytree(directory / "digits" / "1.0.0", tmp_path / "digits" / version)
     with pytest.raises(
         InputError,
-        match=r"digits holds the versions 1\.0\.0, 2\.0\.0\. Give the path of one of them",
+        match=r"digits holds the versions 1\.0\.0, 2\.0\.0\. Pass the path of one of them",
     ):
         open_records("digits", data_dir=tmp_path)
 
@@ -655,10 +657,10 @@ def test_arguments_that_do_not_go_with_records(arrays):
         r"Expected images of at most 10 classes, as the model has\. Received: 11 classes in records"
     )
     for data, text in [
-        (records, r"\(train, test\), each of the two .*Received: Records"),
+        (records, r"\(train, test\), where each is .*Received: Records"),
         (
             (records,),
-            r"\(train, test\), each of the two .*Records.* Received: \(Records\)",
+            r"\(train, test\), where each is .*Records.* Received: \(Records\)",
         ),
         ((records, arrays[1][0]), r"Received: \(Records, ndarray\)"),
         ((records, records, records), r"Received: \(Records, Records, Records\)"),

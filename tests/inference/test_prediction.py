@@ -186,7 +186,7 @@ BAD = {
     ),
     "range": (
         lambda x, y: predict_probabilities(net(), x.astype(np.float32) / 127.5 - 1),
-        "Move them from -1 to 1: (images + 1) / 2.",
+        "Map them from [-1, 1] to [0, 1]: (images + 1) / 2.",
     ),
     "nan": (
         lambda x, y: predict_probabilities(net(), np.full((1, 28, 28), np.nan)),
@@ -207,15 +207,15 @@ BAD = {
     ),
     "label range": (
         lambda x, y: evaluate(net(num_classes=5), x, y),
-        "The model 'mlp' has 5 classes, and the data has an image of class 9. Expected labels in [0, 4]",
+        "The model 'mlp' has 5 classes, but the data has an image of class 9. Expected labels in [0, 4]",
     ),
     "one-hot": (
         lambda x, y: evaluate(net(), x, np.eye(10)[y] / 2),
-        "For the class of the highest score, labels.argmax(axis=-1).",
+        "For the class with the highest score, pass labels.argmax(axis=-1).",
     ),
     "more classes in the data than in the net": (
         lambda x, y: evaluate_test(net(num_classes=5, name="narrow"), image_data(x, y)),
-        "The model 'narrow' has 5 classes, and drawings has an image of class 9. Expected labels in "
+        "The model 'narrow' has 5 classes, but drawings has an image of class 9. Expected labels in "
         "[0, 4]: choose data with the classes that the model was trained on, or another model.",
     ),
     "a name instead of a model": (

@@ -71,7 +71,7 @@ def test_other_digits_say_nothing_about_the_school():
     digits = np.stack([UNCLEAR, ways(_4=0.9), ways(_8=0.9)])
     probabilities, taken = weigh_ways(digits)
     np.testing.assert_allclose(probabilities, add_up(digits), atol=0.01)
-    assert (taken.school, taken.reason) == ("neutral", "the pictures don't tell the school")
+    assert (taken.school, taken.reason) == ("neutral", "the pictures don't show the writer's school")
 
 
 def test_no_pictures():
@@ -89,7 +89,7 @@ def test_only_a_model_with_ways_of_writing_reads_by_a_school():
     plain = mk.create_model("cnn_accurate")
     assert hidden_model(plain) is None and check_writing("auto", None, plain.name) == "auto"
     assert error_of(check_writing, "european", None, "cnn_accurate") == (
-        "'cnn_accurate' has no hidden classes for ways of writing, so it can't read by the school 'european'. "
+        "'cnn_accurate' does not know ways of writing, so it can't use the school 'european'. "
         "Expected: the model 'cnn_real_world', or writing='auto'."
     )
     ways = hidden_model(mk.create_model("cnn_real_world"))

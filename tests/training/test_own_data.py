@@ -130,7 +130,7 @@ def test_dark_ink_is_said_once(digits, model, capsys):
     mk.predict_probabilities(model, inverse)
     mk.predict_probabilities(model, inverse)
     assert capsys.readouterr().err == (
-        "mnist_keras: images have dark ink on light ground: looks inverted; pass 255 - images. A model that was "
+        "mnist_keras: images have dark ink on a light background: looks inverted; pass 255 - images. A model that was "
         "trained on light ink reads them wrongly.\n"
     )
     mk.evaluate(model, np.float32(inverse / 255), digits.test_labels[:50])

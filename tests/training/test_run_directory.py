@@ -374,7 +374,7 @@ def test_a_damaged_configuration_is_an_error(run):
 @pytest.mark.parametrize("content", ["[]", "null", '"words"', "5"])
 def test_json_of_another_kind_is_an_error(run, content):
     foreign = (
-        "cannot be read: its content is of another kind. Start the run again with --overwrite."
+        "cannot be read: it has the wrong kind of content. Start the run again with --overwrite."
     )
     for name, call in {"config.json": run.read_data_name, "metrics.json": run.read_metrics}.items():
         (run.path / name).write_text(content)
@@ -385,7 +385,7 @@ def test_json_of_another_kind_is_an_error(run, content):
 def test_a_configuration_that_lacks_something_is_an_error(run, content):
     (run.path / "config.json").write_text(content)
     for call in (run.read_data_name, lambda: run.check_same_run(CONFIG)):
-        assert "config.json cannot be read: its content is of another kind." in error_of(call)
+        assert "config.json cannot be read: it has the wrong kind of content." in error_of(call)
 
 
 def test_the_name_of_the_data_is_read(run):

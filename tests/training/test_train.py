@@ -645,7 +645,7 @@ def test_bad_arguments_have_a_clear_error(digits, tmp_path, case):
 def test_bad_data_has_a_clear_error(digits):
     (x, y), _ = digits
     for data, text in [
-        ((x.astype(np.float32) / 127.5 - 1, y), "Move them from -1 to 1: "),
+        ((x.astype(np.float32) / 127.5 - 1, y), "Map them from [-1, 1] to [0, 1]: "),
         ((x, keras.utils.to_categorical(y) / 2), "argmax"),
         ((x, y[:-1]), "one for each image"),
         ((x[:0], y[:0]), "at least one image"),

@@ -38,7 +38,7 @@ def corrupt(images, name: str, *, seed: int = 0) -> np.ndarray:
         A uint8 array of shape `(n, height, width)`.
 
     Raises:
-        InputError: If the images or the name are not legal.
+        InputError: If the images or the name are invalid.
 
     Example:
         >>> from mnist_keras import load_data

@@ -1,8 +1,8 @@
-"""Digits drawn with a pen, in the ways that people of several schools write them: a pure function of (seed, index).
+"""Digits drawn with a pen, the way that people from several schools write them: a pure function of (seed, index).
 
-`WAYS` lists the ways. Each is one or more strokes, smooth curves through control points; every point is drawn from a
-small range of its own, and the whole digit gets a slant, an aspect, a pen and a pressure. The result goes through
-`frame`, like every other picture that is brought to MNIST's form.
+`WAYS` lists the ways of writing. Each has one or more strokes, which are smooth curves through control points. Each
+point is drawn at random from a small range, and each digit gets a random slant, aspect ratio, pen and pressure. The
+result goes through `frame`, like every other picture that is converted to MNIST's form.
 """
 
 import dataclasses
@@ -177,7 +177,7 @@ _GRID_TERMS = np.column_stack([(_GRID**2).sum(1), _GRID, np.ones(len(_GRID))]).a
 
 
 def make_strokes(seed: int, first: int, count: int) -> tuple[np.ndarray, list[Way]]:
-    """Draws digits of the endless row that a seed gives.
+    """Draws digits from the endless sequence of a seed.
 
     Args:
         seed: Whole number from 0.
@@ -185,8 +185,8 @@ def make_strokes(seed: int, first: int, count: int) -> tuple[np.ndarray, list[Wa
         count: Number of digits, at least 1.
 
     Returns:
-        uint8 images of shape `(count, 28, 28)`, light ink on dark ground, and the way of each. A digit depends on the
-        seed and its index alone.
+        uint8 images of shape `(count, 28, 28)`, light ink on a dark background, and the way of each. A digit depends
+        only on the seed and its index.
     """
     images, ways = [], []
     for index in range(first, first + count):

@@ -1,7 +1,7 @@
 """Label-preserving random transforms of images, pure functions of (images, seed, step).
 
-A picture's transform depends on the seed, the global step and its row in the global batch alone, so
-that replicas which each see a slice of the batch make the same pictures as one that sees it all.
+An image's transform depends only on the seed, the global step and its row in the global batch, so that replicas with a
+slice of the batch each make the same images as a single device with all of it.
 """
 
 import dataclasses
@@ -25,8 +25,8 @@ FLIP_STREAM = 0xF11 << 32  # and those of the flip apart from these
 class Augmentation:
     """Random affine map, elastic distortion, flip and erasing; a strength of 0 leaves a transform out.
 
-    Affine map and elastic distortion are composed into one bilinear resampling, so that a picture is
-    blurred once only; what lies outside of it is black.
+    The affine map and the elastic distortion are combined into one bilinear resampling, so that an image is blurred
+    only once. Pixels from outside of the image are black.
 
     Args:
         rotation: Largest angle in degrees, to either side, at most 45.
@@ -37,7 +37,7 @@ class Augmentation:
             from [-1, 1] smoothed by a Gaussian.
         elastic_sigma: Standard deviation of that Gaussian in pixels.
         erasing: Probability that a rectangle is painted black.
-        flip: Probability that a picture is mirrored, left to right: for clothes, never for digits or letters.
+        flip: Probability that an image is mirrored left to right: for clothes, never for digits or letters.
 
     Reference:
         Simard, Steinkraus and Platt, 2003, "Best Practices for Convolutional Neural Networks Applied
@@ -65,7 +65,7 @@ class Augmentation:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> "Augmentation":
-        """Returns the augmentation that `to_dict` described; what is left out has its default."""
+        """Returns the augmentation that `to_dict` described; missing settings get their defaults."""
         names = [field.name for field in dataclasses.fields(cls)]
         for name in config:
             if name not in names:
@@ -99,9 +99,9 @@ class Augmentation:
         Args:
             images: `float32` tensor of shape `(b, height, width, 1)` with values in [0, 1].
             seed: The run's seed.
-            step: The global step; every step has other transforms.
-            first_row: Where in the global batch `images` begin.
-            batch_size: Rows of the global batch; None if `images` are the whole of it.
+            step: The global step; every step has new transforms.
+            first_row: Row of the global batch at which `images` begin.
+            batch_size: Number of rows in the global batch; None if `images` is all of it.
 
         Returns:
             A tensor of the shape and type of `images`, values in [0, 1].

@@ -1,4 +1,4 @@
-"""Reads archives (zip, tar) and compressed single files, through a temporary folder that is removed again."""
+"""Reads archives (zip, tar) and compressed single files through a temporary folder, which is deleted afterwards."""
 
 import bz2
 import contextlib
@@ -44,8 +44,8 @@ def unpacked(place: Place) -> Iterator[Place]:
     """Unpacks the archives at a place into a temporary folder, which lasts as long as the context.
 
     Raises:
-        InputError: If a member leaves the folder, an archive is damaged, has a password or becomes too large. What is
-            raised inside the context names the archive, not the folder.
+        InputError: If a member leaves the folder, or an archive is damaged, has a password or is too large. Errors
+            raised inside the context name the archive, not the folder.
     """
     archives = find_archives(place)
     with tempfile.TemporaryDirectory(prefix="mnist_keras-") as name:
@@ -79,29 +79,30 @@ def _unpack(path: Path, folder: Path) -> None:
                     file.write(block)
             if member.size not in (None, target.stat().st_size):
                 raise InputError(
-                    f"{path} is cut off or damaged at {member.name!r}. Copy or download it again."
+                    f"{path} is truncated or damaged at {member.name!r}. Copy or download it again."
                 )
 
 
 def _too_large(path: Path, limit: int) -> InputError:
     return InputError(
-        f"{path} becomes larger than {limit / 2**30:,.1f} GiB when it is unpacked, or has more than {MAX_ENTRIES:,} "
-        "files, which no dataset of small images does. If it is one, unpack it yourself and pass the directory."
+        f"{path} is larger than {limit / 2**30:,.1f} GiB when unpacked, or has more than {MAX_ENTRIES:,} "
+        "files, which is too much for a dataset of small images. If you trust it, unpack it yourself and pass the "
+        "directory."
     )
 
 
 def _inside(path: Path, folder: Path, name: str) -> Path:
-    """Returns where a member is unpacked to; refuses one that would leave the folder."""
+    """Returns the path to unpack a member to; rejects one that would leave the folder."""
     parts = PurePosixPath(name.replace("\\", "/"))
     if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0] or "\0" in name:
         raise InputError(
-            f"{path} has a member {name!r}, which leads out of the archive. Nothing of it is read."
+            f"{path} has a member {name!r} with a path outside of the archive. Nothing was read from it."
         )
     return folder.joinpath(*parts.parts)
 
 
 def _members(path: Path) -> Generator[Member, None, None]:
-    """Yields the regular files of an archive, without those that file managers and version control leave."""
+    """Yields the regular files of an archive, except the clutter of file managers and version control."""
     if zipfile.is_zipfile(path):
         yield from _wanted(_zip_members(path))
     elif path.name.lower().endswith(_TARS):
@@ -110,7 +111,7 @@ def _members(path: Path) -> Generator[Member, None, None]:
         yield Member(path.stem, None, lambda: _SINGLE[suffix](path, "rb"))
     else:
         raise InputError(
-            f"{path} is no ZIP file, though its name says so, or it is cut off. Copy or download it again."
+            f"{path} is not a ZIP file, although its name says so, or it is truncated. Copy or download it again."
         )
 
 
@@ -126,7 +127,7 @@ def _zip_members(path: Path) -> Iterator[Member]:
         for info in archive.infolist():
             if info.flag_bits & 1:
                 raise InputError(
-                    f"{path} has a password. Unpack it yourself and pass the directory."
+                    f"{path} is protected by a password. Unpack it yourself and pass the directory."
                 )
             if not info.is_dir():
                 yield Member(info.filename, info.file_size, lambda info=info: archive.open(info))  # type: ignore[misc]
@@ -165,5 +166,5 @@ def _damage_named(path: Path) -> Iterator[None]:
 def _damaged(path: Path, error: Exception) -> InputError:
     reason = str(error) or type(error).__name__
     return InputError(
-        f"{path} is cut off or damaged, or no archive ({reason}). Copy or download it again."
+        f"{path} is truncated, damaged or not an archive ({reason}). Copy or download it again."
     )

@@ -59,7 +59,7 @@ def read_npz_place(place: Place) -> RawData:
     if len(files) > 1:
         names = ", ".join(place.relative(path) for path in files)
         raise InputError(
-            f"{place.path} holds {len(files)} NPZ files: {names}. Expected one; pass its path."
+            f"{place.path} holds {len(files)} NPZ files: {names}. Expected only one; pass its path."
         )
     raw = read_npz(files[0])
     return raw._replace(left_out=(*raw.left_out, *place.others(files)))
@@ -82,7 +82,7 @@ def _read_set(place: Place, suffix: str, files: list[Path]) -> RawData:
     if not sets:
         names = ", ".join(place.relative(path) for path in files)
         raise InputError(
-            f"{place.path} has {suffix[1:].upper()} files whose names do not say what they are: {names}. "
+            f"{place.path} has {suffix[1:].upper()} files whose names do not say what they contain: {names}. "
             f"Known: {KNOWN_NAMES}."
         )
     found = sets[
@@ -122,7 +122,7 @@ def _roles(path: Path, keys: Iterable[str]) -> dict[str, str]:
         role = f"{split}_{kind}"
         if role in roles:
             raise InputError(
-                f"{path} has two arrays that may be the {kind} of the {split} split: {roles[role]} and "
+                f"{path} has two arrays that could be the {kind} of the {split} split: {roles[role]} and "
                 f"{key}. Expected one."
             )
         roles[role] = key
@@ -130,7 +130,7 @@ def _roles(path: Path, keys: Iterable[str]) -> dict[str, str]:
     needed |= {role.replace("labels", "images") for role in roles}
     if missing := sorted(needed - set(roles)):
         raise InputError(
-            f"{path} lacks {' and '.join(missing)}. Expected keys that say what the arrays are: {KNOWN_NAMES}. "
+            f"{path} lacks {' and '.join(missing)}. Expected keys that say what the arrays contain: {KNOWN_NAMES}. "
             f"Received: {', '.join(sorted(keys)) or 'nothing'}."
         )
     return roles
@@ -147,7 +147,7 @@ def _damage_named(path: Path, title: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.filename:  # the file system refused the file
             raise
         raise InputError(
-            f"{path} is not a readable {title} file ({error}). Expected arrays whose names say what they are: "
+            f"{path} is not a readable {title} file ({error}). Expected arrays whose names say what they contain: "
             f"{KNOWN_NAMES}."
         ) from error
 
@@ -193,7 +193,7 @@ def read_mat_place(place: Place) -> RawData:
     if len(files) > 1:
         names = ", ".join(place.relative(path) for path in files)
         raise InputError(
-            f"{place.path} holds {len(files)} MAT files: {names}. Expected one; pass its path."
+            f"{place.path} holds {len(files)} MAT files: {names}. Expected only one; pass its path."
         )
     [path] = files
     with _damage_named(path, "MAT"):

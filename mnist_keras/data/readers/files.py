@@ -78,7 +78,9 @@ class Place:
         """
         if self.root != self.path:
             if not is_regular(self.path):
-                raise InputError(f"{self.path} is no regular file. Expected a file or a directory.")
+                raise InputError(
+                    f"{self.path} is not a regular file. Expected a file or a directory."
+                )
             return (self.path.name,)
         found: list[str] = []
         num_entries = 0
@@ -134,7 +136,7 @@ def is_regular(path: str | Path) -> bool:
 
 def wrong_length(path: Path, what: str, expected: int, received: str) -> InputError:
     return InputError(
-        f"{path} is cut off or damaged. Its header says {expected:,} bytes of {what}. "
+        f"{path} is truncated or damaged. Its header says {expected:,} bytes of {what}. "
         f"Received: {received}. Copy or download it again."
     )
 
@@ -152,7 +154,9 @@ def check_memory(path: Path, size: int) -> None:
 def too_large(path: Path, size: int | None = None, free: int | None = None) -> InputError:
     """Returns the error for a file that does not fit into memory."""
     free = psutil.virtual_memory().available if free is None else free
-    needed = "more memory than there is" if size is None else f"{size / 2**30:,.1f} GiB of memory"
+    needed = (
+        "more memory than the machine has" if size is None else f"{size / 2**30:,.1f} GiB of memory"
+    )
     return InputError(
         f"{path} needs {needed}; {free / 2**30:,.1f} GiB are free. Write its images as records and open them with "
         "open_records(), which reads them from disk."
@@ -192,10 +196,10 @@ def assemble(
     for split in ("train", "validation", "test"):
         images, labels = found.get(f"{split}_images"), found.get(f"{split}_labels")
         if labels is not None and images is None:
-            raise InputError(f"{place.path} holds labels of the {split} split and no images of it.")
+            raise InputError(f"{place.path} holds labels but no images for the {split} split.")
         if images is not None and labels is None and split != "test":
             raise InputError(
-                f"{place.path} holds {split} images without labels. Expected a label for each."
+                f"{place.path} holds {split} images without labels. Expected a label for each image."
             )
         if images is not None and labels is not None and len(images) != len(labels):
             raise InputError(

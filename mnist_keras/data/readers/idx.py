@@ -108,7 +108,7 @@ def read_idx_set(directory: Path, prefix: str = "") -> RawData:
         if images is not None and labels is not None and len(images) != len(labels):
             raise InputError(
                 f"{files[f'{split}_images']} holds {len(images)} images and "
-                f"{files[f'{split}_labels']} {len(labels)} labels. Expected as many of both."
+                f"{files[f'{split}_labels']} {len(labels)} labels. Expected the same number of both."
             )
     return RawData(**arrays)
 
@@ -156,7 +156,7 @@ def read_idx_place(place: Place) -> RawData:
     if len(files) == 1:
         [(key, path)] = files.items()
         missing = _idx_name(key.replace(*_OTHER_KIND[key.split("_")[1]]), "")
-        raise InputError(f"{path} has no {missing} beside it. {expected_idx()}")
+        raise InputError(f"{path} has no {missing} next to it. {expected_idx()}")
     arrays: dict[str, Any] = {key: read_idx(path, key.split("_")[1]) for key, path in files.items()}
     prefix = prefix_of(next(iter(files.values())).name) + "-"
     spec = next((spec for spec in DATASETS.values() if spec.idx_prefix == prefix), None)
@@ -210,7 +210,7 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
             return _read_idx_stream(stream, path, kind, capacity)  # type: ignore[arg-type]
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
-            f"{path} is a damaged gzip file ({error}). Expected the complete file; copy or "
+            f"{path} is a damaged gzip file ({error}). Expected a complete file; copy or "
             "download it again."
         ) from error
 
@@ -225,9 +225,9 @@ def _read_idx_stream(stream: IO[bytes], path: Path, kind: str, capacity: int) ->
         magic = received if start[2] in _LABEL_TYPES else magic
     if received != magic:
         others = [other for other, (number, _) in _IDX_KINDS.items() if number == received]
-        hint = f" That is a file of {others[0]}: are two files swapped?" if others else ""
+        hint = f" This is a file of {others[0]}: did you swap two files?" if others else ""
         raise InputError(
-            f"{path} is no IDX file of {kind}. Expected the magic number {magic}. "
+            f"{path} is not an IDX file of {kind}. Expected the magic number {magic}. "
             f"Received: {received}.{hint}"
         )
     header = stream.read(4 * rank)

@@ -69,7 +69,7 @@ def _distinct(labels: np.ndarray, where: object) -> tuple[list[str], np.ndarray]
         labels = np.char.strip(labels.astype(str))
         if (labels == "").any():
             row = int((labels == "").argmax())
-            raise InputError(f"{where} has no label in row {row}. Expected one in each row.")
+            raise InputError(f"{where} has no label in row {row}. Expected a label in each row.")
     distinct, places = np.unique(labels, return_inverse=True)
     return [str(name) for name in distinct], places.ravel()
 

@@ -102,7 +102,7 @@ def _read_rows(table: Path) -> tuple[list[str], list[str]]:
         names.append(row[file_column])
         labels.append(row[label])
     if not names:
-        raise InputError(f"{table} names no pictures.")
+        raise InputError(f"{table} lists no pictures.")
     return names, labels
 
 
@@ -116,8 +116,8 @@ def _find_picture(place: Place, table: Path, name: str, by_name: dict[str, list[
     if len(found) == 1:
         return found[0]
     if not found:
-        raise InputError(f"{table} names {name!r}, and there is no such picture in {place.path}.")
+        raise InputError(f"{table} lists {name!r}, but there is no such picture in {place.path}.")
     raise InputError(
-        f"{table} names {name!r}, and there are {len(found)} of that name: {', '.join(found[:3])}. Write the path "
-        "into the table."
+        f"{table} lists {name!r}, but there are {len(found)} pictures with that name: {', '.join(found[:3])}. Write "
+        "the path into the table."
     )

@@ -80,7 +80,7 @@ def label_column(names: Iterable[str]) -> str | None:
     found = [name for name in names if str(name).strip().lower() in LABELS - {"classes", "targets"}]
     if len(found) > 1:
         raise InputError(
-            f"The columns {' and '.join(map(str, found))} may both be the labels. Keep one of them."
+            f"The columns {' and '.join(map(str, found))} could both be the labels. Keep only one of them."
         )
     return found[0] if found else None
 
@@ -119,7 +119,7 @@ def group_files(
         other = files_of_set.setdefault(f"{split}_{what}", path)
         if _plain(other) != _plain(path):
             raise InputError(
-                f"{place.path} holds two files that may be the {what} of the {split} split: {other.name} and "
+                f"{place.path} holds two files that could be the {what} of the {split} split: {other.name} and "
                 f"{path.name}. Expected one."
             )
     return sets

@@ -105,7 +105,7 @@ def _pixels(images: Any, name: str) -> Any:
         raise invalid(
             name,
             expected="columns of numbers",
-            received=f"{len(objects)} columns of other things, the first {objects[0]!r}",
+            received=f"{len(objects)} columns with other types, the first {objects[0]!r}",
             hint=f"Convert strings with {name}.astype('uint8').",
         )
     pixels = frame.to_numpy()
@@ -114,7 +114,7 @@ def _pixels(images: Any, name: str) -> Any:
             name,
             expected="a number in every cell",
             received=f"NaN in {missing} of {len(pixels)} rows",
-            hint=f"Leave those rows out, with their labels: {name}.dropna().",
+            hint=f"Drop these rows and their labels: {name}.dropna().",
         )
     return pixels.reshape(-1, side, side)
 
@@ -217,7 +217,7 @@ def _from_rows(data: Any, name: str) -> Examples:
         if image.shape != images.shape[1:] or image.dtype != images.dtype:
             raise invalid(
                 name,
-                expected=f"images of one size and type, as the first: {images.shape[1:]}, {images.dtype}",
+                expected=f"images of the same size and type as the first: {images.shape[1:]}, {images.dtype}",
                 received=f"{image.shape}, {image.dtype} in row {i}",
             )
         images[i] = image
@@ -245,9 +245,9 @@ def _from_tf_data(data: Any, name: str) -> Examples:
     if cardinality == _INFINITE:
         raise invalid(
             name,
-            expected="a tf.data.Dataset with an end",
-            received="one that repeats for ever",
-            hint="Pass as many elements as are wanted: dataset.take(n).",
+            expected="a finite tf.data.Dataset",
+            received="one that repeats forever",
+            hint="Take as many elements as you want: dataset.take(n).",
         )
     batched = _is_batched(data.element_spec)
     images = _Growing(name)
@@ -282,7 +282,7 @@ def _element(element: Any, name: str) -> Examples:
     if isinstance(element, tuple | list):
         if len(element) not in (2, 3):  # the third is a weight
             raise invalid(
-                name, expected="elements of an image and a label", received=f"{len(element)} parts"
+                name, expected="pairs of an image and a label", received=f"{len(element)} parts"
             )
         return Examples(element[0], element[1])
     return Examples(element)
@@ -302,7 +302,7 @@ class _Growing:
         if part.shape[1:] != self.array.shape[1:]:
             raise invalid(
                 self._name,
-                expected=f"images of one size, as the first: {self.array.shape[1:]}",
+                expected=f"images of the same size as the first: {self.array.shape[1:]}",
                 received=part.shape[1:],
             )
         needed = self.count + len(part)
@@ -311,7 +311,7 @@ class _Growing:
                 self._name,
                 expected=f"a tf.data.Dataset of at most {MAX_IMAGES:,} images",
                 received="more",
-                hint="Pass as many elements as are wanted, dataset.take(n), or write records, see open_records().",
+                hint="Take as many elements as you want, dataset.take(n), or write records, see open_records().",
             )
         if needed > len(self.array):
             size = min(max(needed, len(self.array) * 3 // 2), MAX_IMAGES)

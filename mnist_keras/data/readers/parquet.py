@@ -1,4 +1,4 @@
-"""Reads Parquet files, as the Hugging Face Hub has datasets: a column of encoded pictures and one of labels."""
+"""Reads Parquet files such as those of the Hugging Face Hub: a column of encoded pictures and one of labels."""
 
 import contextlib
 import io
@@ -48,8 +48,8 @@ def _check_one_dataset(place: Place, shards: dict[str, list[Path]]) -> None:
         if len(folders) > 1:
             names = ", ".join(place.relative(folder) or "." for folder in folders)
             raise InputError(
-                f"{place.path} has Parquet files of the {split} split in {len(folders)} folders: {names}. Expected one "
-                "dataset; pass the path of its folder."
+                f"{place.path} has Parquet files of the {split} split in {len(folders)} folders: {names}. Expected "
+                "only one dataset; pass the path of its folder."
             )
 
 
@@ -82,7 +82,7 @@ def _read_shards(paths: list[Path]) -> tuple[np.ndarray, np.ndarray | None, tupl
 
 @contextlib.contextmanager
 def _frugal() -> Iterator[None]:
-    """Lets Arrow allocate without its pool, which keeps what is freed: half as much again as the images."""
+    """Lets Arrow allocate without its pool, which would keep freed memory: half as much again as the images."""
     pyarrow = _import_pyarrow()
     before = pyarrow.default_memory_pool()
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())
@@ -141,7 +141,7 @@ def _batches(
     pictures = [name for name in columns if name.lower() in IMAGES and name != label]
     if len(pictures) > 1:
         raise InputError(
-            f"{path} has the columns {' and '.join(pictures)}. Expected one of pictures."
+            f"{path} has the columns {' and '.join(pictures)}. Expected only one column of pictures."
         )
     if not pictures:
         pixels = [name for name in columns if name != label and not is_row_number(name)]
@@ -168,7 +168,7 @@ def _labels(path: Path, column: Any) -> np.ndarray:
     from pyarrow import types
 
     if column.null_count:
-        raise InputError(f"{path} has rows without a label. Expected one in each row.")
+        raise InputError(f"{path} has rows without a label. Expected a label in each row.")
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if types.is_integer(column.type):
@@ -184,7 +184,7 @@ def _whole(path: Path, name: str, column: Any) -> np.ndarray:
     pixels = values.astype(np.uint8) if legal and ((values >= 0) & (values <= 255)).all() else None
     if pixels is None or (pixels != values).any():
         raise InputError(
-            f"{path} has a value in the column {name} that is no whole number from 0 to 255."
+            f"{path} has a value in the column {name} that is not a whole number from 0 to 255."
         )
     return pixels
 
@@ -203,8 +203,8 @@ def _decode_all(path: Path, column: Any) -> np.ndarray:
             pictures.append(np.asarray(content))
         else:
             raise InputError(
-                f"{path} has no picture in a row: {type(content).__name__}. Expected its bytes in the file; one that "
-                "only names other files does not hold the images."
+                f"{path} has a row without a picture: {type(content).__name__}. Expected its bytes in the file; a file "
+                "that only lists other files does not hold the images."
             )
         if pictures[-1].shape != pictures[0].shape:
             raise _sizes(path, pictures[0].shape, pictures[-1].shape)
@@ -221,5 +221,6 @@ def _gray(path: Path, images: np.ndarray) -> np.ndarray:
 
 def _sizes(path: Path, first: tuple[int, ...], other: tuple[int, ...]) -> InputError:
     return InputError(
-        f"{path} has pictures of several sizes: {first} and {other}, height and width. Expected one; resize them first."
+        f"{path} has pictures of different sizes: {first} and {other} (height, width). Expected one size; resize them "
+        "first."
     )

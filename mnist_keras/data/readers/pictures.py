@@ -62,8 +62,8 @@ def read_folder(place: Place) -> RawData:
     splits = {split: classes for split, classes in splits.items() if classes}
     if "" in splits and len(splits) > 1:
         raise InputError(
-            f"{place.path} holds folders of classes both in {', '.join(sorted(set(splits) - {''}))} and outside. "
-            "Expected one or the other."
+            f"{place.path} has class folders both in {', '.join(sorted(set(splits) - {''}))} and outside. "
+            "Put all of them in one place."
         )
     splits = {split or "train": classes for split, classes in splits.items()}
     names = order(splits.get("train") or set().union(*splits.values()))
@@ -71,7 +71,7 @@ def read_folder(place: Place) -> RawData:
     for split, classes in splits.items():
         if new := sorted(set(classes) - set(names)):
             raise InputError(
-                f"{(place.root / classes[new[0]][0]).parent} is a class that has no training pictures. "
+                f"{(place.root / classes[new[0]][0]).parent} is a class without training pictures. "
                 f"Expected one of: {', '.join(names)}."
             )
         counts = [len(classes.get(name, ())) for name in names]
@@ -116,10 +116,10 @@ def decode(file: Path | IO[bytes], *, size: tuple[int, int] | None = None) -> np
 
     with Image.open(file, formats=FORMATS) as image:
         if image.width * image.height > _MAX_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels are too many")
+            raise ValueError(f"{image.width} x {image.height} pixels is too large")
         picture: Image.Image = ImageOps.exif_transpose(image)
         if picture.mode == "F":
-            raise ValueError("its pixels are floats, whose range is not known")
+            raise ValueError("its pixels are floats of unknown range")
         if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
             picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
         if picture.has_transparency_data:
@@ -155,7 +155,7 @@ def frame(ink: np.ndarray) -> np.ndarray:
     """Puts ink into MNIST's frame: fitted to 20x20 pixels, its center of mass in the middle of 28x28.
 
     Args:
-        ink: uint8 array of shape `(height, width)`, light ink on dark ground, of any size.
+        ink: uint8 array of shape `(height, width)`, light ink on a dark background, of any size.
 
     Returns:
         uint8 array of shape `(28, 28)`; all 0 where there is no ink. Ink whose center of mass lies so far from its

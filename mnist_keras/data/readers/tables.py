@@ -1,4 +1,4 @@
-"""Reads text tables (CSV, TSV) of one image a row."""
+"""Reads text tables (CSV, TSV) with one image in each row."""
 
 import csv
 import itertools
@@ -18,7 +18,7 @@ from mnist_keras.data.readers.names import LABELS, is_row_number, label_column, 
 SUFFIXES = (".csv", ".tsv")
 MAX_LINE = 4_000_000  # characters of a row: a million pixels of up to three digits
 _ROWS_AT_ONCE = 1024  # so much is held as text at a time
-_EXPECTED = "Expected in every row a label and the 784 pixels of a 28x28 image, or the pixels"
+_EXPECTED = "Expected a label and the 784 pixels of a 28x28 image in each row, or only the pixels"
 _SKEWED_ROWS = 20  # with fewer, that the first column is all zeros says nothing
 
 
@@ -69,9 +69,9 @@ def read_csv_place(place: Place) -> RawData:
     twice = any(len(paths) > 1 for paths in by_split.values())
     if twice or "" in by_split or not by_split:
         raise InputError(
-            f"{place.path} holds CSV files. Expected one whose name says train and at most one each that says test and "
-            f"validation. Received: {', '.join(place.relative(p) for p in tables) or 'none'}. Rename them or pass the "
-            "path of one file."
+            f"{place.path} has several CSV files. Expected one with train in its name, and at most one each with test "
+            f"and validation. Received: {', '.join(place.relative(p) for p in tables) or 'none'}. Rename them or pass "
+            "the path of one file."
         )
     if set(by_split) == {"test"}:  # to evaluate on
         by_split = {"train" if place.path.is_file() else "test": by_split["test"]}
@@ -80,7 +80,7 @@ def read_csv_place(place: Place) -> RawData:
         images, labels = read_csv(path)
         if labels is None and split != "test" and len(by_split) > 1:
             raise InputError(
-                f"{path} has no labels. Expected a column named label, or a label first in every row."
+                f"{path} has no labels. Expected a column named label, or the label first in each row."
             )
         arrays |= {f"{split}_images": images, f"{split}_labels": labels}
     used = [path for [path] in by_split.values()]
@@ -88,10 +88,10 @@ def read_csv_place(place: Place) -> RawData:
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Reads rows of pixels of square images, with a label or without.
+    """Reads rows of pixels of square images, with or without a label.
 
-    Where the first row names the columns, a column `label`, `class`, `target` or `y` has the labels, wherever it
-    stands, and one that counts the rows (`id`) is left out. Otherwise the label is first.
+    If the first row names the columns, a column `label`, `class`, `target` or `y` has the labels, at any position, and
+    a column that counts the rows (`id`) is skipped. Without such names, the label comes first.
 
     Returns:
         Images of shape `(n, side, side)`, uint8, and labels of shape `(n,)`, whole numbers or strings, or None.
@@ -191,7 +191,7 @@ def _layout(path: Path) -> Layout:
     if name is None and math.isqrt(len(pixels) - 1) ** 2 == len(pixels) - 1:
         known = ", ".join(sorted(LABELS - {"classes", "targets"}))
         raise InputError(
-            f"{path} has {len(pixels)} columns, and none is named as the labels are. Expected one of: {known}. "
+            f"{path} has {len(pixels)} columns, and none with a name for labels. Expected one of: {known}. "
             f"Received: {', '.join(cells[:3])}, ..., {cells[-1]}."
         )
     return Layout(separator, True, label, _square(path, pixels, len(cells)))
@@ -206,7 +206,7 @@ def _square(path: Path, pixels: list[int], num_columns: int) -> list[int]:
 
 
 def _check_label_first(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """Refuses a table without a header whose labels seem to be last: corners of images are mostly empty."""
+    """Rejects a table without a header whose labels seem to be last: corners of images are mostly empty."""
     last = images[:, -1, -1]
     if (
         len(labels) >= _SKEWED_ROWS
@@ -214,7 +214,7 @@ def _check_label_first(path: Path, images: np.ndarray, labels: np.ndarray) -> No
         and 1 < len(np.unique(last)) <= last.max() + 1 <= 100
     ):
         raise InputError(
-            f"{path} has no header, and its first column, where the label is expected, is 0 in all {len(labels)} rows; "
+            f"{path} has no header. Its first column, which should hold the labels, is 0 in all {len(labels)} rows; "
             f"its last column has values from 0 to {last.max()}. Put the label first, or add a header that names it."
         )
 

@@ -22,7 +22,7 @@ def assert_same(splits, arrays=ARRAYS):
 def peak_of_refusal(call):
     tracemalloc.start()
     try:
-        with pytest.raises(InputError, match=r"is cut off or damaged"):
+        with pytest.raises(InputError, match=r"is truncated or damaged"):
             call()
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -48,7 +48,7 @@ def test_npz_lacks_keys(tmp_path):
     np.savez(tmp_path / "a.npz", picture=ARRAYS["train_images"], y_train=ARRAYS["train_labels"])
     with pytest.raises(
         InputError,
-        match=r"a.npz lacks train_images. Expected keys that say what the arrays are: x_train and y_train, .* "
+        match=r"a.npz lacks train_images. Expected keys that say what the arrays contain: x_train and y_train, .* "
         r"Received: picture, y_train",
     ):
         read_npz(tmp_path / "a.npz")

@@ -35,7 +35,7 @@ def test_memory_that_runs_out_while_reading(tmp_path, monkeypatch):
 
     monkeypatch.setattr(arrays.np, "load", fail)
     text = error_of(read_path, FORMS["npz of Keras"].write(tmp_path))
-    assert text.startswith(f"{tmp_path / 'mnist.npz'} needs more memory than there is; ")
+    assert text.startswith(f"{tmp_path / 'mnist.npz'} needs more memory than the machine has; ")
     assert "open_records()" in text
 
 

@@ -58,7 +58,7 @@ def test_idx_set_lacks_a_file(tmp_path, missing):
 def test_idx_counts_differ(tmp_path):
     write_idx_set(tmp_path, ARRAYS | {"train_labels": ARRAYS["train_labels"][:-1]})
     with pytest.raises(
-        InputError, match=r"holds 12 images and .* 11 labels. Expected as many of both"
+        InputError, match=r"holds 12 images and .* 11 labels. Expected the same number of both"
     ):
         read_idx_set(tmp_path)
 
@@ -78,7 +78,7 @@ def test_idx_wrong_magic_number(tmp_path):
     path.write_bytes(b"PK\x03\x04" + bytes(100))
     with pytest.raises(
         InputError,
-        match=r"train-images-idx3-ubyte is no IDX file of images.* Received: 1347093252\.$",
+        match=r"train-images-idx3-ubyte is not an IDX file of images.* Received: 1347093252\.$",
     ):
         read_idx(path, "images")
 
@@ -91,19 +91,19 @@ IMAGES = idx_bytes(ARRAYS["train_images"])
     [
         (
             IMAGES[:-1],
-            "is cut off or damaged. Its header says 300 bytes of images. Received: 299. Copy",
+            "is truncated or damaged. Its header says 300 bytes of images. Received: 299. Copy",
         ),
         (
             IMAGES + b"x",
-            "is cut off or damaged. Its header says 300 bytes of images. Received: more. Copy",
+            "is truncated or damaged. Its header says 300 bytes of images. Received: more. Copy",
         ),
-        (IMAGES[:9], "is cut off or damaged"),
-        (b"", "is no IDX file of images"),
+        (IMAGES[:9], "is truncated or damaged"),
+        (b"", "is not an IDX file of images"),
         (
             idx_bytes(ARRAYS["train_images"][:0]),
             r"is empty. Expected images. Received: shape=\(0, 5, 5\)",
         ),
-        (gzip.compress(IMAGES)[:-20], r"is a damaged gzip file \(.+\). Expected the complete file"),
+        (gzip.compress(IMAGES)[:-20], r"is a damaged gzip file \(.+\). Expected a complete file"),
         (
             gzip.compress(IMAGES[:-9]),
             "Its header says 300 bytes of images. Received: 291. Copy or download",
@@ -123,7 +123,7 @@ def test_idx_damaged(tmp_path, content, message):
 def peak_of_refusal(call):
     tracemalloc.start()
     try:
-        with pytest.raises(InputError, match=r"is cut off or damaged"):
+        with pytest.raises(InputError, match=r"is truncated or damaged"):
             call()
         return tracemalloc.get_traced_memory()[1]
     finally:

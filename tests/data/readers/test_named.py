@@ -30,9 +30,9 @@ def test_pictures_and_a_table(tmp_path, names):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["9.png,1"], "labels.csv names '9.png', and there is no such picture in "),
-        (["../0.png,1", "/etc/passwd,1"], "names '/etc/passwd', and there is no such picture"),
-        ([], "labels.csv names no pictures."),
+        (["9.png,1"], "labels.csv lists '9.png', but there is no such picture in "),
+        (["../0.png,1", "/etc/passwd,1"], "lists '/etc/passwd', but there is no such picture"),
+        ([], "labels.csv lists no pictures."),
         (["0.png"], "labels.csv has 1 cells in row 2. Expected 2, with a file name and a label."),
         (["0.png,"], "has 2 cells in row 2. Expected 2, with a file name and a label."),
     ],
@@ -54,6 +54,6 @@ def test_a_name_that_several_pictures_have(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         Image.fromarray(IMAGES[0]).save(tmp_path / folder / "x.png")
-    assert "names 'x.png', and there are 2 of that name: a/x.png, b/x.png." in error_of(
+    assert "lists 'x.png', but there are 2 pictures with that name: a/x.png, b/x.png." in error_of(
         read_named_pictures, place
     )

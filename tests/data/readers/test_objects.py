@@ -166,11 +166,11 @@ REFUSED = {
     ),
     "NaN": (
         lambda: (FRAME.astype(float).where(FRAME.index.to_series() >= 3), LABELS),
-        "Expected a number in every cell. Received: NaN in 3 of 20 rows. Leave those rows out, with their labels",
+        "Expected a number in every cell. Received: NaN in 3 of 20 rows. Drop these rows and their labels",
     ),
     "objects": (
         lambda: (FRAME.astype(str), LABELS),
-        "Received: 784 columns of other things, the first 'pixel1'. Convert strings with images.astype('uint8').",
+        "Received: 784 columns with other types, the first 'pixel1'. Convert strings with images.astype('uint8').",
     ),
     "negative class": (
         lambda: (FRAME, LABELS - 1),
@@ -186,13 +186,13 @@ REFUSED = {
     ),
     "endless": (
         lambda: (tensors().repeat(), None),
-        "Expected a tf.data.Dataset with an end. Received: one that repeats for ever. Pass as many elements as are "
+        "Expected a finite tf.data.Dataset. Received: one that repeats forever. Pass as many elements as are "
         "wanted: dataset.take(n).",
     ),
     "empty": (lambda: (tensors().take(0), None), "Received: an empty tf.data.Dataset"),
     "four parts": (
         lambda: (tf.data.Dataset.from_tensors((1, 2, 3, 4)), None),
-        "Expected elements of an image and a label. Received: 4 parts.",
+        "Expected pairs of an image and a label. Received: 4 parts.",
     ),
     "tf.data and labels": (lambda: (IMAGES, tensors()), "Expected None with a tf.data.Dataset"),
     "rows of other keys": (
@@ -201,7 +201,7 @@ REFUSED = {
     ),
     "rows of two sizes": (
         lambda: ([{"image": IMAGES[0], "label": 1}, {"image": IMAGES[0, :9], "label": 1}], None),
-        "Expected images of one size and type, as the first: (28, 28), uint8. Received: (9, 28), uint8 in row 1.",
+        "Expected images of the same size and type as the first: (28, 28), uint8. Received: (9, 28), uint8 in row 1.",
     ),
     "mapping of other keys": (
         lambda: ({"text": "a"}, None),
@@ -209,7 +209,7 @@ REFUSED = {
     ),
     "two columns of labels": (
         lambda: (FRAME.assign(label=LABELS, y=LABELS), None),
-        "The columns label and y may both be the labels. Keep one of them.",
+        "The columns label and y could both be the labels. Keep only one of them.",
     ),
     "tensor on a GPU": (
         lambda: (

@@ -67,7 +67,7 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
         ),
         (
             {"image": PICTURES, "label": LABELS, "y": LABELS},
-            "The columns label and y may both be the labels",
+            "The columns label and y could both be the labels",
         ),
         ({"image": PICTURES, "label": [None, *LABELS[1:]]}, "has rows without a label"),
         (
@@ -89,7 +89,7 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
                 "image": [png(np.zeros((8, 8), np.uint8)), png(np.zeros((9, 8), np.uint8))],
                 "label": [0, 1],
             },
-            "has pictures of several sizes: (8, 8) and (9, 8), height and width. Expected one; resize them",
+            "has pictures of different sizes: (8, 8) and (9, 8) (height, width). Expected one size; resize them",
         ),
         (
             {"image": [[[1, 2], [3]]], "label": [1]},
@@ -98,7 +98,7 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
         ({"image": [[[1.5, 2.0]]], "label": [1]}, "has images of shape (1, 2) and dtype float64"),
         (
             {**{str(i): [300] for i in range(4)}, "label": [1]},
-            "has a value in the column 0 that is no whole number from 0 to 255.",
+            "has a value in the column 0 that is not a whole number from 0 to 255.",
         ),
         ({**{str(i): [0] for i in range(783)}, "label": [1]}, "a square number of pixels."),
         ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "holds no rows."),
@@ -115,7 +115,7 @@ def test_two_datasets(tmp_path):
         (tmp_path / name).mkdir()
         write(tmp_path / name, {"image": PICTURES, "label": LABELS})
     assert (
-        "has Parquet files of the train split in 2 folders: kmnist, mnist. Expected one dataset; pass the path"
+        "has Parquet files of the train split in 2 folders: kmnist, mnist. Expected only one dataset; pass the path"
     ) in error_of(read_path, tmp_path)
 
 
@@ -123,7 +123,7 @@ def test_sizes_that_differ_between_shards(tmp_path):
     for i, side in enumerate((8, 9)):
         image = png(np.zeros((side, side), np.uint8))
         write(tmp_path, {"image": [image], "label": [0]}, f"train-{i}.parquet")
-    assert "has pictures of several sizes: (8, 8) and (9, 9)" in error_of(read_path, tmp_path)
+    assert "has pictures of different sizes: (8, 8) and (9, 9)" in error_of(read_path, tmp_path)
 
 
 def test_damaged(tmp_path):

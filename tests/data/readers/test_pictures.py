@@ -72,7 +72,7 @@ def test_a_test_folder_may_lack_a_class_but_not_add_one(tmp_path):
     write_folder(tmp_path / "test", TEST[0][:1], [7])
     with pytest.raises(
         InputError,
-        match=r"test/7 is a class that has no training pictures. Expected one of: 0, 1, 2",
+        match=r"test/7 is a class without training pictures. Expected one of: 0, 1, 2",
     ):
         read_folder(Place(tmp_path))
 
@@ -137,7 +137,7 @@ def test_classes_inside_and_outside_of_a_split(tmp_path):
     write_folder(tmp_path / "train", *TRAIN)
     write_folder(tmp_path, *TEST)
     assert (
-        "holds folders of classes both in train and outside. Expected one or the other."
+        "holds folders of classes both in train and outside. Put all of them in one place."
         in error_of(read_folder, Place(tmp_path))
     )
 
@@ -150,7 +150,7 @@ def test_a_pipe_is_no_picture(tmp_path):
     assert len(raw.train_images) == 12
     assert raw.left_out == ("1/x.png",)
     os.mkfifo(tmp_path / "y.npz")
-    assert "y.npz is no regular file. Expected a file or a directory." in error_of(
+    assert "y.npz is not a regular file. Expected a file or a directory." in error_of(
         read_path, tmp_path / "y.npz"
     )
 
@@ -209,7 +209,7 @@ def test_sixteen_bits_are_scaled(tmp_path):
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
     Image.new("1", (10_000, 6_000)).save(tmp_path / "a.png")
     with pytest.raises(
-        InputError, match=r"a.png is not a readable picture .10000 x 6000 pixels are too many"
+        InputError, match=r"a.png is not a readable picture .10000 x 6000 pixels is too large"
     ):
         read_picture(tmp_path / "a.png")
 

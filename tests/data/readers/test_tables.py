@@ -62,7 +62,7 @@ def test_csv_files_whose_names_do_not_tell_the_splits(tmp_path):
     for name in ("x_train.csv", "y_train.csv"):
         write_csv(tmp_path / name, ARRAYS["train_images"])
     assert (
-        "holds CSV files. Expected one whose name says train and at most one each that says test and validation. "
+        "has several CSV files. Expected one with train in its name, and at most one each with test and validation. "
         "Received: digits.csv, x_train.csv, y_train.csv. Rename them or pass the path of one file."
     ) in error_of(read_csv_place, Place(tmp_path))
 
@@ -72,7 +72,7 @@ def test_csv_training_file_without_labels(tmp_path):
     write_csv(tmp_path / "test.csv", ARRAYS["test_images"])
     with pytest.raises(
         InputError,
-        match=r"train.csv has no labels. Expected a column named label, or a label first in every row",
+        match=r"train.csv has no labels. Expected a column named label, or the label first in each row",
     ):
         read_csv_place(Place(tmp_path))
 
@@ -83,19 +83,19 @@ def test_csv_training_file_without_labels(tmp_path):
         (
             "0,1,2,3,4\n1,2,3,4\n",
             "is not a table of whole numbers from 0 to 255: the number of columns changed from 5 to 4 "
-            r"at row 2\. Expected in every row",
+            r"at row 2\. Expected a label and",
         ),
         (
             "0,1,2,3,x\n",
-            r"could not convert string 'x' to uint8 at row 0, column 5\. Expected in every row",
+            r"could not convert string 'x' to uint8 at row 0, column 5\. Expected a label and",
         ),
         ("x0,1,2,3,4\n1,1,2,3,4\n", "could not convert string 'x0' to uint8 at row 0, column 1"),
         ("0,1,2,3,256\n", "could not convert string '256'"),
         ("0,1,2,3,-1\n", "could not convert string '-1'"),
         ("0,1,2,3,0.5\n", "could not convert string '0.5'"),
         ("0,1,2,3,\n", "could not convert string ''"),
-        ("0,1,2,3,4,5\n", r"has 6 columns. Expected in every row a label and the 784 pixels"),
-        ("", "holds no rows. Expected in every row a label and the 784 pixels"),
+        ("0,1,2,3,4,5\n", r"has 6 columns. Expected a label and the 784 pixels"),
+        ("", "holds no rows. Expected a label and the 784 pixels"),
         ("label,pixel0\n\n\n", "holds no rows"),
         ("\xff\x00", "is not a table"),
     ],
@@ -158,16 +158,16 @@ def test_csv_counts_rows_from_the_top_of_the_file(tmp_path):
         (
             "a,b,c,d,e",
             [1, 2, 3, 4, 5],
-            "none is named as the labels are. Expected one of: class, label,",
+            "none with a name for labels. Expected one of: class, label,",
         ),
-        ("label,a,b,c,d,y", [1, 2, 3, 4, 5, 6], "The columns label and y may both be the labels"),
+        ("label,a,b,c,d,y", [1, 2, 3, 4, 5, 6], "The columns label and y could both be the labels"),
         ("label,a,b,c,d", [-1, 2, 3, 4, 5], "could not convert string '-1'"),
         ("label,a,b,c,d", ["nan", 2, 3, 4, 5], "could not convert string 'nan'"),
         ("label,a,b,c,d", ["", 2, 3, 4, 5], "could not convert string ''"),
         (
             "label," + ",".join("p" * 783),
             range(784),
-            "has 784 columns. Expected in every row a label",
+            "has 784 columns. Expected a label and a label",
         ),
     ],
 )
@@ -178,7 +178,7 @@ def test_csv_with_a_header_refused(tmp_path, header, row, message):
 def test_csv_without_a_header_and_the_label_last(tmp_path):
     rows = [[0, *([7] * 783), i % 10] for i in range(30)]
     assert (
-        "its first column, where the label is expected, is 0 in all 30 rows; its last column has values from 0 to 9. "
+        "Its first column, which should hold the labels, is 0 in all 30 rows; its last column has values from 0 to 9. "
         "Put the label first, or add a header that names it."
     ) in error_of(read_csv, table_of(tmp_path, "", rows))
 
