@@ -26,14 +26,14 @@ def build_softmax_regression(
 ) -> keras.Model:
     """Builds multinomial logistic regression on the pixels: 784 - softmax 10.
 
-    7,850 parameters. With `include_top=False` the flattened pixels remain.
+    It has 7,850 parameters. With `include_top=False`, it returns the flattened pixels.
 
     Args:
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classification layer is there; without it the model returns features.
-        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        include_top: Whether to include the classification layer; without it, the model returns features.
+        include_rescaling: Whether to begin with a `Rescaling(1/255)`, for pixels in [0, 255].
         name: Name of the model.
 
     Returns:
@@ -74,13 +74,13 @@ def build_mlp(
 
     Args:
         hidden_units: Width of each hidden layer.
-        dropout: Share of a hidden layer's outputs that training sets to 0, in `[0, 1)`.
+        dropout: Fraction of a hidden layer's outputs that training sets to 0, in `[0, 1)`.
         activation: Activation of the hidden layers.
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classification layer is there; without it the model returns features.
-        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        include_top: Whether to include the classification layer; without it, the model returns features.
+        include_rescaling: Whether to begin with a `Rescaling(1/255)`, for pixels in [0, 255].
         name: Name of the model.
 
     Returns:
@@ -120,18 +120,18 @@ def build_cnn(
     """Builds a plain convolutional model: convolutions, one 2x2 max-pool, a classification layer.
 
     The default, conv 3x3x32 ReLU - conv 3x3x32 ReLU - max-pool - linear 10, has 55,658 parameters.
-    Convolutions are "valid": each takes `kernel_size - 1` pixels off the height and the width.
+    Convolutions are "valid": each removes `kernel_size - 1` pixels from the height and the width.
 
     Args:
         filters: Number of filters of each convolution, at least one convolution.
         kernel_size: Height and width of the kernels, in pixels.
-        dropout: Share of the pooled features that training sets to 0, in `[0, 1)`.
+        dropout: Fraction of the pooled features that training sets to 0, in `[0, 1)`.
         activation: Activation of the convolutions.
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classification layer is there; without it the model returns features.
-        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        include_top: Whether to include the classification layer; without it, the model returns features.
+        include_rescaling: Whether to begin with a `Rescaling(1/255)`, for pixels in [0, 255].
         name: Name of the model.
 
     Returns:
@@ -169,7 +169,8 @@ def build_fast_cnn(
 ) -> keras.Model:
     """Builds a small model for quick training: conv 5x5 - pool - ReLU - conv 3x3 - pool - ReLU - dense ReLU - 10.
 
-    The default has 215,194 parameters. Pooling comes before the ReLU, which gives the same and costs a quarter.
+    The default has 215,194 parameters. Pooling comes before the ReLU, which gives the same result at a quarter of the
+    cost.
 
     Args:
         filters: Number of filters of the 5x5 and of the 3x3 convolution.
@@ -177,8 +178,8 @@ def build_fast_cnn(
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classification layer is there; without it the model returns features.
-        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        include_top: Whether to include the classification layer; without it, the model returns features.
+        include_rescaling: Whether to begin with a `Rescaling(1/255)`, for pixels in [0, 255].
         name: Name of the model.
 
     Returns:
@@ -222,23 +223,24 @@ def build_deep_cnn(
 ) -> keras.Model:
     """Builds a deep convolutional model of stages: 3x3 convolutions, a 2x2 max-pool, ReLU, dropout; then a dense layer.
 
-    The very first convolution is 5x5; all of them keep height and width, and each has a ReLU, the last of a stage after
-    its pool, where it costs a quarter. The default has 584,682 parameters. He's initialization keeps the variance
-    through the ReLUs, with batch normalization or without. `mnist_keras.train` normalizes by TensorFlow's fused kernel,
-    at next to no cost; Keras's own `fit` spends much of its time on it, on CPU.
+    The very first convolution is 5x5. All convolutions keep the height and the width, and each is followed by a ReLU;
+    the last ReLU of a stage comes after the pool, where it costs a quarter. The default has 584,682 parameters. He's
+    initialization keeps the variance through the ReLUs, with or without batch normalization. `mnist_keras.train` uses
+    TensorFlow's fused kernel for batch normalization, at almost no cost; on CPUs, Keras's own `fit` spends much of its
+    time on it.
 
     Args:
         stages: Number of filters of each convolution, stage by stage.
         hidden_units: Width of the dense layer; 0 for none.
-        dropout: Share of a stage's and of the dense layer's outputs that training sets to 0, in `[0, 1)`.
+        dropout: Fraction of a stage's and of the dense layer's outputs that training sets to 0, in `[0, 1)`.
         batch_norm: Whether batch normalization comes before each ReLU.
-        hidden_classes: For each hidden class the class that it counts toward, or -1 for none of them: a softmax over
-            the hidden classes comes first, and their probabilities add up to the classes'. None for no hidden ones.
+        hidden_classes: For each hidden class, the class that it belongs to, or -1 for none. A softmax over the hidden
+            classes comes first, and their probabilities are summed for each class. None for no hidden classes.
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classification layer is there; without it the model returns features.
-        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        include_top: Whether to include the classification layer; without it, the model returns features.
+        include_rescaling: Whether to begin with a `Rescaling(1/255)`, for pixels in [0, 255].
         name: Name of the model.
 
     Returns:
@@ -296,17 +298,18 @@ def build_lenet5(
 ) -> keras.Model:
     """Builds LeNet-5: conv 5x5x6 - pool - conv 5x5x16 - pool - 120 - 84 - 10.
 
-    61,706 parameters. Differences from the paper: the first convolution pads the 28x28 image where the paper centers
-    it in 32x32; the pools average without trainable coefficients; the second convolution sees all six maps rather than
-    the subsets of table I; a plain tanh rather than 1.7159 tanh(2x/3); a softmax rather than radial basis functions.
+    It has 61,706 parameters. Differences from the paper: the first convolution pads the 28x28 image, which the paper
+    centers in 32x32; the pools average without trainable coefficients; the second convolution sees all six maps, not
+    the subsets of table I; the activation is a plain tanh, not 1.7159 tanh(2x/3); the output is a softmax, not radial
+    basis functions.
 
     Args:
         activation: Activation of the hidden layers.
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
-        include_top: Whether the classification layer is there; without it the model returns features.
-        include_rescaling: Whether a `Rescaling(1/255)` comes first, for pixels from 0 to 255.
+        include_top: Whether to include the classification layer; without it, the model returns features.
+        include_rescaling: Whether to begin with a `Rescaling(1/255)`, for pixels in [0, 255].
         name: Name of the model.
 
     Returns:

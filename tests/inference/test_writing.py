@@ -71,7 +71,10 @@ def test_other_digits_say_nothing_about_the_school():
     digits = np.stack([UNCLEAR, ways(_4=0.9), ways(_8=0.9)])
     probabilities, taken = weigh_ways(digits)
     np.testing.assert_allclose(probabilities, add_up(digits), atol=0.01)
-    assert (taken.school, taken.reason) == ("neutral", "the pictures don't show the writer's school")
+    assert (taken.school, taken.reason) == (
+        "neutral",
+        "the pictures don't show the writer's school",
+    )
 
 
 def test_no_pictures():

@@ -1,7 +1,7 @@
-"""The fifteen corruptions of MNIST-C, to test models with; training on them would defeat their purpose.
+"""The fifteen corruptions of MNIST-C, for testing models; training on them would defeat their purpose.
 
-Each is written from the published parameters, at the severity of the published test set. They repeat with a seed, but
-draw other random numbers than the published files, so accuracies agree on average and not image by image.
+Each is reimplemented with the published parameters, at the severity of the published test set. They are repeatable with
+a seed, but use other random numbers than the published files, so accuracies agree only on average.
 
 Reference:
     Mu and Gilmer, 2019, "MNIST-C: A Robustness Benchmark for Computer Vision".
@@ -27,12 +27,12 @@ CANNY_LOW, CANNY_HIGH = (
 
 
 def corrupt(images, name: str, *, seed: int = 0) -> np.ndarray:
-    """Corrupts images as MNIST-C does.
+    """Corrupts images as in MNIST-C.
 
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
         name: One of `CORRUPTIONS`.
-        seed: Seed of what is drawn.
+        seed: Seed of the random numbers.
 
     Returns:
         A uint8 array of shape `(n, height, width)`.

@@ -1,16 +1,16 @@
-"""One reader for each format that datasets come in.
+"""One reader for each dataset format.
 
-A reader returns arrays or raises `InputError` with the file's name in it. No reader allocates more memory than the
-file can fill, whatever its header declares, and none runs code from a file (pickles).
+A reader returns arrays or raises an `InputError` that names the file. No reader allocates more memory than the file can
+fill, whatever its header declares, and none runs code from a file (pickles).
 
-files      what readers take and give, and how damaged and oversized files are reported
-names      what the names of files, columns and keys say: which split, images or labels
-labels     labels become class ids and class names
+files      input and output of readers; errors about damaged and oversized files
+names      guesses from the names of files, columns and keys: which split, images or labels
+labels     turns labels into class ids and class names; errors about bad labels in files
 idx        the published files of MNIST
 arrays     files of NumPy and MATLAB
 tables     text tables of pixels (CSV)
-parquet    Parquet files, the Hugging Face Hub's
-pictures   folders of pictures, one for each class; scikit-learn's digits
+parquet    Parquet files, such as the Hugging Face Hub's
+pictures   folders of pictures (PNG, JPEG, ...), one for each class; scikit-learn's digits
 named      pictures and a table of their names and labels
 archives   zip, tar and compressed files
 objects    labeled images in objects of other libraries
@@ -34,10 +34,10 @@ class Reader(NamedTuple):
     """A format.
 
     Attributes:
-        name: What `source` calls it.
-        layout: What lies at the path, for the documentation.
-        recognizes: Whether it can read a place.
-        read: Reads it.
+        name: Its name in `source`.
+        layout: The expected files, for the documentation.
+        recognizes: Tells whether it can read a place.
+        read: Reads the place.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Reader(NamedTuple):
 
 
 def _is_folder_of_classes(place: Place) -> bool:
-    """Tells whether pictures lie in folders that are classes; one folder that a table names is none."""
+    """Tells whether pictures are in one folder for each class; one folder with a table of labels does not count."""
     folders = pictures.folders_of_classes(place)
     return len(folders) > 1 or (len(folders) == 1 and not named.find_table(place))
 
@@ -55,9 +55,9 @@ def _is_folder_of_classes(place: Place) -> bool:
 READERS = (
     Reader(
         "idx",
-        "IDX files, the format that MNIST is published in, compressed with gzip or not, whatever their names begin "
-        "with: MNIST, Fashion-MNIST, Kuzushiji-MNIST, EMNIST (delivered upright, from 0), QMNIST; the directory that "
-        "torchvision downloads to",
+        "IDX files, the format in which MNIST is published, with or without gzip, with any prefix to their names: "
+        "MNIST, Fashion-MNIST, Kuzushiji-MNIST, EMNIST (returned upright, with labels from 0), QMNIST; also the "
+        "directory that torchvision downloads to",
         lambda place: bool(idx.find_idx_sets(place)),
         idx.read_idx_place,
     ),
@@ -76,34 +76,37 @@ READERS = (
     ),
     Reader(
         "mat",
-        "A MATLAB file: EMNIST's (delivered upright, from 0), or arrays named `X` and `y`, `data` and `label`",
+        "A MATLAB file: EMNIST's (returned upright, with labels from 0), or arrays named `X` and `y`, or `data` and "
+        "`label`",
         lambda place: bool(place.named(".mat")),
         arrays.read_mat_place,
     ),
     Reader(
         "csv",
-        "Tables of one image a row, separated by commas, semicolons or tabs; a column `label`, `class`, `target` or "
-        "`y` has the labels, and without a header the first column has; `train.csv` and `test.csv`",
+        "Tables with one image in each row, separated by commas, semicolons or tabs. A column `label`, `class`, "
+        "`target` or `y` has the labels; without a header, the first column has them. One table, or `train.csv` and "
+        "`test.csv`",
         lambda place: any(map(tables.is_pixel_table, place.files(*tables.SUFFIXES))),
         tables.read_csv_place,
     ),
     Reader(
         "parquet",
-        "Parquet files as the Hugging Face Hub has them: a column `image` or `img` of PNG bytes, and `label` or "
-        "`labels`; or a column for each pixel. A split may have several files",
+        "Parquet files such as the Hugging Face Hub's: a column `image` or `img` of PNG bytes, and a column `label` or "
+        "`labels`; or a column for each pixel. A split can have several files",
         lambda place: bool(place.named(parquet.SUFFIX)),
         parquet.read_parquet_place,
     ),
     Reader(
         "folder",
-        "A folder of pictures for each class, also inside `train`, `training` or `trainingSet`, `valid`, `val` or "
-        "`validation`, `test`, `testing` or `testSet`. PNG, JPEG, BMP, TIFF, WebP, GIF, PGM, PPM",
+        "A folder of pictures for each class. For a split, put these folders into `train`, `training` or "
+        "`trainingSet`, `valid`, `val` or `validation`, and `test`, `testing` or `testSet`. PNG, JPEG, BMP, TIFF, "
+        "WebP, GIF, PGM, PPM",
         _is_folder_of_classes,
         pictures.read_folder,
     ),
     Reader(
         "table",
-        "Pictures, and beside them a CSV file with their file names and their labels",
+        "Pictures, and next to them a CSV file with their file names and their labels",
         named.find_table,
         named.read_named_pictures,
     ),
@@ -115,13 +118,13 @@ def read_path(path: Path, source: str = "auto") -> tuple[str, RawData]:
 
     Args:
         path: A file or a directory.
-        source: "auto", or the name of the one reader to ask.
+        source: "auto", or the name of a reader.
 
     Returns:
-        The name of the reader that answered, and what it read.
+        The name of the reader that was used, and what it read.
 
     Raises:
-        InputError: If no reader knows what is there, more than one does, or the data is damaged or does not fit into
+        InputError: If no reader recognizes the files, more than one does, or the data is damaged or does not fit into
             memory.
     """
     check_choice("source", source, ("auto", *(reader.name for reader in READERS)))

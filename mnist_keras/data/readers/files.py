@@ -1,4 +1,4 @@
-"""What readers take and give: the files at a place, and arrays; how damaged and oversized files are reported."""
+"""The input and output of readers: the files at a place, and arrays; errors about damaged and oversized files."""
 
 import os
 import stat
@@ -71,7 +71,7 @@ class Place:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Regular files at or below the path, sorted; hidden ones and what file managers leave are not among them.
+        """Regular files at or below the path, sorted; hidden files and the clutter of file managers are skipped.
 
         Raises:
             InputError: If the path is a pipe or a device, or there are too many files.
@@ -101,7 +101,7 @@ class Place:
         return tuple(sorted(found))
 
     def named(self, *suffixes: str) -> list[str]:
-        """Returns the names that end in one of the suffixes, in small or capital letters."""
+        """Returns the names that end in one of the suffixes, in lower or upper case."""
         return [name for name in self.names if name.lower().endswith(suffixes)]
 
     def files(self, *suffixes: str) -> list[Path]:
@@ -127,7 +127,7 @@ def _refuse(error: OSError) -> None:
 
 
 def is_regular(path: str | Path) -> bool:
-    """Tells whether a path is a file, and no pipe or device, which may never end."""
+    """Tells whether a path is a regular file; reading a pipe or a device might never end."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116  (of 70,000 strings, in half the time)
     except OSError:  # a link that leads nowhere
@@ -142,10 +142,10 @@ def wrong_length(path: Path, what: str, expected: int, received: str) -> InputEr
 
 
 def check_memory(path: Path, size: int) -> None:
-    """Refuses what is larger than the memory that is free, before it is allocated.
+    """Rejects data that is larger than the free memory, before it is allocated.
 
     Raises:
-        InputError: With the size and what is free.
+        InputError: With the size and the free memory.
     """
     if size > (free := psutil.virtual_memory().available):
         raise too_large(path, size, free)
@@ -181,10 +181,10 @@ def assemble(
 
     Args:
         place: Where they are from.
-        arrays: "train_images", "train_labels", "validation_images" and so on, as far as they are there. Images alone,
-            without any labels, are test images.
-        files: What was read.
-        left_out: What was not.
+        arrays: "train_images", "train_labels", "validation_images" and so on, as far as they exist. Images without any
+            labels are test images.
+        files: The files that were read.
+        left_out: The files that were skipped.
         class_names: The name of each label, if they are known.
 
     Raises:

@@ -114,7 +114,7 @@ def read_idx_set(directory: Path, prefix: str = "") -> RawData:
 
 
 def idx_kind(path: Path) -> str | None:
-    """Returns "images" or "labels" if a file begins as an IDX file of those does, compressed or not."""
+    """Returns "images" or "labels" if a file begins like an IDX file of them, compressed or not."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -134,9 +134,9 @@ def idx_kind(path: Path) -> str | None:
 
 
 def find_idx_sets(place: Place) -> dict[str, dict[str, Path]]:
-    """Returns the sets of IDX files at a place, known by how they begin: name -> "train_images" and so on -> file.
+    """Returns the datasets of IDX files at a place, recognized by how the files begin: name -> array's name -> file.
 
-    A path to one file stands for the set that it belongs to.
+    A path to one file stands for the dataset that it belongs to.
     """
     candidates = [place.root / x for x in place.names if not x.lower().endswith(_OTHER_SUFFIXES)]
     if place.path == place.root:
@@ -179,7 +179,7 @@ def read_idx_place(place: Place) -> RawData:
 
 
 def turn_upright(images: np.ndarray) -> None:
-    """Transposes square images where they lie, without a second copy of all of them."""
+    """Transposes square images in place, without a second copy of all of them."""
     for start in range(0, len(images), 1024):
         images[start : start + 1024] = images[start : start + 1024].swapaxes(1, 2).copy()
 
@@ -196,7 +196,7 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
         `uint8` array of shape `(n, height, width)`, or integers of shape `(n,)`.
 
     Raises:
-        InputError: If the magic number, the length or the compression is wrong, or nothing is in it.
+        InputError: If the magic number, the length or the compression is wrong, or the file is empty.
 
     Reference:
         Y. LeCun, "The MNIST database", section "File formats for the MNIST database".

@@ -1,4 +1,4 @@
-"""Labels as a source has them, numbers or names, become class ids and class names."""
+"""Turns the labels of a source, numbers or names, into class ids and class names."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,7 +7,9 @@ import numpy as np
 
 from mnist_keras._validation import InputError
 
-MAX_CLASSES = 256  # of a dataset whose labels are names; more are no classes, but row numbers, say
+MAX_CLASSES = (
+    256  # of a dataset whose labels are names; more are probably not classes, but row numbers
+)
 
 
 def order(names: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What names of files, folders, columns and keys say: which split, and images or labels."""
+"""Guesses from the names of files, folders, columns and keys: which split, and images or labels."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -39,7 +39,7 @@ KNOWN_NAMES = (
 
 
 def words_of(name: str) -> list[str]:
-    """Returns the words of a name in small letters: "x_train" and "xTrain" are x and train."""
+    """Returns the words of a name in lower case: "x_train" and "xTrain" are x and train."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     name = re.sub(r"^(x|y)(?=train|test|val)", r"\1 ", name.lower())
     return re.findall(r"[a-z0-9]+", name)
@@ -95,11 +95,11 @@ def group_files(
 ) -> dict[str, dict[str, Path]]:
     """Sorts files of one array each: name of a dataset -> "train_images", "train_labels" and so on -> file.
 
-    A dataset is a directory and what the names have beside split and kind. Where a file is there twice, compressed and
-    not, or with a dot for a dash, one of the two is taken.
+    A dataset is identified by its directory and the rest of the names, without split and kind. If a file exists twice,
+    compressed and not, or with a dot instead of a dash, one of the two is used.
 
     Raises:
-        InputError: If two files of a dataset may both be the same array.
+        InputError: If two files of a dataset could both be the same array.
     """
     sets: dict[str, dict[str, Path]] = {}
     for path in sorted(files, key=lambda path: (path.suffix.lower() == ".gz", path)):

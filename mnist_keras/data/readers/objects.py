@@ -1,6 +1,6 @@
-"""Labeled images in objects of other libraries become arrays: pandas, PyTorch, JAX, tf.data, the Hub's datasets.
+"""Converts labeled images in other libraries' objects to arrays: pandas, PyTorch, JAX, tf.data, the Hub's datasets.
 
-The libraries are not imported; their objects are known by what they can do.
+The libraries are not imported; their objects are recognized by their methods.
 """
 
 import math
@@ -27,7 +27,7 @@ class Examples(NamedTuple):
 
 
 def to_examples(images: Any, labels: Any = None, *, name: str = "images") -> Examples:
-    """Returns images and labels as arrays, or as what `check_images` and `check_labels` refuse.
+    """Returns images and labels as arrays, or unchanged so that `check_images` and `check_labels` reject them.
 
     Args:
         images: Anything that holds images, and labels too if `labels` is None.
@@ -53,7 +53,7 @@ def holds_labels(data: Any) -> bool:
 
 
 def _unpack(data: Any, name: str) -> Examples:
-    """Takes an object apart that may hold labels as well."""
+    """Splits an object that may also hold labels."""
     if hasattr(data, "train") and hasattr(data, "test") and hasattr(data, "num_classes"):
         raise invalid(
             name,
@@ -164,7 +164,7 @@ def _labels(labels: Any) -> np.ndarray:
 
 
 def _from_columns(data: Mapping[str, Any], name: str) -> Examples:
-    """Takes a mapping of columns apart: `sklearn.utils.Bunch`, or `{"image": ..., "label": ...}`."""
+    """Splits a mapping of columns: `sklearn.utils.Bunch`, or `{"image": ..., "label": ...}`."""
     label = label_column([str(key) for key in data if str(key) != "target_names"])
     keys = [key for key in ("data", *sorted(IMAGES)) if key in data and key != label]
     if not keys:

@@ -1,4 +1,4 @@
-"""Pictures as data: folders of one class each, and scikit-learn's digits; `frame`, which makes a digit MNIST's."""
+"""Folders of pictures, one for each class, and scikit-learn's digits; `frame`, which fits a digit to MNIST's frame."""
 
 import os
 from collections.abc import Iterable
@@ -50,8 +50,8 @@ def folders_of_classes(place: Place) -> set[str]:
 def read_folder(place: Place) -> RawData:
     """Reads a folder of pictures for each class, in one place or for each split (`train/`, `test/` and so on).
 
-    Class names are the folders' names, in numeric order if all are numbers and else in alphabetical order; a label is a
-    place in that order. For pictures see `read_picture`.
+    Class names are the names of the folders, in numeric order if all are numbers, otherwise in alphabetical order. A
+    label is a position in that order. For the pictures, see `read_picture`.
     """
     splits: dict[str, dict[str, list[str]]] = {}  # split -> class -> names of its pictures
     for name in place.named(*SUFFIXES):
@@ -100,7 +100,7 @@ def read_pictures(place: Place, names: Iterable[str], count: int) -> np.ndarray:
 def read_picture(path: Path) -> np.ndarray:
     """Reads a picture as a gray `uint8` array of shape `(28, 28)`; one of another size is resized.
 
-    Its ground is not inverted. A transparent one is laid on black if its ink is light and on white if its ink is dark.
+    Colors are not inverted. A transparent picture is put on black if its ink is light and on white if its ink is dark.
     """
     try:
         return decode(path, size=(IMAGE_SIZE, IMAGE_SIZE))
@@ -152,14 +152,14 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def frame(ink: np.ndarray) -> np.ndarray:
-    """Puts ink into MNIST's frame: fitted to 20x20 pixels, its center of mass in the middle of 28x28.
+    """Fits ink to MNIST's frame: 20x20 pixels, with the center of mass in the middle of 28x28.
 
     Args:
         ink: uint8 array of shape `(height, width)`, light ink on a dark background, of any size.
 
     Returns:
-        uint8 array of shape `(28, 28)`; all 0 where there is no ink. Ink whose center of mass lies so far from its
-        middle that it would leave the picture is moved no farther than the border.
+        uint8 array of shape `(28, 28)`; all 0 if there is no ink. If centering would push ink out of the image, it is
+        moved only as far as the border.
 
     Reference:
         LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition", section III-A.
