@@ -51,8 +51,9 @@ class Entry:
     @property
     def title(self) -> str:
         own = self.recipe is self.spec.recipe
-        title = f"`{self.model}`" if own else f"`{self.model}` by `{self.recipe_name}`"
-        return title if self.data == "mnist" else f"{title} on `{self.data}`"
+        title = f"`{self.model}`" if own else f"`{self.model}`, recipe `{self.recipe_name}`"
+        comma = "" if own else ","
+        return title if self.data == "mnist" else f"{title}{comma} on `{self.data}`"
 
 
 ENTRIES = (

@@ -149,8 +149,8 @@ def test_a_temperature_is_of_the_same_model_recipe_and_data(accuracy, monkeypatc
 
 def test_a_title_says_what_is_not_the_usual(accuracy):
     titles = {entry.title for entry in accuracy.ENTRIES}
-    assert titles > {"`mlp_deep`", "`mlp_deep` by `mlp_deep_elastic`", "`cnn_accurate`"}
-    assert "`cnn_accurate` by `cnn_accurate_fashion` on `fashion_mnist`" in titles
+    assert titles > {"`mlp_deep`", "`mlp_deep`, recipe `mlp_deep_elastic`", "`cnn_accurate`"}
+    assert "`cnn_accurate`, recipe `cnn_accurate_fashion`, on `fashion_mnist`" in titles
 
 
 @pytest.mark.parametrize(("arguments", "status"), [(["--seeds", "0"], 2), (["--recipes", "x"], 2)])
