@@ -30,9 +30,7 @@ def run(args: argparse.Namespace) -> None:
         claim = model["claimed_accuracy"]
         notes += [f"its source reports {claim:.2%}"] if claim else []
         print(f"  {'; '.join(notes)}" if notes else "  no packaged weights")
-    print(
-        "Measured with the packaged weights; their model cards are in mnist_keras/models/weights."
-    )
+    print("Measured with the packaged weights; see the cards in mnist_keras/models/weights.")
     print(
         f"Other recipes for `train --recipe`: {', '.join(sorted(RECIPES.keys() - MODELS.keys()))}"
     )

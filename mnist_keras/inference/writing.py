@@ -93,7 +93,7 @@ def check_writing(writing: str, ways: "keras.Model | None", name: str) -> str:
     """Returns the school if a model, whose hidden classes are `ways`, can read by it.
 
     Raises:
-        InputError: If it is none, or the model has no hidden classes for ways of writing.
+        InputError: If it is not a school, or the model does not know ways of writing.
     """
     check_writing_name(writing)
     if ways is None and writing != "auto":

@@ -383,7 +383,10 @@ def test_compare_wants_one_data_set(run, runs, empty_folder):
     other.model.touch()
     status, _, err = run("compare", runs[0], other.path)
     assert status == 2
-    assert "The runs were trained on digits and kmnist. Choose one of them with --data." in err
+    assert (
+        "The runs were trained on different datasets, digits and kmnist. Choose one with --data."
+        in err
+    )
 
 
 def test_demo_trains_reports_shows_and_draws(run, monkeypatch, empty_folder):

@@ -84,7 +84,10 @@ def test_bad_input_is_status_2(folder, tmp_path, capsys):
         (["cnn_fast", "a.csv", "b.png"], "A .csv file of pixels is read alone."),
         (["cnn_fast", str(folder / "none.csv")], "none.csv cannot be read: No such file"),
         ([str(tmp_path)], "holds no pictures. Expected files named"),
-        (["cnn_fast", str(folder / "3.png"), "--writing", "european"], "has no hidden classes"),
+        (
+            ["cnn_fast", str(folder / "3.png"), "--writing", "european"],
+            "does not know ways of writing",
+        ),
     ):
         assert main(["predict", *arguments]) == 2
         assert text in capsys.readouterr().err

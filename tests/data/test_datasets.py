@@ -193,7 +193,7 @@ def test_a_data_dir_without_the_set_is_an_error(tmp_path, name, monkeypatch):
     monkeypatch.setenv("MNIST_KERAS_DATA_DIR", str(tmp_path / "variable"))
     first = "emnist-letters-train-images-idx3-ubyte" if "/" in name else "train-images-idx3-ubyte"
     with pytest.raises(
-        NotFoundError, match=rf"holds no [\w -]+\. Expected {first}, .*Put them in {tmp_path}"
+        NotFoundError, match=rf"has no [\w -]+\. Expected {first}, .*Put the files in {tmp_path}"
     ):
         load_data(name, data_dir=tmp_path)
 
@@ -248,7 +248,7 @@ def test_mnist_never_falls_back_and_says_where_to_put_what(tmp_path, monkeypatch
     assert str(caught.value) == (
         "MNIST was not found on this machine and could not be downloaded (no connection to anywhere). "
         "Put its files into a directory and pass it as `data_dir` (--data-dir), or set the "
-        "environment variable MNIST_KERAS_DATA_DIR. Expected train-images-idx3-ubyte, "
+        "environment variable MNIST_KERAS_DATA_DIR to it. Expected train-images-idx3-ubyte, "
         "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each with or without "
         ".gz. Or mnist.npz."
     )

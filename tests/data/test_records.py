@@ -520,10 +520,10 @@ def test_a_record_that_is_no_grey_image_and_label(element, message):
         (
             iter([(GREY, 0)]),
             r"Expected an object with len\(source\), and source\[row\] or source\.__getitems__\(rows\)\."
-            r" Received: list_iterator\. open_records\(\) gives one from ArrayRecord files\.",
+            r" Received: list_iterator\. open_records\(\) returns one from ArrayRecord files\.",
         ),
-        (tf.data.Dataset.range(3), r"random access.* Received: _RangeDataset\."),
-        ({"image": GREY}, r"random access.* Received: dict\."),
+        (tf.data.Dataset.range(3), r"an object with len.* Received: _RangeDataset\."),
+        ({"image": GREY}, r"an object with len.* Received: dict\."),
         ([(RGB, 0)], r"Invalid record 0 of records\. Expected a gray image"),
     ],
 )
@@ -576,7 +576,10 @@ def test_a_path_that_is_not_there(tmp_path):
         r"\.download_and_prepare\(\), and open it with data_dir=DIR\.",
     ):
         open_records("mnist", data_dir=tmp_path)
-    with pytest.raises(InputError, match=r'no dataset in .*/nowhere\. .*builder\("NAME"'):
+    with pytest.raises(
+        InputError,
+        match=r'no dataset prepared by TensorFlow Datasets in .*/nowhere\. .*builder\("NAME"',
+    ):
         open_records(tmp_path / "nowhere")
 
 

@@ -230,7 +230,7 @@ def test_a_name_is_a_name_even_where_a_folder_is_called_so(tmp_path, monkeypatch
     (tmp_path / "lenet5").mkdir()
     assert loading.find_model("lenet5") is None
     assert capsys.readouterr().err == (
-        "mnist_keras: 'lenet5' is the registered model, not the path; for the path, write ./lenet5\n"
+        "mnist_keras: 'lenet5' means the registered model, not the path; for the path, write ./lenet5\n"
     )
     for path in ("./lenet5", tmp_path / "lenet5"):
         assert "The directory" in error_of(loading.find_model, path)

@@ -68,7 +68,8 @@ def test_idx_files_swapped(tmp_path):
         tmp_path, {"train_images": ARRAYS["train_labels"], "train_labels": ARRAYS["train_labels"]}
     )
     with pytest.raises(
-        InputError, match=r"magic number 2051. Received: 2049. That is a file of labels: are two"
+        InputError,
+        match=r"magic number 2051. Received: 2049. This is a file of labels: did you swap two",
     ):
         read_idx_set(tmp_path)
 

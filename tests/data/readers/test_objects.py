@@ -186,8 +186,8 @@ REFUSED = {
     ),
     "endless": (
         lambda: (tensors().repeat(), None),
-        "Expected a finite tf.data.Dataset. Received: one that repeats forever. Pass as many elements as are "
-        "wanted: dataset.take(n).",
+        "Expected a finite tf.data.Dataset. Received: one that repeats forever. Take as many elements as "
+        "you want: dataset.take(n).",
     ),
     "empty": (lambda: (tensors().take(0), None), "Received: an empty tf.data.Dataset"),
     "four parts": (
@@ -244,7 +244,7 @@ def test_a_limit_bounds_a_dataset_of_unknown_length(monkeypatch):
     counter = tf.data.Dataset.counter().map(lambda i: (tf.zeros((28, 28), tf.uint8), i % 3))
     endless = counter.filter(lambda x, y: True).batch(8)
     assert (
-        "Expected a tf.data.Dataset of at most 50 images. Received: more. Pass as many elements"
+        "Expected a tf.data.Dataset of at most 50 images. Received: more. Take as many elements"
         in error_of(as_split, endless)
     )
 

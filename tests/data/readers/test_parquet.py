@@ -63,7 +63,7 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
         ),
         (
             {"image": PICTURES, "img": PICTURES, "label": LABELS},
-            "has the columns image and img. Expected one",
+            "has the columns image and img. Expected only one",
         ),
         (
             {"image": PICTURES, "label": LABELS, "y": LABELS},
@@ -75,10 +75,10 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
             "has labels of type double. Expected whole numbers",
         ),
         ({"image": PICTURES, "label": [-1] * 12}, "has the label -1. Expected 0 or above."),
-        ({"image": [None] * 12, "label": LABELS}, "has no picture in a row: NoneType."),
+        ({"image": [None] * 12, "label": LABELS}, "has a row without a picture: NoneType."),
         (
             {"image": ["a.png"] * 12, "label": LABELS},
-            "has no picture in a row: str. Expected its bytes",
+            "has a row without a picture: str. Expected its bytes",
         ),
         (
             {"image": [b"none"] * 12, "label": LABELS},

@@ -136,9 +136,8 @@ def test_a_validation_split_is_kept(tmp_path):
 def test_classes_inside_and_outside_of_a_split(tmp_path):
     write_folder(tmp_path / "train", *TRAIN)
     write_folder(tmp_path, *TEST)
-    assert (
-        "holds folders of classes both in train and outside. Put all of them in one place."
-        in error_of(read_folder, Place(tmp_path))
+    assert "has class folders both in train and outside. Put all of them in one place." in error_of(
+        read_folder, Place(tmp_path)
     )
 
 

@@ -167,7 +167,7 @@ def test_csv_counts_rows_from_the_top_of_the_file(tmp_path):
         (
             "label," + ",".join("p" * 783),
             range(784),
-            "has 784 columns. Expected a label and a label",
+            "has 784 columns. Expected a label and",
         ),
     ],
 )
