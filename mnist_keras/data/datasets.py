@@ -55,10 +55,11 @@ def load_data(
     Args:
         name: One of:
 
-            - "mnist", "fashion_mnist", "kmnist", "emnist/digits" (or letters, balanced, byclass, bymerge, mnist);
-            - "digits", scikit-learn's 1,797 digits of 8x8 pixels, fitted to MNIST's frame, always available;
-            - "strokes", 12,000 digits drawn by a program in several styles of handwriting, always available;
-            - "auto": MNIST if it is found or can be downloaded, otherwise "digits", with a notice on stderr;
+            - a known dataset: "mnist", "fashion_mnist", "kmnist", "emnist/digits" (or letters, balanced, byclass,
+              bymerge, mnist);
+            - scikit-learn's 1,797 digits of 8x8 pixels, fitted to MNIST's frame: "digits", always available;
+            - 12,000 digits drawn by a program in several styles of handwriting: "strokes", always available;
+            - MNIST if it is found or can be downloaded, otherwise "digits", with a notice on stderr: "auto";
             - a path to IDX, NPZ, NPY, MATLAB, CSV or Parquet files, a folder of pictures for each class, pictures and a
               table, or an archive of one of these. Labels in files become class names.
         source: Where to load from: "auto"; only one file format, "idx", "npz", "npy", "mat", "csv", "parquet", "folder"
