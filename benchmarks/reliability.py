@@ -22,25 +22,27 @@ import numpy as np
 from command import make_parser, results_directory, run_command
 from tabular import write_rows
 
-KILLS, SIGNALS, DAMAGES, FULL_DISKS, LOST_WORKERS = 30, 3, 3, 3, 3  # times that each is done
-CUTS = 3  # of each length, of the link between two workers
+KILLS, SIGNALS, DAMAGES, FULL_DISKS, LOST_WORKERS = 30, 1, 1, 1, 1  # times that each is done
+CUTS = 1  # of each length, of the link between two workers
 SEED = 0  # of the moments
 DISK_MEGABYTES = 12.0  # a state has 1.8 MB, and three are there while one is written
 LOG_BYTES = 50_000  # what the run says as it fails
 
 
 def main() -> None:
-    args = make_parser(__doc__, data=False, quick=True).parse_args()
+    parser = make_parser(__doc__, data=False, quick=True)
+    parser.add_argument("--kills", type=int, default=KILLS, metavar="N", help=f"default: {KILLS}")
+    args = parser.parse_args()
     path = results_directory(args, "reliability") / "reliability.csv"
     rows = []
     with tempfile.TemporaryDirectory() as root:
-        for row in run_all(Path(root), once=args.quick):
+        for row in run_all(Path(root), once=args.quick, num_kills=args.kills):
             rows.append({**row, "machine": machine.summary()})
             print(row, flush=True)
-    write_rows(path, rows)
+            write_rows(path, rows)
 
 
-def run_all(root: Path, *, once: bool) -> Iterator[dict]:
+def run_all(root: Path, *, once: bool, num_kills: int = KILLS) -> Iterator[dict]:
     """Yields a row for each fault: how often it was tried, how often all went well, and a remark."""
     reference = Reference(root / "undisturbed")
     two = Reference(root / "undisturbed_two", count=2)
@@ -48,7 +50,7 @@ def run_all(root: Path, *, once: bool) -> Iterator[dict]:
     def times(count: int) -> int:
         return 1 if once else count
 
-    yield kills(root / "kill", reference, times(KILLS))
+    yield kills(root / "kill", reference, times(num_kills))
     for number in (signal.SIGTERM, signal.SIGHUP):
         case = partial(ended_by, number=number)
         yield repeated(f"{number.name} at a random moment", case, root, reference, times(SIGNALS))

@@ -59,7 +59,7 @@ def save_checkpoint(
     record = {
         "step": checkpoint.step,
         "run": dict(identity),
-        "sha256": _digest(content, identity, checkpoint.state),
+        "sha256": _digest(content, checkpoint.step, identity, checkpoint.state),
         "state": checkpoint.state,
     }
     try:
@@ -80,7 +80,7 @@ def _remove_old(directory: Path, keep: int) -> None:
         path.unlink()
 
 
-def _digest(content: bytes, *parts: Mapping[str, Any]) -> str:
+def _digest(content: bytes, *parts: Any) -> str:
     return hashlib.sha256(content + json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -119,7 +119,10 @@ def _read(path: Path) -> tuple[Checkpoint, dict[str, str]] | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         content = path.with_suffix(".npz").read_bytes()
-        if _digest(content, record["run"], record["state"]) != record["sha256"]:
+        if (
+            _digest(content, *(record[part] for part in ("step", "run", "state")))
+            != record["sha256"]
+        ):
             return None
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return Checkpoint(record["step"], dict(arrays), record["state"]), record["run"]

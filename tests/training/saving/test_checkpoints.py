@@ -153,6 +153,14 @@ def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, capsys, suffix,
         )
 
 
+def test_a_record_of_another_step_is_damaged(tmp_path):
+    save_both(tmp_path)
+    path = tmp_path / pair(20)[0]
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "step": 21}))
+    assert load_checkpoint(tmp_path).step == 10
+
+
 @pytest.mark.parametrize("keep", [1, 3])
 def test_as_many_are_kept_as_asked_for(tmp_path, keep):
     for step in range(1, 6):

@@ -96,7 +96,9 @@ def test_a_run_of_two_workers_goes_on_with_one_or_three(faults, tmp_path, count)
 
 @pytest.mark.full
 def test_early_stopping_acts_the_same_on_every_worker(faults, tmp_path):
-    results = finish(faults, tmp_path / "run", 2, callbacks=[stop_after_one()])
+    results = finish(
+        faults, tmp_path / "run", 2, callbacks=[[stop_after_one()], [stop_after_one()]]
+    )
     assert [len(result["losses"]) for result in results] == [1, 1]
 
 
