@@ -286,6 +286,7 @@ BLOCKS: dict[
     "machine": machine,
     "rounding.csv": rounding,
     "formats": formats,
+    "app.csv": partial(read, name="app.csv"),
     "readers.csv": partial(read, name="readers.csv"),
 }
 
