@@ -3,6 +3,8 @@
 Advice is one expression with the argument's name in it. Run on the array, it returns what was probably meant.
 """
 
+from typing import Any
+
 import numpy as np
 
 LUMA = (
@@ -17,6 +19,25 @@ STANDARDIZED = (
 FULL_INK = 128  # integers with a maximum of at least this go to 255; scikit-learn's digits, with 16, do not
 _AT_ONCE = 1024  # images that are converted at a time, which keeps memory low
 INSPECTED = 500  # images at most, to judge polarity
+
+
+def to_array(values: Any) -> np.ndarray:
+    """Returns values as an array, also a tensor of PyTorch with a gradient or on a GPU, and bfloat16 as float32.
+
+    Raises:
+        RuntimeError, TypeError or ValueError: If they cannot become one.
+    """
+    if hasattr(values, "detach") and hasattr(values, "cpu"):
+        values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # which NumPy does not know
+            values = values.float()
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+
+def is_picture_in_color(array: np.ndarray) -> bool:
+    """Tells whether an array is one picture in color rather than images of 3 or 4 columns."""
+    return array.ndim == 3 and array.shape[2] in (3, 4) and min(array.shape[:2]) >= 8
 
 
 def fold_images(array: np.ndarray) -> np.ndarray:
@@ -83,6 +104,13 @@ def to_bytes(array: np.ndarray) -> np.ndarray:
 def shape_advice(array: np.ndarray, name: str) -> str:
     """Returns how to convert images of another shape; nothing if that is not known."""
     side = round(array.shape[-1] ** 0.5) if array.ndim else 0
+    if array.ndim == 1 and side**2 == array.size > 1:
+        return f"Fold a single flat image: {name}.reshape(1, {side}, {side})."
+    if is_picture_in_color(array):
+        return (
+            f"Add an axis to a single picture in color: {name}[None, ..., :3]. For photos use DigitClassifier.predict, "
+            "which makes them like MNIST."
+        )
     if array.ndim == 2 and side**2 == array.shape[1]:
         return f"Add an axis to a single image, {name}[None]; fold flat rows, {name}.reshape(-1, {side}, {side})."
     if array.ndim == 2:
@@ -98,17 +126,21 @@ def pixel_advice(array: np.ndarray, name: str) -> str:
     if not np.isfinite(low + high):
         return ""
     ways = _ways_of_floats(low, high) if array.dtype.kind == "f" else _ways_of_integers(low, high)
-    return next((text.format(images=name, high=high) for applies, text in ways if applies), "")
+    # Rounded to be shown, the highest pixel might no longer be the highest.
+    full = f"{high:g}" if float(f"{high:g}") == high else f"{name}.max()"
+    return next((text.format(images=name, full=full) for applies, text in ways if applies), "")
 
 
 def _ways_of_integers(low: float, high: float) -> tuple[tuple[bool, str], ...]:
     """Returns texts of advice, and whether they apply; the first that does is given."""
     move = "If they start at -128, shift them: ({images}.astype('int16') + 128).astype('uint8')."
-    scale = "If {high:g} is full ink, scale them: ({images} * (255 / {high:g})).round().astype('uint8')."
+    scale = (
+        "If {full} is full ink, scale them: ({images} * (255 / {full})).round().astype('uint8')."
+    )
     return (
         (-128 <= low < 0 and high < 128, move),
         (low < 0, ""),
-        (high < FULL_INK, scale),
+        (high < 2**15, scale),  # of 12 bits, say
         (high < 2**16, "Scale 16 bits: ({images} // 257).astype('uint8')."),
         (True, "Scale them: ({images} / {images}.max() * 255).round().astype('uint8')."),
     )
@@ -119,8 +151,9 @@ def _ways_of_floats(low: float, high: float) -> tuple[tuple[bool, str], ...]:
     lowest, highest = -mean / deviation - 1e-3, (1 - mean) / deviation + 1e-3
     undo = f"If they are standardized, undo it: ({{images}} * {deviation} + {mean}).clip(0, 1)."
     return (
-        (low >= 0 and high <= 16, "If {high:g} is full ink, scale them: {images} / {high:g}."),
+        (low >= 0 and high <= 16, "If {full} is full ink, scale them: {images} / {full}."),
         (low >= 0 and high <= 255, "Scale them: {images} / 255."),
+        (-0.5 <= low < lowest and high <= 0.5, "Shift them from [-0.5, 0.5]: {images} + 0.5."),
         (-1 <= low < lowest and high <= 1, "Map them from [-1, 1] to [0, 1]: ({images} + 1) / 2."),
         (lowest <= low < 0 and high <= highest, undo),
     )

@@ -7,6 +7,7 @@ expected, what was received and, if possible, what to do.
 import difflib
 import functools
 import numbers
+import os
 import sys
 from collections.abc import Iterable
 
@@ -15,9 +16,11 @@ import numpy as np
 from mnist_keras._arrays import (
     flatten_labels,
     fold_images,
+    is_picture_in_color,
     looks_inverted,
     pixel_advice,
     shape_advice,
+    to_array,
     to_bytes,
 )
 
@@ -70,12 +73,12 @@ def say_once(text: str) -> None:
     say(text)
 
 
-def check_polarity(images: np.ndarray, *, name: str = "images") -> None:
+def check_polarity(images: np.ndarray) -> None:
     """Prints a notice, once in a process, if images look inverted; MNIST has light ink on a dark background."""
     if looks_inverted(images):
         full = 255 if images.dtype == np.uint8 else 1
         say_once(
-            f"{name} have dark ink on a light background: looks inverted; pass {full} - {name}. A model that was "
+            f"images have dark ink on a light background: looks inverted; pass {full} - images. A model that was "
             "trained on light ink reads them wrongly."
         )
 
@@ -134,20 +137,22 @@ def check_number(
 
 def _as_array(name: str, values: object) -> np.ndarray:
     try:
-        return np.asarray(values)
+        return to_array(values)
     except ValueError as error:  # nested lists of unequal lengths
         raise invalid(
             name, expected="an array, or lists of equal lengths", received=f"{error}".rstrip(".")
         ) from error
-    except (RuntimeError, TypeError) as error:  # PyTorch's tensors on a GPU, or with a gradient
-        raise invalid(
-            name,
-            expected="an array",
-            received=f"{type(values).__name__} ({str(error).rstrip('.')})",
-            hint=f"Convert a tensor with {name}.detach().cpu().numpy()."
-            if hasattr(values, "detach")
-            else "",
-        ) from error
+    except (
+        RuntimeError,
+        TypeError,
+    ) as error:  # a sparse tensor, or one whose memory was given back
+        received = f"{type(values).__name__} ({str(error).rstrip('.')})"
+        raise invalid(name, expected="an array", received=received) from error
+
+
+def _in_code(name: str) -> str:
+    """Returns what an expression calls the images: the argument, or for a file "images"."""
+    return name if name.isidentifier() else "images"
 
 
 def check_images(images: object, *, name: str = "images", may_be_empty: bool = False) -> np.ndarray:
@@ -163,15 +168,22 @@ def check_images(images: object, *, name: str = "images", may_be_empty: bool = F
     Raises:
         InputError: If the rank, the number of channels, the dtype or the range is wrong, or there is no image.
     """
+    if isinstance(images, str | os.PathLike):
+        raise invalid(
+            name,
+            expected="an array of images",
+            received=repr(str(images)),
+            hint=f"For a dataset pass load_data({str(images)!r}).test; DigitClassifier.predict reads a picture.",
+        )
     given = _as_array(name, images)
     shape = f"shape={given.shape}, dtype={given.dtype}"
     array = fold_images(given)
-    if array.ndim != 3:
+    if array.ndim != 3 or is_picture_in_color(array):
         raise invalid(
             name,
             expected="shape (n, height, width) or (n, height, width, 1)",
             received=shape,
-            hint=shape_advice(given, name),
+            hint=shape_advice(given, _in_code(name)),
         )
     if 0 in array.shape[may_be_empty:]:
         raise invalid(name, expected="at least one image of at least one pixel", received=shape)
@@ -190,14 +202,14 @@ def check_images(images: object, *, name: str = "images", may_be_empty: bool = F
             name,
             expected="dtype uint8 in [0, 255], or a float dtype in [0, 1]",
             received=f"{shape}, minimum={low:g}, maximum={high:g}",
-            hint=pixel_advice(array, name),
+            hint=pixel_advice(array, _in_code(name)),
         )
     if not (low >= 0.0 and high <= 1.0):
         raise invalid(
             name,
             expected="float pixels that are finite and in [0, 1]",
             received=f"{shape}, minimum={low:g}, maximum={high:g}",
-            hint=pixel_advice(array, name),
+            hint=pixel_advice(array, _in_code(name)),
         )
     return array.astype(np.float32, copy=False)
 
@@ -219,6 +231,8 @@ def check_labels(
     array = _as_array(name, labels)
     shape = f"shape={array.shape}, dtype={array.dtype}"
     array = flatten_labels(array)
+    if labels is None:
+        raise invalid(name, expected="a label for each image", received=None)
     if array.ndim != 1:
         scores = array.ndim == 2 and array.shape[1] > 1
         raise invalid(
@@ -233,6 +247,7 @@ def check_labels(
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         whole = array.dtype.kind == "f" and bool((array == np.round(array)).all())
+        whole |= array.dtype == bool
         hint = f"Convert whole numbers with {name}.astype(int)." if whole else ""
         raise invalid(name, expected="integer class labels", received=shape, hint=hint)
     if num_examples is not None and len(array) != num_examples:

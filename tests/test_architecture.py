@@ -79,8 +79,8 @@ LAYERS = {
     "data.augmentation": ["transforms strokes corruptions"],
     "data.readers": [
         "__init__",
-        "arrays parquet named",
-        "idx pictures objects",
+        "arrays parquet named objects",
+        "idx pictures",
         "tables",
         "names archives",
         "files labels",

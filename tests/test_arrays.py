@@ -1,13 +1,15 @@
 """What is certain is converted, and each advice, run on the array that caused it, gives what was meant."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
 from errors import error_of
 
 from mnist_keras._arrays import STANDARDIZED
-from mnist_keras._validation import check_images, check_labels
+from mnist_keras._validation import check_images, check_labels, check_probabilities
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
 IMAGES[0, 0, :2] = 0, 255
@@ -70,6 +72,24 @@ ADVISED = {  # the array, the expression in its advice, and what that must make 
         "(images * (255 / 16)).round().astype('uint8')",
         ((IMAGES / 255 * 16).round() / 16 * 255).round(),
     ),
+    "12 bits": (
+        (IMAGES / 255 * 4095).round().astype(np.uint16),
+        "(images * (255 / 4095)).round().astype('uint8')",
+        IMAGES,
+    ),
+    "-0.5 to 0.5": (np.float32(IMAGES / 255 - 0.5), "images + 0.5", IMAGES / 255),
+    "a little above 1": (
+        (IMAGES / 255 * 1.0234543).astype(np.float32),
+        "images / images.max()",
+        IMAGES / 255,
+    ),
+    "one flat image": (IMAGES[0].ravel(), "images.reshape(1, 28, 28)", IMAGES[:1]),
+    "one image of another size": (IMAGES[0, :20, :21], "images[None]", IMAGES[:1, :20, :21]),
+    "one picture in color": (
+        np.repeat(IMAGES[0][..., None], 3, axis=-1),
+        "images[None, ..., :3]",
+        IMAGES[:1],
+    ),
     "0 and 1": (
         (IMAGES > 127).astype(int),
         "(images * (255 / 1)).round().astype('uint8')",
@@ -95,7 +115,9 @@ ADVISED = {  # the array, the expression in its advice, and what that must make 
 @pytest.mark.parametrize("case", ADVISED)
 def test_advice_keeps_the_data(case):
     images, expression, meant = ADVISED[case]
-    assert error_of(check_images, images).endswith(f"{expression}.")
+    text = error_of(check_images, images)
+    assert f" {expression}." in text
+    assert f" {expression}." in error_of(check_images, images, name="a.npz[x]"), "it can be run"
     checked = check_images(eval(expression, {"images": images}))
     np.testing.assert_allclose(checked, meant, atol=1.01 if checked.dtype == np.uint8 else 1e-6)
 
@@ -124,6 +146,40 @@ def test_advice_for_labels():
     text = error_of(check_labels, LABELS * 1.0)
     assert text.endswith("Convert whole numbers with labels.astype(int).")
     assert check_labels((LABELS * 1.0).astype(int)).tolist() == LABELS.tolist()
+    truth = LABELS > 2
+    assert error_of(check_labels, truth).endswith("Convert whole numbers with labels.astype(int).")
+    assert check_labels(truth.astype(int)).tolist() == [0, 0, 0, 1, 1] * 2 + [0, 0]
+    assert error_of(check_labels, None) == (
+        "Invalid `labels`. Expected a label for each image. Received: None."
+    )
     assert error_of(check_labels, LABELS + 0.5).endswith("dtype=float64.")
     two_ones = np.eye(5)[LABELS] + np.eye(5)[(LABELS + 1) % 5]
     assert "or one-hot rows of exactly one 1" in error_of(check_labels, two_ones)
+
+
+def test_advice_for_logits():
+    logits = np.random.default_rng(2).normal(0, 3, (6, 4))
+    text = error_of(check_probabilities, logits)
+    assert text.endswith("with scipy.special.softmax(logits, axis=-1).")
+    probabilities = eval(
+        "scipy.special.softmax(logits, axis=-1)", {"scipy": scipy, "logits": logits}
+    )
+    assert (
+        check_probabilities(probabilities).argmax(axis=1).tolist() == logits.argmax(axis=1).tolist()
+    )
+
+
+@pytest.mark.parametrize("name", ["mnist", Path("a.png")])
+def test_a_name_is_no_image(name):
+    assert error_of(check_images, name) == (
+        f"Invalid `images`. Expected an array of images. Received: '{name}'. For a dataset pass "
+        f"load_data('{name}').test; DigitClassifier.predict reads a picture."
+    )
+
+
+def test_bfloat16_becomes_float32():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    checked = check_images((IMAGES / 255).astype(ml_dtypes.bfloat16))
+    assert checked.dtype == np.float32
+    np.testing.assert_allclose(checked * 255, IMAGES, atol=0.6)
+    assert check_labels(np.eye(5)[LABELS].astype(ml_dtypes.bfloat16)).tolist() == LABELS.tolist()

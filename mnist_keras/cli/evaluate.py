@@ -136,7 +136,7 @@ def _load(args: argparse.Namespace, *names: str) -> tuple[Any, list[Any]]:
 
 def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":
     """Returns the data that was asked for, or that the runs among `models` were trained on."""
-    from mnist_keras._validation import InputError
+    from mnist_keras._validation import InputError, say
     from mnist_keras.data.datasets import load_data
     from mnist_keras.training.run_directory import RunDirectory
 
@@ -153,7 +153,13 @@ def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":
     data = load_data(name, data_dir=args.data_dir)
     data = _held_out(data, runs) or data.to_evaluate_on()
     for run in runs:  # its model counts the classes that it was trained on
-        data = data.with_class_names(run.read_config().get("class_names", data.class_names))
+        names = run.read_config().get("class_names", data.class_names)
+        if foreign := [name for name in data.class_names if name not in names]:
+            say(
+                f"The run {run.path} knows no class {', '.join(foreign[:5])}, only {', '.join(names[:5])}: "
+                "the first class of the data is scored as the first of the run, and so on."
+            )
+        data = data.with_class_names(names)
     return data
 
 

@@ -9,9 +9,7 @@ import numpy as np
 from mnist_keras._html import escape, table
 from mnist_keras._validation import InputError, invalid
 from mnist_keras.data.preview import DataSummary, summarize
-from mnist_keras.data.readers.names import split_of
-from mnist_keras.data.readers.objects import holds_labels
-from mnist_keras.data.splits import Split, as_split, as_splits
+from mnist_keras.data.splits import Split, as_split, as_splits, parts_of
 
 HELD_OUT_SHARE = 0.2  # of the training images, if there are no labeled test images
 SHOWN_NAMES = 10  # of classes, when data is printed in a notebook
@@ -145,9 +143,16 @@ class ImageData:
         if not len(self.train):
             raise InputError(
                 f"{self.name} holds {len(self.test)} images without labels. Expected labels, to "
-                "train or to evaluate on; in a CSV file, the label comes first in each row."
+                "train or to evaluate on; in a table, in a column named label, class, target or y."
+                + (f" Not read: {', '.join(self.left_out[:SHOWN_NAMES])}." if self.left_out else "")
             )
         labels = self.train.labels
+        if len(rare := np.flatnonzero(np.bincount(labels) == 1)):
+            shown = ", ".join(self.class_names[label] for label in rare[:SHOWN_NAMES])
+            raise InputError(
+                f"{self.name} has only one image of the class {shown}, and no test images. Expected test images with "
+                "labels, or at least two images of every class, so that some can be held out."
+            )
         train, test = stratified_split(labels, round(HELD_OUT_SHARE * len(labels)))
         split = make_image_data(
             self.train.take(train), self.train.take(test), name=self.name, source=self.source
@@ -257,7 +262,7 @@ def as_image_data(data: Any) -> ImageData:
     """
     if isinstance(data, ImageData):
         return data.with_test_split()
-    parts = _parts(data)
+    parts = parts_of(data)
     if not any(isinstance(images, Split) for images, _ in parts.values()):
         arrays = [parts[part] for part in ("train", "test") if part in parts]
         flat = [array for pair in arrays for array in pair]
@@ -274,47 +279,9 @@ def as_image_data(data: Any) -> ImageData:
         part: as_split(*pair, name=named.name, class_names=named.class_names, part=part)
         for part, pair in parts.items()
     }
-    return make_image_data(splits["train"], splits["test"], name=named.name, source="records")
-
-
-def _parts(data: Any) -> dict[str, tuple[Any, Any]]:
-    """Returns images and labels by split."""
-    if isinstance(data, Mapping) and all(split_of(str(key)) for key in data):
-        named = {str(split_of(str(key))): value for key, value in data.items()}
-        if "train" in named:
-            return {part: _pair(value, data) for part, value in named.items()}
-    if holds_labels(data):
-        return {"train": (data, None)}
-    try:
-        first, second = data
-    except (TypeError, ValueError) as error:
-        raise _no_data(data) from error
-    in_parts = isinstance(first, Split | tuple | list) or isinstance(second, Split)
-    if in_parts or holds_labels(first):
-        return {"train": _pair(first, data), "test": _pair(second, data)}
-    return {"train": (first, second)}
-
-
-def _pair(part: Any, data: Any) -> tuple[Any, Any]:
-    if isinstance(part, Split) or holds_labels(part):
-        return part, None
-    try:
-        images, labels = part
-    except (TypeError, ValueError) as error:
-        raise _no_data(data) from error
-    return images, labels
-
-
-def _no_data(data: Any) -> InputError:
-    received = type(data).__name__
-    if isinstance(data, tuple | list):
-        received = f"({', '.join(type(x).__name__ for x in data)})"
-    return invalid(
-        "data",
-        expected="a name, a path, an ImageData, (images, labels) or (train, test), where each is "
-        "(images, labels) or Records; or an object of both, such as a tf.data.Dataset",
-        received=received,
-    )
+    test = splits.get("test", splits["train"].take(()))
+    made = make_image_data(splits["train"], test, name=named.name, source="records")
+    return replace(made, validation=splits.get("validation")).with_test_split()
 
 
 def stratified_split(labels: np.ndarray, test_size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnist_keras._validation import (
+    InputError,
     check_images,
     check_integer,
     check_labels,
@@ -19,7 +20,8 @@ from mnist_keras._validation import (
 )
 from mnist_keras.data.catalog import idx_sha256
 from mnist_keras.data.readers.labels import name_classes
-from mnist_keras.data.readers.objects import to_examples
+from mnist_keras.data.readers.names import LABELS, kind_of, split_of
+from mnist_keras.data.readers.objects import holds_labels, to_examples
 
 MAX_LABEL = 65_535  # of any images; a higher number is no class, but a row number, say
 
@@ -263,3 +265,70 @@ def as_splits(
         class_names = tuple(map(str, range(highest + 1)))
     names = tuple(map(str, class_names))
     return {part: ArraySplit(*pair, names, name) for part, pair in arrays.items()}
+
+
+def parts_of(data: Any) -> dict[str, tuple[Any, Any]]:
+    """Takes data in memory or on disk apart: images and labels by split, "train" first; see `as_image_data`."""
+    if isinstance(data, Mapping) and len(data) and all(split_of(str(key)) for key in data):
+        return _named_parts(data)
+    if holds_labels(data):
+        return {"train": (data, None)}
+    try:
+        first, second = data
+    except (TypeError, ValueError) as error:
+        raise _no_data(data) from error
+    if isinstance(second, Split) or holds_labels(first) or _is_pair(first):
+        return {"train": _pair(first, data), "test": _pair(second, data)}
+    return {"train": (first, second)}
+
+
+def _named_parts(data: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Takes a dictionary of splits, or of their arrays: "x_train", "train_labels" and so on."""
+    parts: dict[str, tuple[Any, Any]] = {}
+    for key, value in data.items():
+        split, kind = str(split_of(str(key))), kind_of(str(key))
+        images, labels = parts.get(split, (None, None))
+        if kind is None:
+            parts[split] = _pair(value, data)
+        else:
+            parts[split] = (value, labels) if kind == "images" else (images, value)
+    if "train" not in parts:
+        raise invalid(
+            "data",
+            expected="training images, under the key train, or x_train and y_train",
+            received=f"a dictionary with the keys {', '.join(map(str, data))}",
+        )
+    return {part: parts[part] for part in ("train", "validation", "test") if part in parts}
+
+
+def _is_pair(part: Any) -> bool:
+    """Tells whether something is images and labels rather than a list of images."""
+    return isinstance(part, Split) or (isinstance(part, tuple | list) and len(part) == 2)
+
+
+def _pair(part: Any, data: Any) -> tuple[Any, Any]:
+    if isinstance(part, Split) or holds_labels(part):
+        return part, None
+    try:
+        images, labels = part
+    except (TypeError, ValueError) as error:
+        raise _no_data(data) from error
+    return images, labels
+
+
+def _no_data(data: Any) -> InputError:
+    received = type(data).__name__
+    if isinstance(data, tuple | list):
+        received = f"({', '.join(type(x).__name__ for x in data)})"
+    hint = ""
+    if hasattr(data, "columns"):
+        hint = f"Name the column of the labels as one of: {', '.join(sorted(LABELS - {'classes', 'targets'}))}."
+    if hasattr(data, "dataset"):
+        hint = "Pass what a DataLoader reads, its dataset: loader.dataset."
+    return invalid(
+        "data",
+        expected="a name, a path, an ImageData, (images, labels) or (train, test), where each is "
+        "(images, labels) or Records; or an object of both, such as a tf.data.Dataset",
+        received=received,
+        hint=hint,
+    )

@@ -4,6 +4,7 @@ Importing this module does not import Keras, so that the command line can check 
 """
 
 import functools
+import os
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -205,6 +206,10 @@ def find_model(source: str | Path) -> str | Path | None:
     """
     if isinstance(source, str) and source.startswith(HUB):
         return source
+    if not isinstance(source, str | os.PathLike):
+        raise invalid(
+            "source", expected="a name or a path", received=repr(source), hint=_MODEL_SOURCES
+        )
     path = Path(source)
     if isinstance(source, str) and source in MODELS:
         if path.exists():

@@ -212,7 +212,7 @@ def say_what_is_odd(model: str | keras.Model, data: ImageData) -> None:
     for text in label_notices(data.splits) if isinstance(model, str) else ():
         say(text)
     if data.train.in_memory:
-        check_polarity(data.train.images, name="training images")
+        check_polarity(data.train.images)
 
 
 def check_fit(model: keras.Model, *splits: Split) -> None:

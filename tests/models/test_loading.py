@@ -256,3 +256,11 @@ def test_what_a_file_asks_for_beyond_this_machine_is_a_sentence(tmp_path, monkey
     text = error_of(mk.load_model, path)
     assert text.startswith(f"{path} is not a model that Keras can load.")
     assert text.endswith(f"Keras says: {str(error) or type(error).__name__}")
+
+
+@pytest.mark.parametrize("source", [42, None, ["lenet5"]])
+def test_what_is_neither_a_name_nor_a_path(source):
+    assert error_of(mk.load_model, source) == (
+        f"Invalid `source`. Expected a name or a path. Received: {source!r}. Expected a run directory, a .keras file, "
+        "or a registered name (`mnist-keras models` lists them)."
+    )

@@ -135,9 +135,10 @@ def test_dark_ink_is_said_once(digits, model, capsys):
     )
     mk.evaluate(model, np.float32(inverse / 255), digits.test_labels[:50])
     assert "looks inverted; pass 1 - images." in capsys.readouterr().err
+    _validation.say_once.cache_clear()
     arrays = (inverse, digits.test_labels[:50])
     mk.train("softmax_regression", (arrays, arrays), batch_size=8, epochs=1, verbose=0)
-    assert "training images have dark ink" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("looks inverted; pass 255 - images.") == 1, "once in all"
     mk.predict_probabilities(model, digits.test_images[:50])
     assert capsys.readouterr().err == ""
 
@@ -161,3 +162,17 @@ def test_with_class_names_leaves_what_does_not_fit(digits):
     assert split.with_class_names(["0"]) is split
     assert split.with_class_names(["0", "1"]) is split
     assert split.with_class_names(["1", "0"]).labels.tolist() == (1 - split.labels).tolist()
+
+
+def test_classes_that_a_run_does_not_know_are_said(tmp_path, digits, capsys):
+    images, labels = rows_of(digits, 0, 1, count=20)
+    write_folder(tmp_path / "own", images, np.array(["cat", "dog"])[labels])
+    write_folder(tmp_path / "others", images, np.array(["cow", "dog"])[labels])
+    run_dir = str(tmp_path / "run")
+    arguments = ["--data", str(tmp_path / "own"), "--epochs", "1", "--batch-size", "8", "--quiet"]
+    assert main.main(["train", "softmax_regression", *arguments, "--run-dir", run_dir]) == 0
+    assert capsys.readouterr().err == ""
+    assert main.main(["evaluate", run_dir, "--data", str(tmp_path / "others")]) == 0
+    assert f"The run {run_dir} knows no class cow, only cat, dog" in capsys.readouterr().err
+    assert main.main(["evaluate", run_dir, "--data", str(tmp_path / "own")]) == 0
+    assert capsys.readouterr().err == ""

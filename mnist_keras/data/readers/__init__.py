@@ -152,8 +152,8 @@ def _read(place: Place, source: str, nested: int) -> tuple[str, RawData]:
         shown = [*place.names[:5], *(["..."] if len(place.names) > 5 else [])]
         raise InputError(
             f"{place.path} holds no data of the format {names}. Received: {', '.join(shown) or 'nothing'}. "
-            "Expected a folder of pictures for each class, or files of IDX, NPZ, CSV, Parquet or another of these "
-            "formats, or an archive of them."
+            "Expected a folder of pictures for each class; pictures and a CSV file with the columns file and label; "
+            "files of IDX, NPZ, CSV, Parquet or another of these formats; or an archive of them."
         )
     if len(able) > 1:
         names = ", ".join(reader.name for reader in able)

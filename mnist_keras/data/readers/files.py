@@ -92,7 +92,11 @@ class Place:
                 raise InputError(
                     f"{self.path} holds more than {MAX_ENTRIES:,} files. Pass the directory of one dataset."
                 )
-            folders[:] = [] if depth >= MAX_DEPTH else [x for x in folders if not _is_hidden(x)]
+            folders[:] = [
+                x
+                for x in folders
+                if depth < MAX_DEPTH and not _is_hidden(x) and not _leads_up(directory, x)
+            ]
             for name in names:
                 if not _is_hidden(name):
                     relative = f"{here}{os.sep}{name}" if depth else name
@@ -120,6 +124,12 @@ class Place:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name in _IGNORED
+
+
+def _leads_up(directory: str, folder: str) -> bool:
+    """Tells whether a folder is a link to one that it lies in, whose files would be there again and again."""
+    path = Path(directory, folder)
+    return path.is_symlink() and Path(directory).resolve().is_relative_to(path.resolve())
 
 
 def _refuse(error: OSError) -> None:

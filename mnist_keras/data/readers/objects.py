@@ -3,15 +3,17 @@
 The libraries are not imported; their objects are recognized by their methods.
 """
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mnist_keras._arrays import fold_rows
+from mnist_keras._arrays import fold_rows, to_array
 from mnist_keras._validation import invalid
 from mnist_keras.data.readers.names import IMAGES, is_row_number, label_column
+from mnist_keras.data.readers.pictures import decode
 
 MAX_IMAGES = 10_000_000  # of a tf.data.Dataset whose length is not known; TinyImages-like sets have 80 million
 _INFINITE = -1  # what tf.data calls the cardinality of a dataset without an end
@@ -88,6 +90,17 @@ def _pixels(images: Any, name: str) -> Any:
         )
     if not _is_frame(images):
         return images if isinstance(images, Sequence | np.ndarray) else _as_array(images)
+    return _pixels_of_frame(images, name)
+
+
+def _pixels_of_frame(images: Any, name: str) -> np.ndarray:
+    """Returns the images of a DataFrame, which has a column for each pixel, or one of pictures."""
+    if pictures := [
+        column
+        for column, dtype in images.dtypes.items()
+        if str(column).lower() in IMAGES and dtype.kind == "O"
+    ]:
+        return _from_rows(images[pictures[:1]].to_dict("records"), name).images
     columns = [column for column in images.columns if not is_row_number(column)]
     frame = (
         images if math.isqrt(len(images.columns)) ** 2 == len(images.columns) else images[columns]
@@ -106,23 +119,26 @@ def _pixels(images: Any, name: str) -> Any:
             name,
             expected="columns of numbers",
             received=f"{len(objects)} columns with other types, the first {objects[0]!r}",
-            hint=f"Convert strings with {name}.astype('uint8').",
+            hint=f"Convert strings and objects to numbers with {name}.apply(pd.to_numeric).",
         )
-    pixels = frame.to_numpy()
-    if pixels.dtype.kind == "f" and (missing := int(np.isnan(pixels).any(axis=1).sum())):
+    if missing := int(frame.isna().any(axis=1).sum()):
+        whole = f"{name}.notna().all(axis=1)"
         raise invalid(
             name,
             expected="a number in every cell",
-            received=f"NaN in {missing} of {len(pixels)} rows",
-            hint=f"Drop these rows and their labels: {name}.dropna().",
+            received=f"NaN in {missing} of {len(frame)} rows",
+            hint=f"Drop these rows and their labels: {name}[{whole}], labels[{whole}].",
         )
+    pixels = frame.to_numpy()
+    if pixels.dtype.kind == "O":  # of the types that pandas and Arrow have beside NumPy's
+        pixels = frame.to_numpy(np.float32)
     return pixels.reshape(-1, side, side)
 
 
 def _as_array(values: Any) -> Any:
     """Returns an object of another library as an array, if it can become one."""
     try:
-        return np.asarray(values) if hasattr(values, "__array__") else values
+        return to_array(values) if hasattr(values, "__array__") else values
     except (RuntimeError, TypeError, ValueError):  # `check_images` says why
         return values
 
@@ -138,11 +154,10 @@ def _labels(labels: Any) -> np.ndarray:
     if _is_frame(labels):
         labels = labels.to_numpy()
     try:
-        array = np.asarray(labels)
+        array = to_array(labels)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise invalid(
-            "labels", expected="an array", received=f"{type(labels).__name__} ({error})"
-        ) from error
+        received = f"{type(labels).__name__} ({str(error).rstrip('.')})"
+        raise invalid("labels", expected="an array", received=received) from error
     if array.dtype.kind == "O" and array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.dtype.kind == "O" and array.size and all(isinstance(x, str) for x in array.ravel()):
@@ -152,6 +167,13 @@ def _labels(labels: Any) -> np.ndarray:
             "labels",
             expected="a label for every image",
             received=f"none for {missing} of {len(array)}",
+        )
+    if array.dtype.kind == "O" and all(isinstance(x, int | np.integer) for x in array.ravel()):
+        return array.astype(np.int64)
+    if array.dtype.kind == "O":
+        kinds = sorted({type(x).__name__ for x in array.ravel()})
+        raise invalid(
+            "labels", expected="whole numbers or strings", received=f"objects: {', '.join(kinds)}"
         )
     if array.dtype.kind == "f" and np.isnan(array).any():
         missing = int(np.isnan(array).sum())
@@ -211,7 +233,7 @@ def _from_rows(data: Any, name: str) -> Examples:
     labels = []
     for i in range(len(data)):  # by number: not every such object ends an iteration
         row = data[i]
-        image = np.asarray(_detached(row[image_key]))
+        image = _picture(row[image_key])
         if images is None:
             images = np.empty((len(data), *image.shape), image.dtype)
         if image.shape != images.shape[1:] or image.dtype != images.dtype:
@@ -235,8 +257,10 @@ def _from_rows(data: Any, name: str) -> Examples:
     )
 
 
-def _detached(image: Any) -> Any:
-    return image.detach() if hasattr(image, "detach") else image
+def _picture(image: Any) -> np.ndarray:
+    """Returns an image as an array; a picture that is still encoded, as the Hub's files have it, is decoded."""
+    content = image.get("bytes") if isinstance(image, Mapping) else image
+    return decode(io.BytesIO(content)) if isinstance(content, bytes) else to_array(image)
 
 
 def _from_tf_data(data: Any, name: str) -> Examples:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mnist_keras._arrays import fold_rows
 from mnist_keras._validation import InputError, missing_extra
 from mnist_keras.data.readers.files import Place, RawData, allocate, assemble
 from mnist_keras.data.readers.names import (
@@ -33,13 +34,24 @@ def read_parquet_place(place: Place) -> RawData:
         shards.setdefault(split, []).append(path)
     _check_one_dataset(place, shards)
     arrays: dict[str, np.ndarray | None] = {}
-    names: tuple[str, ...] | None = None
+    named: dict[str, tuple[str, ...]] = {}
+    unread: list[str] = []
     for split, paths in shards.items():
-        images, labels, names = _read_shards(paths)
+        images, labels, names, columns = _read_shards(paths)
         arrays |= {f"{split}_images": images, f"{split}_labels": labels}
+        named |= {split: names} if names else {}
+        unread += [f"{place.relative(paths[0])}[{column}]" for column in columns]
+    if len(set(named.values())) > 1:
+        shown = " and ".join(f"{_shown(list(names))} ({split})" for split, names in named.items())
+        raise InputError(f"{place.path} names its classes in two ways: {shown}. Expected one.")
     used = [path for paths in shards.values() for path in paths]
-    files = [place.relative(path) for path in used]
-    return assemble(place, arrays, files=files, left_out=place.others(used), class_names=names)
+    return assemble(
+        place,
+        arrays,
+        files=[place.relative(path) for path in used],
+        left_out=(*unread, *place.others(used)),
+        class_names=next(iter(named.values()), None),
+    )
 
 
 def _check_one_dataset(place: Place, shards: dict[str, list[Path]]) -> None:
@@ -53,11 +65,14 @@ def _check_one_dataset(place: Place, shards: dict[str, list[Path]]) -> None:
             )
 
 
-def _read_shards(paths: list[Path]) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...] | None]:
-    """Returns the images, the labels and, if the files say them, the class names of one split."""
+def _read_shards(
+    paths: list[Path],
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...] | None, list[str]]:
+    """Returns the images and the labels of one split, the class names if the files say them, and unread columns."""
     images: np.ndarray | None = None
     labels: list[np.ndarray] = []
     names: tuple[str, ...] | None = None
+    unread: list[str] = []
     count = 0
     with contextlib.ExitStack() as stack:
         stack.enter_context(_frugal())
@@ -66,8 +81,10 @@ def _read_shards(paths: list[Path]) -> tuple[np.ndarray, np.ndarray | None, tupl
         for path, file in files:
             with _damage_named(path):
                 label = label_column(file.schema_arrow.names)
+                wanted = _wanted(path, file.schema_arrow.names, label)
+                unread += [x for x in file.schema_arrow.names if x not in {*wanted, label, *unread}]
                 names = names or _class_names(file.schema_arrow.metadata, label)
-                for pixels, part in _batches(path, file, label):
+                for pixels, part in _batches(path, file, wanted, label):
                     if images is None:
                         images = allocate(path, (total, *pixels.shape[1:]))
                     if pixels.shape[1:] != images.shape[1:]:
@@ -77,7 +94,7 @@ def _read_shards(paths: list[Path]) -> tuple[np.ndarray, np.ndarray | None, tupl
                     labels += [] if part is None else [part]
     if images is None:
         raise InputError(f"{paths[0]} holds no rows. {_EXPECTED}.")
-    return images, np.concatenate(labels) if labels else None, names
+    return images, np.concatenate(labels) if labels else None, names, unread
 
 
 @contextlib.contextmanager
@@ -133,30 +150,35 @@ def _class_names(metadata: dict[bytes, bytes] | None, label: str | None) -> tupl
         return None
 
 
-def _batches(
-    path: Path, file: Any, label: str | None
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yields the pixels and the labels of some rows at a time."""
-    columns = file.schema_arrow.names
+def _wanted(path: Path, columns: list[str], label: str | None) -> list[str]:
+    """Returns the column of pictures, or the columns of pixels."""
     pictures = [name for name in columns if name.lower() in IMAGES and name != label]
     if len(pictures) > 1:
         raise InputError(
             f"{path} has the columns {' and '.join(pictures)}. Expected only one column of pictures."
         )
-    if not pictures:
-        pixels = [name for name in columns if name != label and not is_row_number(name)]
-        side = math.isqrt(len(pixels))
-        if side < 2 or side**2 != len(pixels):
-            raise InputError(
-                f"{path} has the columns {_shown(columns)}. {_EXPECTED}; a square number of pixels."
-            )
-    wanted = [*(pictures or pixels), *([label] if label else [])]
-    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted, use_threads=False):
+    if pictures:
+        return pictures
+    pixels = [name for name in columns if name != label and not is_row_number(name)]
+    if len(pixels) < 4 or math.isqrt(len(pixels)) ** 2 != len(pixels):
+        raise InputError(
+            f"{path} has {len(columns)} columns ({_shown(columns)}). {_EXPECTED}; a square number of pixels."
+        )
+    return pixels
+
+
+def _batches(
+    path: Path, file: Any, wanted: list[str], label: str | None
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Yields the pixels and the labels of some rows at a time."""
+    side = math.isqrt(len(wanted))
+    columns = [*wanted, *([label] if label else [])]
+    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns, use_threads=False):
         labels = _labels(path, batch.column(label)) if label else None
-        if pictures:
-            yield _decode_all(path, batch.column(pictures[0])), labels
+        if side == 1:
+            yield _decode_all(path, batch.column(wanted[0])), labels
         else:
-            flat = np.stack([_whole(path, name, batch.column(name)) for name in pixels], axis=1)
+            flat = np.stack([_whole(path, name, batch.column(name)) for name in wanted], axis=1)
             yield flat.reshape(-1, side, side), labels
 
 
@@ -208,7 +230,7 @@ def _decode_all(path: Path, column: Any) -> np.ndarray:
             )
         if pictures[-1].shape != pictures[0].shape:
             raise _sizes(path, pictures[0].shape, pictures[-1].shape)
-    return _gray(path, np.stack(pictures))
+    return _gray(path, fold_rows(np.stack(pictures), len(pictures)))
 
 
 def _gray(path: Path, images: np.ndarray) -> np.ndarray:

@@ -53,13 +53,8 @@ def read_folder(place: Place) -> RawData:
     Class names are the names of the folders, in numeric order if all are numbers, otherwise in alphabetical order. A
     label is a position in that order. For the pictures, see `read_picture`.
     """
-    splits: dict[str, dict[str, list[str]]] = {}  # split -> class -> names of its pictures
-    for name in place.named(*SUFFIXES):
-        *above, folder = Path(name).parent.parts or ("",)
-        split = next(filter(None, map(split_of, above)), "") if folder else ""
-        splits.setdefault(split, {}).setdefault(folder, []).append(name)
-    outside = splits.get("", {}).pop("", [])  # of no class
-    splits = {split: classes for split, classes in splits.items() if classes}
+    splits, outside = _sort(place)
+    unlabeled = outside.pop("test", []) if "test" not in splits else []
     if "" in splits and len(splits) > 1:
         raise InputError(
             f"{place.path} has class folders both in {', '.join(sorted(set(splits) - {''}))} and outside. "
@@ -83,10 +78,46 @@ def read_folder(place: Place) -> RawData:
         f"{len(arrays[f'{split}_labels']):,} pictures in {len(classes)} folders ({split})"
         for split, classes in splits.items()
     ]
-    left_out = (*place.others(place.named(*SUFFIXES)), *outside)
+    if unlabeled:
+        arrays["test_images"] = read_pictures(place, unlabeled, len(unlabeled))
+        files.append(f"{len(unlabeled):,} pictures of no class (test)")
+    left_out = (
+        *place.others(place.named(*SUFFIXES)),
+        *(x for some in outside.values() for x in some),
+    )
     # Bytes that are no UTF-8 are surrogates in a name, which nothing prints or draws.
     shown = tuple(os.fsencode(name).decode(errors="replace") for name in names)
     return assemble(place, arrays, class_names=shown, files=files, left_out=left_out)
+
+
+def _sort(place: Place) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]]]:
+    """Returns the names of the pictures by split and class; and of those that lie in no class, by split.
+
+    Raises:
+        InputError: If two folders of one split may both be the same class.
+    """
+    parts = {name: Path(name).parent.parts for name in place.named(*SUFFIXES)}
+    splits: dict[str, dict[str, list[str]]] = {}
+    outside: dict[str, list[str]] = {}
+    for name, folders in parts.items():
+        split = next(filter(None, map(split_of, folders[:-1])), "")
+        if not folders:
+            outside.setdefault("", []).append(name)
+            continue
+        pictures = splits.setdefault(split, {}).setdefault(folders[-1], [])
+        if pictures and parts[pictures[0]] != folders:
+            both = " and ".join(str(Path(*parts[x])) for x in (pictures[0], name))
+            raise InputError(
+                f"{place.path} has two folders of the class {folders[-1]}: {both}. Expected one; pass the directory of "
+                "one dataset, or put the pictures of a class into one folder."
+            )
+        pictures.append(name)
+    for split, classes in list(splits.items()) if len(splits) > 1 else ():
+        for folder in list(classes):  # test/1.png beside train/3/1.png, or testSet/testSet/1.png
+            of_split = split_of(folder)
+            if of_split and (not split or (split == of_split and len(classes) == 1)):
+                outside.setdefault(of_split, []).extend(classes.pop(folder))
+    return {split: classes for split, classes in splits.items() if classes}, outside
 
 
 def read_pictures(place: Place, names: Iterable[str], count: int) -> np.ndarray:

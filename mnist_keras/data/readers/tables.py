@@ -43,7 +43,10 @@ class Layout(NamedTuple):
 
 
 def is_pixel_table(path: Path) -> bool:
-    """Tells whether a text table has so many columns that they can be pixels."""
+    """Tells whether a text table has so many columns that they can be pixels, or an endless row, which is refused."""
+    with path.open("rb") as file:
+        if len(file.readline(MAX_LINE)) == MAX_LINE:
+            return True
     return len(header_of(path)) >= 5  # a label and the pixels of a 2x2 image
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from data_formats import png
 from errors import error_of
 from PIL import Image
 from sklearn.utils import Bunch
@@ -25,6 +26,8 @@ FRAME = pd.DataFrame(IMAGES.reshape(20, 784), columns=[f"pixel{i + 1}" for i in 
 class Tensor:
     """What PyTorch's and JAX's tensors have in common."""
 
+    dtype = "torch.uint8"
+
     def __init__(self, array, error=None):
         self.array, self.error = array, error
 
@@ -33,8 +36,15 @@ class Tensor:
             raise self.error
         return np.asarray(self.array, dtype)
 
+
+class WithGradient(Tensor):
+    """A tensor of PyTorch that becomes an array only without its gradient, and from the CPU."""
+
     def detach(self):
         return self
+
+    def cpu(self):
+        return Tensor(self.array)
 
 
 class Rows:
@@ -88,6 +98,14 @@ WITH_LABELS = {
     "rows of torchvision's tensors": lambda: Rows(
         [(Tensor(np.float32(x / 255)[None]), int(y)) for x, y in zip(IMAGES, LABELS, strict=True)]
     ),
+    "encoded rows of the Hub": lambda: [
+        {"image": {"bytes": png(x), "path": None}, "label": y}
+        for x, y in zip(IMAGES, LABELS.tolist(), strict=True)
+    ],
+    "DataFrame of encoded pictures": lambda: pd.DataFrame(
+        {"image": [{"bytes": png(x), "path": None} for x in IMAGES], "label": LABELS}
+    ),
+    "DataFrame of arrays": lambda: pd.DataFrame({"image": list(IMAGES), "label": LABELS}),
     "list of dictionaries": lambda: [
         {"image": x, "label": y} for x, y in zip(IMAGES, LABELS.tolist(), strict=True)
     ],
@@ -119,11 +137,18 @@ def test_an_object_of_images_and_labels(name):
         FRAME,
         FRAME.astype(np.int64),
         FRAME.astype(float),
+        FRAME.astype("UInt8"),
+        FRAME.astype("uint8[pyarrow]"),
         Tensor(IMAGES),
+        WithGradient(IMAGES, TypeError("requires grad")),
         tf.constant(IMAGES),
         IMAGES.tolist(),
+        list(IMAGES),
     ],
-    ids=["DataFrame", "of int64", "of floats", "tensor", "tf.Tensor", "lists"],
+    ids=[
+        *("DataFrame", "of int64", "of floats", "of UInt8", "of Arrow", "tensor", "with gradient"),
+        *("tf.Tensor", "lists", "list of arrays"),
+    ],
 )
 @pytest.mark.parametrize(
     "labels",
@@ -134,12 +159,79 @@ def test_an_object_of_images_and_labels(name):
         pd.DataFrame({"y": LABELS}),
         np.eye(4)[LABELS],
         Tensor(LABELS),
+        WithGradient(LABELS, TypeError("requires grad")),
         LABELS.astype(str).astype(object),
+        LABELS.astype(object),
     ],
-    ids=["list", "Series", "category", "DataFrame", "one-hot", "tensor", "objects"],
+    ids=[
+        *("list", "Series", "category", "DataFrame", "one-hot", "tensor", "with gradient"),
+        *("objects", "objects that are numbers"),
+    ],
 )
 def test_images_and_labels(images, labels):
     assert_holds(as_split(images, labels))
+    assert_holds(as_image_data(((images, labels), (images, labels))).test)
+    assert len(as_image_data((images, labels)).test) == 4, "a fifth is held out"
+
+
+@pytest.mark.parametrize("library", ["jax.numpy", "torch"])
+def test_real_tensors(library):
+    module = pytest.importorskip(library)
+    make = module.tensor if library == "torch" else module.asarray
+    assert_holds(as_split(make(IMAGES), make(LABELS)))
+    small = make(np.float32(IMAGES / 255)[:, None])
+    assert_holds(as_split(small, make(np.eye(4, dtype=np.float32)[LABELS])))
+    half = small.bfloat16() if library == "torch" else small.astype(module.bfloat16)
+    half = as_split(half, LABELS)
+    np.testing.assert_allclose(half.images * 255, IMAGES, atol=0.6)
+    if library == "torch":
+        assert_holds(as_split(small.requires_grad_(), LABELS))
+        rows = module.utils.data.TensorDataset(make(IMAGES)[:, None], make(LABELS))
+        assert_holds(as_split(rows))
+        loader = module.utils.data.DataLoader(rows, batch_size=4)
+        assert error_of(as_image_data, loader).endswith("its dataset: loader.dataset.")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"),
+        ("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"),
+    ],
+)
+def test_a_dictionary_of_the_arrays_of_splits(names):
+    arrays = dict(zip(names, [IMAGES, LABELS] * 3, strict=True))
+    data = as_image_data(arrays)
+    for split in (data.train, data.validation, data.test):
+        assert_holds(split)
+    del arrays[names[0]], arrays[names[1]]
+    assert error_of(as_image_data, arrays) == (
+        "Invalid `data`. Expected training images, under the key train, or x_train and y_train. Received: a dictionary "
+        f"with the keys {', '.join(names[2:])}."
+    )
+
+
+def test_a_frame_without_a_column_of_labels():
+    assert error_of(as_image_data, FRAME).endswith(
+        "Received: DataFrame. Name the column of the labels as one of: class, label, labels, target, y."
+    )
+    assert error_of(as_split, FRAME).endswith("Expected a label for each image. Received: None.")
+
+
+def test_advice_for_frames_keeps_the_data():
+    """Each expression is run on what it was given for."""
+    names = {
+        "images": FRAME.astype(float).where(FRAME.index.to_series() >= 3),
+        "labels": pd.Series(LABELS),
+    }
+    text = error_of(as_split, names["images"], names["labels"])
+    advice = text.partition("their labels: ")[2].removesuffix(".")
+    split = as_split(*eval(advice, names))
+    np.testing.assert_array_equal(split.images, IMAGES[3:])
+    assert split.labels.tolist() == LABELS[3:].tolist()
+    for images in (FRAME.astype(str), (FRAME / 255).astype(object), FRAME.astype(object)):
+        advice = error_of(as_split, images, LABELS).partition("to numbers with ")[2].removesuffix(".")
+        assert_holds(as_split(eval(advice, {"images": images, "pd": pd}), LABELS))
 
 
 def test_strings_become_class_names_in_order():
@@ -170,7 +262,8 @@ REFUSED = {
     ),
     "objects": (
         lambda: (FRAME.astype(str), LABELS),
-        "Received: 784 columns with other types, the first 'pixel1'. Convert strings with images.astype('uint8').",
+        "Received: 784 columns with other types, the first 'pixel1'. Convert strings and objects to numbers with "
+        "images.apply(pd.to_numeric).",
     ),
     "negative class": (
         lambda: (FRAME, LABELS - 1),
@@ -211,13 +304,17 @@ REFUSED = {
         lambda: (FRAME.assign(label=LABELS, y=LABELS), None),
         "The columns label and y could both be the labels. Keep only one of them.",
     ),
-    "tensor on a GPU": (
+    "numbers and strings": (
+        lambda: (IMAGES, np.array([1, "a"] * 10, object)),
+        "Expected whole numbers or strings. Received: objects: int, str.",
+    ),
+    "name": (lambda: ("mnist", None), "Expected an array of images. Received: 'mnist'."),
+    "tensor that has no array": (
         lambda: (
             Tensor(IMAGES, TypeError("can't convert cuda:0 device type tensor to numpy.")),
             LABELS,
         ),
-        "Received: Tensor (can't convert cuda:0 device type tensor to numpy). Convert a tensor with "
-        "images.detach().cpu().numpy().",
+        "Received: Tensor (can't convert cuda:0 device type tensor to numpy).",
     ),
     "two splits": (
         lambda: (as_image_data((IMAGES, LABELS)), None),

@@ -1,5 +1,6 @@
 """The reader of Parquet files: what it accepts, and the text of what it refuses."""
 
+import json
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ from data_formats import ARRAYS, FORMS, png
 from errors import error_of
 
 from mnist_keras._validation import MissingExtraError
+from mnist_keras.data.datasets import load_data
 from mnist_keras.data.readers import read_path
 
 PICTURES = [{"bytes": png(image), "path": None} for image in ARRAYS["train_images"]]
@@ -59,7 +61,7 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
     [
         (
             {"text": ["a"], "label": [1]},
-            "has the columns text, label. Expected a column image of pictures",
+            "has 2 columns (text, label). Expected a column image of pictures",
         ),
         (
             {"image": PICTURES, "img": PICTURES, "label": LABELS},
@@ -100,7 +102,11 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
             {**{str(i): [300] for i in range(4)}, "label": [1]},
             "has a value in the column 0 that is not a whole number from 0 to 255.",
         ),
-        ({**{str(i): [0] for i in range(783)}, "label": [1]}, "a square number of pixels."),
+        (
+            {**{str(i): [0] for i in range(783)}, "label": [1]},
+            "has 784 columns (0, 1, 2, ..., label). Expected a column image of pictures (PNG bytes), or a column for "
+            "each pixel, and a column label; a square number of pixels.",
+        ),
         ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "holds no rows."),
     ],
 )
@@ -140,3 +146,33 @@ def test_without_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(MissingExtraError, match=r'pip install "mnist-keras\[data\]"'):
         read_path(tmp_path)
+
+
+def test_a_column_that_is_not_read_is_named(tmp_path):
+    write(tmp_path, {"image": PICTURES, "digit": LABELS, "source": ["a"] * 12})
+    raw = read_path(tmp_path)[1]
+    assert raw.test_labels is None
+    assert raw.left_out == ("train.parquet[digit]", "train.parquet[source]")
+    assert error_of(load_data(tmp_path).with_test_split).endswith(
+        "in a table, a column named label, class, target or y. Not read: train.parquet[digit], train.parquet[source]."
+    )
+
+
+def test_flat_lists_of_pixels(tmp_path):
+    flat = ARRAYS["train_images"].reshape(12, -1).tolist()
+    raw = read_path(write(tmp_path, {"image": flat, "label": LABELS}))[1]
+    np.testing.assert_array_equal(raw.train_images, ARRAYS["train_images"])
+
+
+def test_splits_that_name_their_classes_in_two_ways(tmp_path):
+    for split, names in (("train", ["a", "b", "c"]), ("test", ["c", "b", "a"])):
+        features = {"info": {"features": {"label": {"names": names}}}}
+        table = pa.table({"image": PICTURES, "label": LABELS})
+        table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
+        pq.write_table(table, tmp_path / f"{split}.parquet")
+    text = error_of(read_path, tmp_path)
+    assert text.endswith(
+        "names its classes in two ways: c, b, a (test) and a, b, c (train). Expected one."
+    )
+    write(tmp_path, {"image": PICTURES, "label": LABELS}, "test.parquet")
+    assert read_path(tmp_path)[1].class_names == ("a", "b", "c")

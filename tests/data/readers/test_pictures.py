@@ -141,6 +141,47 @@ def test_classes_inside_and_outside_of_a_split(tmp_path):
     )
 
 
+@pytest.mark.parametrize("folder", ["test", "testSet/testSet"])
+def test_test_pictures_of_no_class_are_unlabeled(tmp_path, folder):
+    """As Kaggle's archive of MNIST as JPEG has them."""
+    write_folder(tmp_path / "trainingSet" / "trainingSet", *TRAIN)
+    write_folder(tmp_path / folder, TEST[0], np.full(len(TEST[0]), "img"))
+    for path in (tmp_path / folder / "img").iterdir():
+        path.rename(tmp_path / folder / path.name)
+    raw = read_path(tmp_path)[1]
+    np.testing.assert_array_equal(raw.train_images, by_class(*TRAIN)[0])
+    np.testing.assert_array_equal(raw.test_images, TEST[0])
+    assert raw.test_labels is None
+    assert raw.files == ("12 pictures in 3 folders (train)", "6 pictures of no class (test)")
+
+
+def test_a_class_may_be_named_as_a_split_is(tmp_path):
+    names = np.array(["test", "train", "plane"])
+    write_folder(tmp_path, TRAIN[0], names[TRAIN[1]])
+    assert read_folder(Place(tmp_path)).class_names == ("plane", "test", "train")
+    write_folder(tmp_path / "a" / "train", TRAIN[0], names[TRAIN[1]])
+    raw = read_folder(Place(tmp_path / "a"))
+    assert raw.class_names == ("plane", "test", "train")
+
+
+def test_two_folders_of_one_class_are_not_merged(tmp_path):
+    for name in ("trainingSet", "trainingSample"):
+        write_folder(tmp_path / name, *TRAIN)
+    assert (
+        " has two folders of the class 0: trainingSample/0 and trainingSet/0. Expected one; pass the directory of one "
+        "dataset, or put the pictures of a class into one folder."
+    ) in error_of(read_path, tmp_path)
+    assert len(read_path(tmp_path / "trainingSample")[1].train_images) == 12
+
+
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
+    write_folder(tmp_path / "set", *TRAIN)
+    (tmp_path / "set" / "1" / "above").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "3").symlink_to(tmp_path / "set" / "2")
+    raw = read_path(tmp_path / "set")[1]
+    assert np.bincount(raw.train_labels).tolist() == [4, 4, 4, 4], "a link to another is"
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes")
 def test_a_pipe_is_no_picture(tmp_path):
     write_folder(tmp_path, *TRAIN)

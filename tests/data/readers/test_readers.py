@@ -40,7 +40,7 @@ def test_nothing_there(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
     assert error_of(read_path, tmp_path).startswith(
         f"{tmp_path} holds no data of the format idx, npz, npy, mat, csv, parquet, folder, table. Received: notes.txt. "
-        "Expected a folder of pictures for each class, or files"
+        "Expected a folder of pictures for each class; pictures and a CSV file with the columns file and label; files"
     )
     assert "format csv. Received: notes.txt" in error_of(read_path, tmp_path, "csv")
 

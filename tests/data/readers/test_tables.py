@@ -6,6 +6,7 @@ from data_files import small_arrays, write_csv
 from errors import error_of
 
 from mnist_keras._validation import InputError
+from mnist_keras.data.readers import read_path
 from mnist_keras.data.readers.files import Place
 from mnist_keras.data.readers.tables import read_csv, read_csv_place
 
@@ -186,6 +187,7 @@ def test_csv_without_a_header_and_the_label_last(tmp_path):
 @pytest.mark.parametrize("content", [b"0" * 5_000_000, bytes(5_000_000)])
 def test_csv_with_an_endless_row(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
-    assert "a.csv has a row of more than 4,000,000 characters." in error_of(
-        read_csv, tmp_path / "a.csv"
-    )
+    for read in (read_csv, read_path):
+        assert "a.csv has a row of more than 4,000,000 characters." in error_of(
+            read, tmp_path / "a.csv"
+        )
