@@ -95,6 +95,7 @@ def evaluate_test(
     Raises:
         InputError: If the images or the labels are not those of the model.
     """
+    check_backend("evaluate")
     check_input_shape(model, data.test.shape[1:])
     examples = data.test.for_classes(model.output_shape[-1])
     names = _names_for(model, examples.class_names)
