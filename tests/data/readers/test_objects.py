@@ -230,7 +230,9 @@ def test_advice_for_frames_keeps_the_data():
     np.testing.assert_array_equal(split.images, IMAGES[3:])
     assert split.labels.tolist() == LABELS[3:].tolist()
     for images in (FRAME.astype(str), (FRAME / 255).astype(object), FRAME.astype(object)):
-        advice = error_of(as_split, images, LABELS).partition("to numbers with ")[2].removesuffix(".")
+        advice = (
+            error_of(as_split, images, LABELS).partition("to numbers with ")[2].removesuffix(".")
+        )
         assert_holds(as_split(eval(advice, {"images": images, "pd": pd}), LABELS))
 
 

@@ -154,7 +154,7 @@ def test_a_column_that_is_not_read_is_named(tmp_path):
     assert raw.test_labels is None
     assert raw.left_out == ("train.parquet[digit]", "train.parquet[source]")
     assert error_of(load_data(tmp_path).with_test_split).endswith(
-        "in a table, a column named label, class, target or y. Not read: train.parquet[digit], train.parquet[source]."
+        "in a column named label, class, target or y. Not read: train.parquet[digit], train.parquet[source]."
     )
 
 
