@@ -150,8 +150,8 @@ def test_gaps_are_said_for_a_registered_model_alone(digits, capsys):
     run = mk.train("softmax_regression", gaps, **options)
     assert run.model.output_shape[-1] == 3
     assert capsys.readouterr().err.startswith(
-        "mnist_keras: No image has the label 1, so a model for these labels has 3 classes, 1 of them without an "
-        "example. np.unique(labels, return_inverse=True)[1] closes the gap."
+        "mnist_keras: No image has the label 1, so a model for these labels has 3 classes, 1 of them without "
+        "examples. np.unique(labels, return_inverse=True)[1] closes the gap."
     )
     assert mk.train(mk.build_mlp((4,)), gaps, **options).model.output_shape[-1] == 10
     assert capsys.readouterr().err == ""
