@@ -1,11 +1,12 @@
-"""Trains every documented model in float32 and in bfloat16, with XLA and without: does "auto" choose the fastest?
+"""Trains every documented model in both precisions, with XLA and oneDNN and without: is the fastest way chosen?
 
-    python benchmarks/choices.py --data-dir DIR                    # 15 minutes; results/choices.csv
+    python benchmarks/choices.py --data-dir DIR                    # ten minutes; results/choices.csv
     python benchmarks/choices.py --data-dir DIR --models mlp_128   # replaces only the rows of some models
+    python benchmarks/choices.py --data-dir DIR --stand-in avx2    # as on a CPU of a slower class
     python benchmarks/choices.py --data-dir DIR --quick            # one model, a few steps; runs/choices
 
 `seconds` run from the arrays in memory to the trained weights, tracing and compiling included. A training ends before
-it takes longer than `CAP`, but not before its second epoch is done; steps that were not trained count as `step_ms`.
+it takes longer than `CAP`; steps that were not trained count as `step_ms`. Rows of other classes of CPU stay.
 """
 
 import itertools
@@ -19,52 +20,64 @@ from entries import DOCUMENTED
 from tabular import update_rows
 from turns import OwnProcess, seconds_of
 
-CAP = 5  # seconds
-REPEATS = 3
-SLOW_PARTS = 100  # of the images; one is an epoch where XLA is known to be many times slower
-KEYS = ["net", "precision", "xla"]
+from mnist_keras._cpu import BFLOAT16_CLASSES, VARIABLE, cpu_class
+from mnist_keras.models.registry import get_model_spec
+
+CAP = 2  # seconds
+REPEATS = 2
+PART, CONVOLUTIONAL_PART = (
+    12_800,
+    3_200,
+)  # images that are trained on between two looks at the clock
+KEYS = ["class", "net", "precision", "onednn", "xla"]
 FORMATS = {"step_ms": "{:.4g}", **dict.fromkeys(("steps", "steps_trained", "repeats"), "{:.0f}")}
 
 
 def main() -> None:
-    parser = make_parser(__doc__, quick=True)
+    parser = make_parser(__doc__, quick=True, stand_in=True)
     parser.add_argument("--models", nargs="+", choices=DOCUMENTED, default=sorted(DOCUMENTED))
     args = parser.parse_args()
     path, data = results_directory(args, "choices") / "choices.csv", load_to_time(args)
-    variants = itertools.product(args.models, ("float32", "mixed_bfloat16"), (False, True))
-    if args.quick:
-        variants = itertools.product(["mlp_128"], ["float32"], (False, True))
-    trainings = []
-    for repeat, variant in itertools.product(range(1 if args.quick else REPEATS), list(variants)):
-        slow = variant[-1] and xla_is_slow(variant[0])
-        if slow and repeat:
-            continue
-        with OwnProcess("choices", data) as process:
-            trainings.append(process.call("train_once", variant=variant, slow=slow))
-        print(f"{variant}: {trainings[-1]['seconds']:.1f} s", flush=True)
-    rows = make_rows(trainings)
-    update_rows(path, rows, keys=KEYS, order=[(model,) for model in sorted(DOCUMENTED)])
+    trainings, models = [], ["mlp_128"] if args.quick else args.models
+    for _, onednn in itertools.product(range(1 if args.quick else REPEATS), (True, False)):
+        with OwnProcess("choices", data, {VARIABLE: str(int(onednn))}) as process:
+            process.call("train_once", variant=("mlp_128", "float32", False), onednn=onednn)
+            for variant in variants(models, onednn):
+                trainings.append(process.call("train_once", variant=variant, onednn=onednn))
+                print(f"oneDNN {onednn}, {variant}: {trainings[-1]['seconds']:.1f} s", flush=True)
+        rows = make_rows(trainings)
+        order = list(itertools.product(machine.CLASSES, sorted(DOCUMENTED)))
+        update_rows(path, rows, keys=KEYS, order=order)
     print(rows.drop(columns="machine").to_string(index=False))
 
 
-def xla_is_slow(model: str) -> bool:
-    from mnist_keras.models.registry import get_model_spec
+def variants(models: list[str], onednn: bool) -> list[tuple[str, str, bool]]:
+    """Returns what is trained: bfloat16 needs oneDNN and instructions for it, and XLA is slow in the rest."""
+    ways = [("float32", False), ("float32", True)]
+    if onednn and cpu_class() in BFLOAT16_CLASSES:
+        ways.append(("mixed_bfloat16", False))
+    return [
+        (model, precision, xla)
+        for model in models
+        for precision, xla in ways
+        if not (xla and xla_is_slow(model))
+    ]
 
+
+def xla_is_slow(model: str) -> bool:
     spec = get_model_spec(model)
     return spec.convolutional or bool(spec.arguments.get("dropout") or spec.recipe.augmentation)
 
 
-def train_once(data, *, variant: tuple[str, str, bool], slow: bool) -> dict:
+def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
     """Trains a model, in a precision and with XLA or not, in this process: by its recipe or until the cap."""
     from ours import Ours
 
-    from mnist_keras import get_model_spec
-
     model, precision, jit = variant
-    recipe = get_model_spec(model).recipe
+    spec = get_model_spec(model)
+    recipe = spec.recipe
     steps = recipe.epochs * (len(data.train) // recipe.batch_size)
-    if slow:
-        data = first_images(data, max(recipe.batch_size, len(data.train) // SLOW_PARTS))
+    data = first_images(data, CONVOLUTIONAL_PART if spec.convolutional else PART)
     start = time.perf_counter()
     ours = Ours(model, data.train, precision=precision, jit=jit)
     ours.epoch()
@@ -78,9 +91,15 @@ def train_once(data, *, variant: tuple[str, str, bool], slow: bool) -> dict:
     step_seconds = (statistics.median(epochs) if epochs else first) / steps_per_epoch
     choosers = {"auto": {"precision": "auto", "jit": "auto"}, "recipe": {}}
     chosen = {who: Ours(model, data.train, **changes) for who, changes in choosers.items()}
-    chosen_by = [who for who, x in chosen.items() if (x.precision, x.jit) == (precision, jit)]
+    best = machine.our_environment(convolutional=spec.convolutional).get(VARIABLE, "1")
+    chosen_by = [
+        who
+        for who, x in chosen.items()
+        if (x.precision, x.jit, best) == (precision, jit, str(int(onednn)))
+    ]
     return {
-        **{"net": model, "precision": precision, "xla": "yes" if jit else "no"},
+        **{"class": machine.cpu(), "net": model, "precision": precision},
+        **{"onednn": "yes" if onednn else "no", "xla": "yes" if jit else "no"},
         "chosen_by": " ".join(chosen_by),
         "seconds": first + sum(epochs) + (steps - done) * step_seconds,
         "first_seconds": first,
@@ -91,13 +110,13 @@ def train_once(data, *, variant: tuple[str, str, bool], slow: bool) -> dict:
 
 
 def make_rows(trainings: list[dict]) -> pd.DataFrame:
-    """Returns a row for each model, precision and XLA: medians, and how much slower it is than the fastest."""
+    """Returns a row for each way to train a model: medians, and how much slower it is than the fastest."""
     groups = pd.DataFrame(trainings).groupby([*KEYS, "chosen_by"], sort=False)
     table = groups.median().assign(
         steps_trained=groups["steps_trained"].min(), repeats=groups.size()
     )
     table = table.reset_index()
-    for column, keys in (("ratio_to_best", KEYS[:1]), ("ratio_to_best_of_precision", KEYS[:2])):
+    for column, keys in (("ratio_to_best", KEYS[:2]), ("ratio_to_best_of_precision", KEYS[:3])):
         table[column] = table["seconds"] / table.groupby(keys)["seconds"].transform("min")
     for column in table.select_dtypes("number"):
         table[column] = table[column].map(FORMATS.get(column, "{:.3f}").format)

@@ -27,15 +27,23 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 def make_parser(
-    document: str, *, data: bool = True, quick: bool = False
+    document: str, *, data: bool = True, quick: bool | str = False, stand_in: bool = False
 ) -> argparse.ArgumentParser:
-    """Returns a parser with `--data-dir` and `--out`, and with `--quick` for a command that has a smoke test."""
+    """Returns a parser with `--data-dir` and `--out`, and `--quick` and `--stand-in` for a command that has them."""
     parser = argparse.ArgumentParser(description=document.splitlines()[0], allow_abbrev=False)
     parser.set_defaults(quick=False)
     if data:
         parser.add_argument("--data-dir", type=Path, required=True, help="where the datasets are")
     if quick:
-        parser.add_argument("--quick", action="store_true", help="a smoke test with few images")
+        described = quick if isinstance(quick, str) else "a smoke test with few images"
+        parser.add_argument("--quick", action="store_true", help=described)
+    if stand_in:
+        parser.add_argument(
+            "--stand-in",
+            choices=machine.STAND_INS,
+            type=machine.stand_in,
+            help="measure as on a CPU of this slower class",
+        )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
     return parser
 

@@ -7,18 +7,68 @@ import platform
 import resource
 import sys
 import time
+from pathlib import Path
+
+from mnist_keras import _cpu
 
 VERSIONS = ("mnist-keras", "tensorflow", "keras", "torch", "scikit-learn", "numpy")
-QUIET_LOAD = 0.3  # processes that wanted a core in the minute before; above, PyTorch's threads wait for each other
+QUIET_LOAD = 0.3  # other processes that want a core; above, PyTorch's threads wait for each other
+RUNNING = Path("/proc/loadavg")  # its fourth field; only on Linux
 PATIENCE = 300  # seconds
+# Class -> the environment in which a faster CPU computes as one of that class; XLA's matrix products stay faster.
+STAND_INS = {
+    "avx2": {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    },
+    "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "XLA_FLAGS": "--xla_cpu_max_isa=AVX512"},
+    "avx512_bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"},
+}
+STOOD_IN = " (stood in for)"
+CLASSES = [*(f"{name}{x}" for name in _cpu.CLASSES for x in ("", STOOD_IN)), "unknown"]
+
+
+def cpu() -> str:
+    """Returns the class of the CPU, and whether a faster one stands in for it: one of `CLASSES`."""
+    here = _cpu.cpu_class()
+    return here if here == _cpu.cpu_class("") else here + STOOD_IN
+
+
+def stand_in(name: str) -> str:
+    """Lets the processes that are started from now on compute as on a CPU of a slower class; returns its name."""
+    os.environ.update(STAND_INS.get(name, {}))
+    return name
+
+
+def peer_environment() -> dict[str, str]:
+    """Returns what gives Keras's `fit` what TensorFlow does by default on a CPU of this class."""
+    return {_cpu.VARIABLE: "0"} if cpu() == f"avx2{STOOD_IN}" else {}
+
+
+def our_environment(*, convolutional: bool) -> dict[str, str]:
+    """Returns what the command line sets for a model."""
+    best = _cpu.best_onednn(convolutional=convolutional)
+    return {} if best is None else {_cpu.VARIABLE: str(int(best))}
 
 
 def wait_for_quiet() -> None:
     """Returns once the load is low, or after some minutes."""
     end = time.monotonic() + PATIENCE
-    while os.getloadavg()[0] > QUIET_LOAD and time.monotonic() < end:
+    while (busy := load()) > QUIET_LOAD and time.monotonic() < end:
         time.sleep(5)
-    print(f"load: {os.getloadavg()[0]:.2f}", flush=True)
+    print(f"load: {busy:.2f}", flush=True)
+
+
+def load() -> float:
+    """Returns how many other processes want a core: the mean of two seconds on Linux, elsewhere of a minute."""
+    if not RUNNING.exists():
+        return os.getloadavg()[0]
+    counts = []
+    for _ in range(40):
+        time.sleep(0.05)
+        counts.append(int(RUNNING.read_text().split()[3].partition("/")[0]) - 1)  # itself
+    return sum(counts) / len(counts)
 
 
 @functools.cache

@@ -1,17 +1,19 @@
 """Times ours and its peers on the same machine and the same MNIST, in turns.
 
-    python benchmarks/speed.py --data-dir DIR           # half an hour on two cores
-    python benchmarks/speed.py --data-dir DIR --quick   # a few steps of everything; runs/speed
+    python benchmarks/speed.py --data-dir DIR                             # half an hour on two cores
+    python benchmarks/speed.py --data-dir DIR --quick                     # the headline ratios; runs/speed
+    python benchmarks/speed.py --data-dir DIR --quick --stand-in avx2     # as on a CPU of a slower class
 
-It writes speed.csv, speed_curves.csv and speed.png, and needs PyTorch: the extra `bench`, or the CPU build with `pip
-install torch --index-url https://download.pytorch.org/whl/cpu`. docs/results/speed.md says what is counted.
-A contestant that has used up its patience is not repeated; the column `repeats` tells.
+It writes speed.csv, and in full speed_curves.csv and speed.png, and needs PyTorch: the extra `bench`, or the CPU build
+with `pip install torch --index-url https://download.pytorch.org/whl/cpu`. docs/results/speed.md says what is counted.
+A contestant that has used up its patience is not repeated; the column `repeats` tells. Rows of other classes of CPU
+stay; all rows of this class are replaced. With --quick, epochs are shorter and scaled to whole ones, and the seconds of
+PyTorch's example are those of part of an epoch, times the epochs that it needed in the full runs.
 """
 
 import contextlib
 import importlib.util
 import math
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -19,21 +21,31 @@ from pathlib import Path
 import machine
 import pandas as pd
 import turns
-from command import load_to_time, make_parser, results_directory, run_command
-from tabular import write_rows
+from command import first_images, load_to_time, make_parser, results_directory, run_command
+from tabular import RESULTS, read_rows, write_rows
 from turns import OwnProcess
 
+from mnist_keras import _cpu
 from mnist_keras._validation import InputError
 
 KEY = ["task", "contestant", "metric"]
 CURVES = ("contestant", "seed", "seconds", "test_accuracy")
-# In full, and with --quick.
-REPEATS, SEEDS = (3, 1), (10, 2)  # of each contestant, of `cnn_fast`
-PRODUCT_SECONDS = (1.0, 0.01)
+REPEATS, SEEDS = 3, 10  # of each contestant, of `cnn_fast`
+PRODUCT_SECONDS = 1.0
 TARGET = 0.99  # of the test images
 TARGET_PATIENCE, PATIENCE = 900, 40  # seconds, for trainings to 99%, for epochs
 EPOCHS_PER_REPEAT = 3  # epochs are short
-TASKS = ("epoch_mlp_128", "epoch_mlp_1024_128", "epoch_cnn_2conv")
+TASKS = {  # -> images of an epoch with --quick
+    "epoch_mlp_128": 60_000,
+    "epoch_mlp_1024_128": 12_800,
+    "epoch_cnn_2conv": 6_400,
+}
+QUICK_CONTESTANTS = {"ours", "ours_bfloat16", "fit", "pytorch_dataloader", "pytorch_resident"}
+QUICK_REPEATS, QUICK_SEEDS, EXAMPLE_PART = (
+    2,
+    3,
+    6_400,
+)  # the last one images of an epoch of PyTorch's example
 MODULES = ("ours", "peers_keras", "peers_torch", "peers_sklearn")  # a process each
 PRODUCTS = ((128, 784, 1024), *((n, n, n) for n in (1024, 2048, 4096)))  # rows, inner, columns
 # Of a training step of `mlp_1024_128` per image: the output, the gradient of the weights and, but for the first layer,
@@ -66,53 +78,89 @@ class Results:
 
 
 def main() -> None:
-    args = make_parser(__doc__, quick=True).parse_args()
+    quick = "only the headline ratios, in some minutes"
+    args = make_parser(__doc__, quick=quick, stand_in=True).parse_args()
     if importlib.util.find_spec("torch") is None:
         raise InputError('PyTorch is missing. Install it with: pip install "mnist-keras[bench]"')
     out, data = results_directory(args, "speed"), load_to_time(args)
-    load, results = os.getloadavg()[0], Results()
-    curves = train_to_target(results, data, args.quick)
+    load, results = machine.load(), Results()
+    if args.quick:
+        measure_headlines(results, data)
+    else:
+        measure_everything(results, data, out)
+    rows = results.rows()
+    update_class(out / "speed.csv", pd.concat([machine_rows(load, args.quick), rows]), rows.columns)
+    print(rows.to_string(index=False))
+
+
+def update_class(path: Path, rows: pd.DataFrame, columns) -> None:
+    """Writes the rows of this class of CPU; those of others stay, and all are in the order of the classes."""
+    old, here = read_rows(path), machine.cpu()
+    kept = old[old["class"] != here] if len(old) else old
+    rows = pd.concat([kept, rows.assign(**{"class": here})])
+    order = rows["class"].map(machine.CLASSES.index).sort_values(kind="stable").index
+    write_rows(path, rows.reset_index(drop=True).loc[order], columns=["class", *columns])
+
+
+def measure_everything(results, data, out: Path) -> None:
+    curves = train_to_target(results, data, SEEDS, REPEATS)
     write_rows(out / "speed_curves.csv", curves, columns=CURVES)
     plot_curves(out / "speed.png", curves)
-    with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(OwnProcess(module, data)) for module in MODULES]
-        ceilings = matrix_rates(results, data, PRODUCT_SECONDS[args.quick])
-        for task in TASKS:
-            time_epochs(results, task, processes, REPEATS[args.quick])
+    ceilings = matrix_rates(results, data, PRODUCT_SECONDS)
+    for task in TASKS:
+        time_epochs(results, task, data, REPEATS)
     note_rates(results, ceilings, len(data.train) // 128 * 128)
 
     import rates  # TensorFlow, from here on in this process
 
-    rates.measure_pipeline(results, data, args.quick)
-    rates.measure_prediction(results, data, args.quick)
-    rows = results.rows()
-    write_rows(out / "speed.csv", pd.concat([machine_rows(load), rows]), columns=rows.columns)
-    print(rows.to_string(index=False))
+    rates.measure_pipeline(results, data, quick=False)
+    rates.measure_prediction(results, data, quick=False)
 
 
-def machine_rows(load: float) -> pd.DataFrame:
+def measure_headlines(results, data) -> None:
+    """Notes our epochs beside those of `fit` and PyTorch, on parts of the images, and the seconds to 99%."""
+    for task, count in TASKS.items():
+        part = first_images(data, count)
+        time_epochs(
+            results, task, part, QUICK_REPEATS, QUICK_CONTESTANTS, len(data.train) / len(part.train)
+        )
+    train_to_target(results, data, QUICK_SEEDS, 1, example_part=EXAMPLE_PART)
+
+
+def machine_rows(load: float, quick: bool) -> pd.DataFrame:
     """Returns what the times depend on, as rows; the load is that of the minute before."""
     from mnist_keras import get_model_spec
     from mnist_keras.training.devices import choose_precision
 
     precision = choose_precision(get_model_spec("cnn_fast").recipe.precision, wide=True)
     facts = {**machine.facts(), "summary": machine.summary(), "load_average_before": f"{load:.2f}"}
-    facts["precision_of_cnn_fast"] = precision
+    facts |= {"precision_of_cnn_fast": precision, "run": "quick" if quick else "full"}
     return pd.DataFrame({"task": "machine", "metric": list(facts), "median": list(facts.values())})
 
 
-def train_to_target(results: Results, data, quick: bool) -> pd.DataFrame:
-    """Notes the seconds to 99%, each training in a fresh process; returns the rows of speed_curves.csv."""
+def train_to_target(
+    results: Results, data, num_seeds: int, repeats: int, example_part: int = 0
+) -> pd.DataFrame:
+    """Notes the seconds to 99%, each training in a fresh process; returns the rows of speed_curves.csv.
+
+    With `example_part`, only so many images are trained by PyTorch's example, once; and none by Keras's.
+    """
     task, curves = "to_99_percent", []
     trainings = {
         "ours": ("ours", "train_cnn_fast", {}),
         "keras_example": ("peers_keras", "train_keras_example", {"target": TARGET}),
         "pytorch_example": ("peers_torch", "train_pytorch_example", {"target": TARGET}),
     }
+    if example_part:
+        del trainings["keras_example"]
+    environments = {
+        "ours": machine.our_environment(convolutional=True),
+        "keras_example": machine.peer_environment(),
+    }
 
     def run(name, seed):
         module, function, arguments = trainings[name]
-        with OwnProcess(module, data) as process:
+        with OwnProcess(module, data, environments.get(name)) as process:
             time.sleep(turns.REST)
             curve = process.call(function, seed=seed, **arguments)
         curves.extend((name, seed, f"{x:.3f}", f"{accuracy:.4f}") for x, accuracy in curve)
@@ -122,13 +170,22 @@ def train_to_target(results: Results, data, quick: bool) -> pd.DataFrame:
         results.add(task, name, **metrics)
         print(f"{name}, seed {seed}: {accuracy:.2%} in {end:.1f} s", flush=True)
 
-    repeats, seeds = REPEATS[quick], range(SEEDS[quick])
+    seeds = range(num_seeds)
 
     def run_ours(repeat):  # some of the seeds in each turn
         for seed in seeds[repeat::repeats]:
             run("ours", seed)
 
+    def estimate(repeat):
+        part = first_images(data, example_part)
+        with OwnProcess("peers_torch", part) as process:
+            ((seconds, _),) = process.call("train_pytorch_example", seed=0, target=0.0)
+        whole = seconds * len(data.train) / len(part.train)
+        results.add(task, "pytorch_example", epoch_seconds=whole, seconds=whole * example_epochs())
+
     runs = {name: (partial(run, name), repeats) for name in trainings}
+    if example_part:
+        runs["pytorch_example"] = (estimate, QUICK_REPEATS)
     turns.take_turns(runs | {"ours": (run_ours, repeats)}, TARGET_PATIENCE)
     accuracies = results.of(task, "ours", "test_accuracy")
     if accuracies.mean() < TARGET:
@@ -141,6 +198,12 @@ def train_to_target(results: Results, data, quick: bool) -> pd.DataFrame:
         ratio = theirs / ours if math.isfinite(ours) else 0.0
         results.add(task, peer, times_slower_than_ours=ratio)
     return pd.DataFrame(curves, columns=CURVES)
+
+
+def example_epochs() -> float:
+    """Returns how many epochs PyTorch's example needed to 99%: the median of the full runs."""
+    curves = read_rows(RESULTS / "speed_curves.csv").query("contestant == 'pytorch_example'")
+    return float(curves.groupby("seed").size().median())
 
 
 def plot_curves(path: Path, curves: pd.DataFrame) -> None:
@@ -171,12 +234,37 @@ def plot_curves(path: Path, curves: pd.DataFrame) -> None:
     figure.savefig(path)
 
 
-def time_epochs(results: Results, task: str, processes: list[OwnProcess], repeats: int) -> None:
-    """Notes seconds of the first epoch and of later ones, and the accuracy after all of them."""
-    homes = {name: process for process in processes for name in process.call("enter", task=task)}
+def time_epochs(
+    results: Results, task: str, data, repeats: int, names: set[str] | None = None, scale: float = 1
+) -> None:
+    """Notes seconds of the first epoch and of later ones, and the accuracy after all of them.
 
+    `names` leaves out other contestants; `scale` is that of a whole epoch.
+    """
+    convolutional = "cnn" in task
+    environments = {
+        "ours": machine.our_environment(convolutional=convolutional),
+        "peers_keras": machine.peer_environment(),
+    }
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(OwnProcess(module, data, environments.get(module)))
+            for module in (MODULES[:3] if names else MODULES)
+        ]
+        homes = {
+            name: process
+            for process in processes
+            for name in process.call("enter", task=task)
+            if names is None or name in names
+            if name != "ours_bfloat16" or _cpu.cpu_class() in _cpu.BFLOAT16_CLASSES
+        }
+        _time_epochs(results, task, homes, repeats, scale)
+
+
+def _time_epochs(results, task, homes, repeats, scale):
     def run(name, metric, repeat=0):
-        results.add(task, name, **{metric: homes[name].call("time_epoch", name=name)})
+        seconds = homes[name].call("time_epoch", name=name)
+        results.add(task, name, **{metric: scale * seconds})
 
     for name in homes:
         run(name, "first_epoch_seconds")

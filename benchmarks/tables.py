@@ -4,8 +4,8 @@
 
 A block stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->`; tables.md holds its text by that name. goals.csv
 says what was to be reached. A goal's `rows`, and the rows that it is divided by or that are subtracted, are regular
-expressions for the key cells of a file, joined by slashes. The worst of several rows counts, named by what a group in
-the expression matches; rows of several seeds count as their mean.
+expressions for the key cells of a file, joined by slashes. The worst of several rows counts, named by its class of CPU
+and what a group in the expression matches; rows of several seeds count as their mean.
 """
 
 import argparse
@@ -33,9 +33,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NUM_TEST_IMAGES = 10_000
 KEYS = {  # of the files that goals.csv names
     "accuracy.csv": ["net", "recipe", "data"],
-    "choices.csv": ["chosen_by", "net"],
+    "choices.csv": ["class", "chosen_by", "net"],
     "growth.csv": ["data", "metric", "images"],
-    "speed.csv": ["task", "contestant", "metric"],
+    "speed.csv": ["class", "task", "contestant", "metric"],
 }
 
 
@@ -122,12 +122,12 @@ def judge(goal: dict[str, str], results: Path) -> dict[str, str]:
         "aim": text(targets[1]) if goal["aim"] else "",
     }
     values = find(goal, "rows", results)
-    if goal["divided_by"]:
-        values = values / find(goal, "divided_by", results).squeeze()
-    if goal["minus"]:
-        values = values - find(goal, "minus", results).squeeze()
+    for column, combine in (("divided_by", pd.Series.div), ("minus", pd.Series.sub)):
+        if goal[column]:  # of the same class of CPU
+            values = combine(values, find(goal, column, results).droplevel("name"), level="class")
     if values.dropna().empty:
         return {**cells, "measured": "not measured", "reached": ""}
+    values = values.dropna()
     worst = values.idxmin() if at_least else values.idxmax()
     value = round(values[worst], 6)  # a mean of decimal fractions is not exact
     reached = [
@@ -136,19 +136,22 @@ def judge(goal: dict[str, str], results: Path) -> dict[str, str]:
     ]
     words = ["yes" if yes else "**MISSED**" for yes in reached]
     verdict = words[0] if len(words) == 1 else f"goal {words[0]}, aim {words[1]}"
-    instructions = keyed(results / "speed.csv")["median"].get("machine//instructions", "")
-    if goal["needs"] not in instructions and not reached[0]:
-        verdict = f"not set for a CPU without {goal['needs']}"
-    which = f" (`{worst}`, the worst of {len(values)})" if len(values) > 1 else ""
+    worst = " on ".join(f"`{word}`" for word in reversed(worst) if word)
+    which = f" ({worst}, the worst of {len(values)})" if len(values) > 1 else ""
     return {**cells, "measured": text(value) + which, "reached": verdict}
 
 
 def find(goal: dict[str, str], rows: str, results: Path) -> pd.Series:
-    """Returns the values in a goal's column, by what the groups in the expression match."""
+    """Returns the values in a goal's column, by the class of CPU and by what the groups in the expression match."""
     table = keyed(results / goal["file"])
-    names = pd.Series(table.index, dtype=str).str.extract(f"^{goal[rows]}()$")[0]
-    values = pd.Series(table[goal["column"]].to_numpy(), names)
-    return values[values.index.notna()].astype(float).groupby(level=0).mean()
+    expression = f"^(.*)/{goal[rows]}()$" if "class" in table else f"^()(?:){goal[rows]}()$"
+    names = pd.Series(table.index, dtype=str).str.extract(expression)[[0, 1]]
+    values = pd.Series(table[goal["column"]].to_numpy(), [names[0], names[1]])
+    values = values[names[1].notna().to_numpy()].astype(float)
+    values.index.names = ["class", "name"]
+    if goal["needs"]:
+        values = values[values.index.get_level_values("class") == goal["needs"]]
+    return values.groupby(level=[0, 1]).mean()
 
 
 def keyed(path: Path) -> pd.DataFrame:
@@ -193,13 +196,15 @@ def describe(settings: dict) -> str:
 
 
 def pivot(results: Path, pattern: str, column: str = "median") -> pd.DataFrame:
-    """Returns a column of speed.csv as a table; the groups `row` and `column` of an expression for the keys span it."""
+    """Returns a column of speed.csv as a table of each class of CPU; the groups `row` and `column` of an expression for
+    the other keys span it.
+    """
     rows = keyed(results / "speed.csv")
-    cells = rows.index.to_series().str.extract(f"^{pattern}$")
+    cells = rows.index.to_series().str.extract(f"^(?P<cpu>[^/]*)/{pattern}$")
     cells["value"] = pd.to_numeric(rows[column], errors="coerce")
     cells = cells.dropna(subset="row")
-    table = cells.pivot(index="row", columns="column", values="value")
-    return table.reindex(cells["row"].unique()).reset_index()
+    table = cells.pivot(index=["cpu", "row"], columns="column", values="value")
+    return table.reindex(pd.MultiIndex.from_frame(cells[["cpu", "row"]]).unique()).reset_index()
 
 
 def training(results: Path) -> pd.DataFrame:
@@ -211,14 +216,14 @@ def training(results: Path) -> pd.DataFrame:
 def pipeline(results: Path) -> pd.DataFrame:
     rates = pivot(results, "pipeline_(?P<row>(?!share).*)/(?P<column>.*)/images_per_second")
     shares = pivot(results, "pipeline_share_lenet5_(?P<row>.*)/ours/(?P<column>share_of_step)")
-    table = rates.merge(shares, on="row")
+    table = rates.merge(shares, on=["cpu", "row"])
     return table.assign(row=table["row"].str.replace("_", " "))
 
 
 def prediction(results: Path) -> pd.DataFrame:
     one = pivot(results, "predict_one_(?P<row>.*)/(?P<column>.*)/ms")
     many = pivot(results, "predict_all_(?P<row>.*)/(?P<column>.*)/images_per_second")
-    return one.merge(many, on="row", suffixes=("", "_of_many"))
+    return one.merge(many, on=["cpu", "row"], suffixes=("", "_of_many"))
 
 
 def growth(results: Path) -> pd.DataFrame:
@@ -236,16 +241,18 @@ def rounding(results: Path) -> pd.DataFrame:
 
 
 def machine(results: Path) -> pd.DataFrame:
-    """Returns what the times depend on; results from several machines or versions are bad input."""
+    """Returns what the times of each class of CPU depend on; one class is measured on one machine."""
     rows = read_rows(results / "speed.csv").query("task == 'machine'")
-    facts = rows.set_index("metric")["median"]
-    others = [read_rows(results / name)["machine"] for name in ("choices.csv", "growth.csv")]
-    if len(names := {facts["summary"]}.union(*others)) > 1:
-        raise InputError(
-            "The results are from different machines or versions. Run speed.py, choices.py and growth.py on one:\n"
-            + "\n".join(sorted(names))
-        )
-    return facts.drop("summary").rename(lambda name: name.replace("_", " ")).reset_index()
+    facts = rows.pivot(index="class", columns="metric", values="median")
+    choices = read_rows(results / "choices.csv").groupby("class")["machine"].unique()
+    for cpu, summary in facts["summary"].items():
+        if len(names := {summary, *choices.get(cpu, ())}) > 1:
+            raise InputError(
+                f"The results of the class {cpu} are from different machines or versions. Run speed.py and choices.py "
+                "on one:\n" + "\n".join(sorted(names))
+            )
+    facts = facts.loc[rows["class"].unique()].reset_index(names="class_of_cpu")
+    return facts.rename(columns=lambda name: name.replace("-", "_"))
 
 
 def robustness(results: Path) -> pd.DataFrame:

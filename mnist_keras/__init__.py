@@ -6,6 +6,8 @@ Names are imported on first use (PEP 562), so `import mnist_keras` costs nothing
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mnist_keras._cpu import choose_onednn
+
 if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getattr__` imports
     from mnist_keras.data.array_records import open_records as open_records
     from mnist_keras.data.datasets import load_data as load_data
@@ -123,6 +125,8 @@ _MODULES = {  # public name -> the module that owns it
     "to_mnist_image": "inference.preprocessing",
     "train": "training.train",
 }
+
+choose_onednn()  # before anything here loads TensorFlow, which reads it once
 
 __all__ = sorted(_MODULES)  # noqa: PLE0605  (the table is the one place that lists them)
 

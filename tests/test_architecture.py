@@ -27,7 +27,7 @@ PACKAGES = [
     {"models", "data"},
     {"_files"},
     {"_validation", "_html"},
-    {"_arrays"},
+    {"_arrays", "_cpu"},
     {"__init__"},  # the lazy table of public names; holds the version
 ]
 

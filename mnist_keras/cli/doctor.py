@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mnist_keras._cpu import cpu_class, describe_onednn, instructions
 from mnist_keras._validation import InputError
 from mnist_keras.data.datasets import DATA_DIR_VARIABLE, find_data
 from mnist_keras.data.downloads import expand_home, keras_cache, tfds_cache
@@ -76,17 +77,17 @@ def _backend() -> str:
 
 
 def _cpu() -> dict[str, Any]:
-    fields: dict[str, str] = {}
+    names, flags = [], instructions()
     with contextlib.suppress(OSError):
-        for line in CPU_INFO.read_text(encoding="utf-8").splitlines():
-            key, _, value = line.partition(":")
-            fields.setdefault(key.strip(), value.strip())
-    flags = fields.get("flags", "").split()
+        lines = CPU_INFO.read_text(encoding="utf-8").splitlines()
+        names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     affinity = getattr(os, "sched_getaffinity", None)  # what this process may use; Linux only
     return {
-        "model": fields.get("model name") or platform.processor() or platform.machine(),
+        "model": next(iter(names), "") or platform.processor() or platform.machine(),
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "instructions": {name: name in flags for name in INSTRUCTIONS} if flags else None,
+        "class": cpu_class(),
+        "onednn": describe_onednn(),
     }
 
 
@@ -197,11 +198,12 @@ def _system_lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Keras backend", facts["backend"]
     yield "system", facts["system"]
     cpu = facts["cpu"]
-    yield "CPU", f"{cpu['model']}, {cpu['cores']} cores"
+    yield "CPU", f"{cpu['model']}, {cpu['cores']} cores, class {cpu['class']}"
     if cpu["instructions"]:
         there = [f"{name} {'yes' if has else 'no'}" for name, has in cpu["instructions"].items()]
         yield "", ", ".join(there)
     memory = facts["memory_bytes"]
+    yield "oneDNN", cpu["onednn"]
     yield "memory", f"{memory / 2**30:.1f} GiB" if memory else "unknown"
     for device in facts["devices"]:
         if device["type"] == "GPU":

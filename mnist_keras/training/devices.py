@@ -5,18 +5,16 @@ from __future__ import annotations  # help() shows the names of types, not what 
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from mnist_keras._cpu import BFLOAT16_CLASSES, cpu_class
 from mnist_keras._validation import InputError, check_choice, invalid
 from mnist_keras.models.inspection import flatten_layers
 from mnist_keras.training.workers.cluster import JOBS, Cluster, await_workers, find_cluster
 
-BFLOAT16_INSTRUCTIONS = {"amx_bf16", "avx512_bf16"}
-CPU_INFO = Path("/proc/cpuinfo")
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 MIN_JIT_PARAMETERS = 500_000  # between 784-128-10, see `choose_jit`, and 784-1024-128-10
 
@@ -142,15 +140,8 @@ def choose_precision(precision: str, *, wide: bool) -> str:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         fast = all(detail.get("compute_capability", (0, 0)) >= (8, 0) for detail in details)
     else:
-        fast = wide and bool(BFLOAT16_INSTRUCTIONS & _cpu_flags())
+        fast = wide and cpu_class() in BFLOAT16_CLASSES
     return "mixed_bfloat16" if fast else "float32"
-
-
-def _cpu_flags() -> set[str]:
-    try:
-        return set(CPU_INFO.read_text(encoding="utf-8").split())
-    except OSError:  # not Linux
-        return set()
 
 
 def choose_jit(

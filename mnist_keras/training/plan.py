@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mnist_keras._cpu import uses_onednn
 from mnist_keras._validation import InputError, check_number, check_polarity, invalid, say
 from mnist_keras.data.image_data import ImageData
 from mnist_keras.data.preview import label_notices
@@ -99,6 +100,7 @@ class Plan:
             "seed": self.seed,
             "precision": self.policy,
             "jit": jit,
+            "onednn": uses_onednn(),
             "class_weight": {str(label): weight for label, weight in class_weight.items()},
             "strategy": type(self.strategy).__name__,
             "num_replicas": self.strategy.num_replicas_in_sync,

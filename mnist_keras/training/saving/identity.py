@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-IDENTITY = ("model", "recipe", "data", "validation", "seed", "precision", "jit", "class_weight")
+from mnist_keras._cpu import VARIABLE
+
+IDENTITY = ("model", "recipe", "data", "validation", "seed", "precision", "jit", "onednn", "class_weight")
 
 
 def digests(config: Mapping[str, Any]) -> dict[str, str]:
@@ -58,6 +60,9 @@ def differences(key: str, there: Any, here: Any) -> list[str]:
         return [f"model: {there['name']!r} there, {here['name']!r} of other layers here"]
     if key == "data":  # the same pixels and labels from another place are the same data
         return differences("data.sha256", there["sha256"], here["sha256"])
+    if key == "onednn" and there != here:
+        variable = f"{VARIABLE}={int(bool(there))} in the environment makes it the same"
+        return [f"onednn: {there!r} there, {here!r} here, and {variable}"]
     if isinstance(there, dict) and isinstance(here, dict):
         return [
             line

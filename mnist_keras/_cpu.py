@@ -1,0 +1,110 @@
+"""The processor's class, and whether TensorFlow computes through oneDNN: chosen before TensorFlow is loaded.
+
+TensorFlow reads `TF_ENABLE_ONEDNN_OPTS` once, when it is loaded. Its own default is off on a CPU with AVX2 alone, where
+convolutions take two to nine times as long without oneDNN and small dense models a third longer with it. A value in the
+user's environment stays as it is.
+"""
+
+import os
+import sys
+
+CPU_INFO = "/proc/cpuinfo"  # only Linux has it
+VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
+LIMIT_VARIABLE = "ONEDNN_MAX_CPU_ISA"  # oneDNN's own: the most that it may use of a CPU
+CLASSES = {  # from the fastest: class -> the instruction that makes it
+    "amx": "amx_bf16",
+    "avx512_bf16": "avx512_bf16",
+    "avx512": "avx512f",
+    "avx2": "avx2",
+    "arm": "asimd",
+}
+BFLOAT16_CLASSES = ("amx", "avx512_bf16")  # that have instructions for it
+LIMITS = {  # value of the limit -> the best class that is left; other values leave all
+    "AVX2": "avx2",
+    "AVX2_VNNI": "avx2",
+    "AVX512_CORE": "avx512",
+    "AVX512_CORE_VNNI": "avx512",
+    "AVX512_CORE_BF16": "avx512_bf16",
+    "AVX512_CORE_FP16": "avx512_bf16",
+}
+# TensorFlow 2.21 computes through oneDNN by default where the CPU has one of these (port.cc).
+ON_BY_DEFAULT = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
+SWITCHES = {"1": True, "true": True, "0": False, "false": False}
+
+_chosen: str | None = None  # the value that this module set
+
+
+def instructions() -> frozenset[str]:
+    """Returns the instruction sets that the first CPU has, by Linux's names; none where the system does not tell."""
+    try:
+        with open(CPU_INFO, encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.partition(":")
+                if key.strip() in ("flags", "Features"):  # x86, ARM
+                    return frozenset(value.split())
+    except (OSError, UnicodeDecodeError):
+        pass
+    return frozenset()
+
+
+def cpu_class(limit: str | None = None) -> str:
+    """Returns the CPU's class, a key of `CLASSES`, or "unknown".
+
+    Args:
+        limit: The most that oneDNN may use; the user's ONEDNN_MAX_CPU_ISA if None.
+    """
+    limit = os.environ.get(LIMIT_VARIABLE, "") if limit is None else limit
+    names, there = list(CLASSES), instructions()
+    best = names.index(LIMITS.get(limit.upper(), names[0]))
+    return next((name for name in names[best:] if CLASSES[name] in there), "unknown")
+
+
+def best_onednn(*, convolutional: bool) -> bool | None:
+    """Returns whether oneDNN trains a model faster on this class of CPU; None where TensorFlow's default is as fast.
+
+    Measured: benchmarks/results/choices.csv.
+    """
+    return convolutional if cpu_class() in ("avx2", "avx512") else None
+
+
+def choose_onednn(*, convolutional: bool = True) -> None:
+    """Sets whether TensorFlow will compute through oneDNN, where its own default is the slower way.
+
+    Does nothing if the user's environment says it, TensorFlow is loaded already, or nothing was measured on such a CPU.
+
+    Args:
+        convolutional: Whether the model has convolutions; True if the model is not known yet.
+    """
+    global _chosen
+    if "tensorflow" in sys.modules or (VARIABLE in os.environ and _chosen is None):
+        return
+    forget_choice()
+    wanted = best_onednn(convolutional=convolutional)
+    if wanted is not None and wanted is not uses_onednn():
+        _chosen = os.environ[VARIABLE] = str(int(wanted))
+
+
+def forget_choice() -> None:
+    """Leaves the environment as the user set it; for processes that must not inherit what was chosen here."""
+    global _chosen
+    if _chosen is not None and os.environ.get(VARIABLE) == _chosen:
+        del os.environ[VARIABLE]
+    _chosen = None
+
+
+def uses_onednn() -> bool | None:
+    """Returns whether TensorFlow computes through oneDNN, or will once it is loaded; None where nobody can tell."""
+    given = SWITCHES.get(os.environ.get(VARIABLE, "").lower())
+    if given is None and (there := instructions()) and "asimd" not in there:
+        return not ON_BY_DEFAULT.isdisjoint(there)
+    return given
+
+
+def describe_onednn() -> str:
+    """Returns whether TensorFlow computes through oneDNN, and why, in words."""
+    state = {True: "on", False: "off", None: "TensorFlow's own choice"}[uses_onednn()]
+    if _chosen is not None:
+        return f"{state}, chosen for {cpu_class()}: convolutions are faster with it, small dense models without"
+    if VARIABLE in os.environ:
+        return f"{state}, as {VARIABLE}={os.environ[VARIABLE]} says"
+    return f"{state}, TensorFlow's default on this CPU"
