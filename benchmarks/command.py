@@ -55,21 +55,18 @@ def results_directory(args: argparse.Namespace, name: str) -> Path:
     return out
 
 
-def load_to_time(args: argparse.Namespace):
-    """Returns the images of `load_images` once the machine is quiet; at once if quick."""
-    data = load_images(args)
+def load_to_time(args: argparse.Namespace, *, part: int | None = QUICK_IMAGES):
+    """Returns MNIST once the machine is quiet; if quick, the first images of anything with that name."""
     if not args.quick:
-        machine.wait_for_quiet()
-    return data
-
-
-def load_images(args: argparse.Namespace):
-    """Returns MNIST, or some images of anything with that name if quick."""
-    if args.quick:
+        data = load_published("mnist", args.data_dir)
+    else:
         from mnist_keras import load_data
 
-        return first_images(load_data("mnist", data_dir=args.data_dir), QUICK_IMAGES)
-    return load_published("mnist", args.data_dir)
+        data = load_data("mnist", data_dir=args.data_dir)
+        data = first_images(data, part or len(data.train))
+    if len(data.train) > QUICK_IMAGES:
+        machine.wait_for_quiet()
+    return data
 
 
 def load_published(name: str, data_dir: Path):

@@ -20,6 +20,7 @@ STAND_INS = {
     "avx2": {
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
         "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
     },
     "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "XLA_FLAGS": "--xla_cpu_max_isa=AVX512"},
@@ -48,8 +49,9 @@ def peer_environment() -> dict[str, str]:
 
 def our_environment(*, convolutional: bool) -> dict[str, str]:
     """Returns what the command line sets for a model."""
-    best = _cpu.best_onednn(convolutional=convolutional)
-    return {} if best is None else {_cpu.VARIABLE: str(int(best))}
+    if _cpu.best_onednn(convolutional=convolutional):
+        return {_cpu.VARIABLE: "1"}
+    return peer_environment()
 
 
 def wait_for_quiet() -> None:

@@ -1,15 +1,25 @@
 """Rates that no peer sets: the input pipeline by itself, and prediction; parts of speed.py."""
 
+import os
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import tensorflow as tf
 from entries import DOCUMENTED
 from ours import Ours
 from turns import seconds_of
 
-from mnist_keras import create_model, get_model_spec, make_dataset
+from mnist_keras import (
+    DigitClassifier,
+    create_model,
+    export_model,
+    get_model_spec,
+    make_dataset,
+)
 from mnist_keras.data import windows
 from mnist_keras.data.batches import epoch_rows, get_batch, make_batch_source
 from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
@@ -29,6 +39,7 @@ TRANSFORMS = {  # alone, as strong as in the presets or as usual
 }
 REPEATS, CALLS, SHARE_SECONDS = (3, 1), (500, 20), (20.0, 0.0)  # in full, and with --quick
 QUICK_MODELS, QUICK_TRANSFORMS = ["mlp_128"], ["plain", "affine"]
+PICTURES = 1000  # that are prepared as pictures of any size
 MAX_STEPS = 300  # of an epoch of the pipeline
 MAX_PAIRS = 60  # of epochs with batches and with one batch made before
 STATUS = Path("/proc/self/status")  # only on Linux
@@ -151,6 +162,59 @@ def measure_prediction(results, data, quick: bool) -> None:
         if before:
             grown = _resident_megabytes() - before
             results.add(one, "ours", **{f"growth_mb_over_{20 * calls}_calls": grown})
+
+
+def measure_throughput(results, data, quick: bool) -> None:
+    """Notes images a second of all training images: ours beside ONNX Runtime and LiteRT on the same model."""
+    images, pictures = data.train.images, list(data.test.images[:PICTURES])
+    for name in ("mlp_128", "cnn_fast"):
+        model, task = create_model(name, weights="mnist"), f"predict_60000_{name}"
+        classifier = DigitClassifier(model)
+        with tempfile.TemporaryDirectory() as directory:
+            runs = {
+                "ours": partial(predict_probabilities, model),
+                "classifier_predict_proba": classifier.predict_proba,
+                "model_predict": lambda x, model=model: model.predict(
+                    x[..., None].astype("float32") / 255, batch_size=BATCH_SIZE, verbose=0
+                ),
+                **_other_runtimes(model, Path(directory), data),
+            }
+            for turn in range(1 + REPEATS[quick]):
+                for contestant, run in runs.items():
+                    part = images if turn else images[: 2 * BATCH_SIZE]  # the first time to warm up
+                    rate = len(part) / seconds_of(lambda run=run, part=part: run(part))
+                    if turn:
+                        results.add(task, contestant, images_per_second=rate)
+        seconds = seconds_of(lambda classifier=classifier: classifier.predict(pictures))
+        rate = len(pictures) / seconds
+        results.add(task, "classifier_predict", images_per_second=rate)
+
+
+def _other_runtimes(model, directory: Path, data) -> dict:
+    """Returns what predicts batches in other runtimes with as many threads as cores, by name."""
+    import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
+
+    names = {"onnx": str(directory / "model.onnx"), "litert": str(directory / "model.tflite")}
+    for name, path in names.items():
+        export_model(model, path, format=name, data=(data.test.images, data.test.labels))
+    session = onnxruntime.InferenceSession(names["onnx"], providers=["CPUExecutionProvider"])
+    interpreter = Interpreter(names["litert"], num_threads=os.cpu_count())
+    runner = interpreter.get_signature_runner()
+    dtypes = {
+        "onnx": np.float32,
+        "litert": next(iter(runner.get_input_details().values()))["dtype"],
+    }
+    answers = {
+        "onnx": lambda pixels: session.run(["probabilities"], {"pixels": pixels}),
+        "litert": lambda pixels: runner(pixels=pixels),
+    }
+
+    def run(name, images):
+        for start in range(0, len(images), BATCH_SIZE):
+            answers[name](images[start : start + BATCH_SIZE].astype(dtypes[name]))
+
+    return {name: partial(run, name) for name in names}
 
 
 def _resident_megabytes():

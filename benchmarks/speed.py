@@ -82,7 +82,7 @@ def main() -> None:
     args = make_parser(__doc__, quick=quick, stand_in=True).parse_args()
     if importlib.util.find_spec("torch") is None:
         raise InputError('PyTorch is missing. Install it with: pip install "mnist-keras[bench]"')
-    out, data = results_directory(args, "speed"), load_to_time(args)
+    out, data = results_directory(args, "speed"), load_to_time(args, part=None)
     load, results = machine.load(), Results()
     if args.quick:
         measure_headlines(results, data)
@@ -115,6 +115,7 @@ def measure_everything(results, data, out: Path) -> None:
 
     rates.measure_pipeline(results, data, quick=False)
     rates.measure_prediction(results, data, quick=False)
+    rates.measure_throughput(results, data, quick=False)
 
 
 def measure_headlines(results, data) -> None:
@@ -125,6 +126,9 @@ def measure_headlines(results, data) -> None:
             results, task, part, QUICK_REPEATS, QUICK_CONTESTANTS, len(data.train) / len(part.train)
         )
     train_to_target(results, data, QUICK_SEEDS, 1, example_part=EXAMPLE_PART)
+    import rates
+
+    rates.measure_throughput(results, data, quick=True)
 
 
 def machine_rows(load: float, quick: bool) -> pd.DataFrame:

@@ -31,13 +31,14 @@ LIMITS = {  # value of the limit -> the best class that is left; other values le
 ON_BY_DEFAULT = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
 SWITCHES = {"1": True, "true": True, "0": False, "false": False}
 
-_chosen: str | None = None  # the value that this module set
+_chosen: dict[str, str] = {}  # what this module put into the environment
 
 
 def instructions() -> frozenset[str]:
     """Returns the instruction sets that the first CPU has, by Linux's names; none where the system does not tell."""
     try:
-        with open(CPU_INFO, encoding="utf-8") as file:
+        # pathlib would take longer than all else on `import mnist_keras`.
+        with open(CPU_INFO, encoding="utf-8") as file:  # noqa: PTH123
             for line in file:
                 key, _, value = line.partition(":")
                 if key.strip() in ("flags", "Features"):  # x86, ARM
@@ -60,11 +61,11 @@ def cpu_class(limit: str | None = None) -> str:
 
 
 def best_onednn(*, convolutional: bool) -> bool | None:
-    """Returns whether oneDNN trains a model faster on this class of CPU; None where TensorFlow's default is as fast.
+    """Returns True where oneDNN trains a model faster and may be off by default; None to leave it to TensorFlow.
 
     Measured: benchmarks/results/choices.csv.
     """
-    return convolutional if cpu_class() in ("avx2", "avx512") else None
+    return True if convolutional and cpu_class() in ("avx2", "avx512") else None
 
 
 def choose_onednn(*, convolutional: bool = True) -> None:
@@ -75,21 +76,18 @@ def choose_onednn(*, convolutional: bool = True) -> None:
     Args:
         convolutional: Whether the model has convolutions; True if the model is not known yet.
     """
-    global _chosen
-    if "tensorflow" in sys.modules or (VARIABLE in os.environ and _chosen is None):
+    if "tensorflow" in sys.modules or os.environ.get(VARIABLE) != _chosen.get(VARIABLE):
         return
     forget_choice()
     wanted = best_onednn(convolutional=convolutional)
     if wanted is not None and wanted is not uses_onednn():
-        _chosen = os.environ[VARIABLE] = str(int(wanted))
+        _chosen[VARIABLE] = os.environ[VARIABLE] = str(int(wanted))
 
 
 def forget_choice() -> None:
     """Leaves the environment as the user set it; for processes that must not inherit what was chosen here."""
-    global _chosen
-    if _chosen is not None and os.environ.get(VARIABLE) == _chosen:
+    if _chosen and os.environ.get(VARIABLE) == _chosen.pop(VARIABLE):
         del os.environ[VARIABLE]
-    _chosen = None
 
 
 def uses_onednn() -> bool | None:
@@ -103,8 +101,9 @@ def uses_onednn() -> bool | None:
 def describe_onednn() -> str:
     """Returns whether TensorFlow computes through oneDNN, and why, in words."""
     state = {True: "on", False: "off", None: "TensorFlow's own choice"}[uses_onednn()]
-    if _chosen is not None:
-        return f"{state}, chosen for {cpu_class()}: convolutions are faster with it, small dense models without"
-    if VARIABLE in os.environ:
-        return f"{state}, as {VARIABLE}={os.environ[VARIABLE]} says"
+    given = os.environ.get(VARIABLE)
+    if given is not None and given == _chosen.get(VARIABLE):
+        return f"{state}, chosen because convolutions on {cpu_class()} are twice as fast with it"
+    if given is not None:
+        return f"{state}, as {VARIABLE}={given} says"
     return f"{state}, TensorFlow's default on this CPU"

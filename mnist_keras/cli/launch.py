@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from mnist_keras._cpu import forget_choice
 from mnist_keras.cli.terminal import PROGRAM
 
 GRACE_SECONDS = (
@@ -151,6 +152,7 @@ class _Attempt:
 
     def _start(self, addresses: list[str], index: int) -> "subprocess.Popen[str]":
         # A lost worker is told in a sentence; TensorFlow's own errors beside it fill a screen.
+        forget_choice()  # each worker chooses for its model
         environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
         if self._count > 1:
             task = {"type": "worker", "index": index}

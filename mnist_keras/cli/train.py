@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mnist_keras._cpu import choose_onednn
 from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup
 
 DEMO_MODEL = "mlp_128_64_dropout"
@@ -133,6 +134,9 @@ def _is_chief(args: argparse.Namespace) -> bool:
 
 
 def _call_train(model: str, data: Any, **options: Any) -> Any:
+    from mnist_keras.models.registry import get_model_spec
+
+    choose_onednn(convolutional=get_model_spec(model).convolutional)
     with quiet_startup():
         from mnist_keras.training.train import train
     return train(model, data, command=[PROGRAM, *sys.argv[1:]], **options)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from mnist_keras import _cpu
 from mnist_keras.cli import doctor
 
 CPU_INFO = """processor\t: 0
@@ -55,8 +56,9 @@ def test_the_processor_is_read_from_linux(monkeypatch, tmp_path):
     path = tmp_path / "cpuinfo"
     path.write_text(CPU_INFO, encoding="utf-8")
     monkeypatch.setattr(doctor, "CPU_INFO", path)
+    monkeypatch.setattr(_cpu, "CPU_INFO", str(path))
     cpu = doctor._cpu()
-    assert cpu["model"] == "Example CPU 9000"
+    assert (cpu["model"], cpu["class"]) == ("Example CPU 9000", "avx512")
     assert cpu["instructions"] == {
         **{"avx2": True, "avx512f": True},
         **{"avx512_bf16": False, "amx_bf16": False},
@@ -65,10 +67,17 @@ def test_the_processor_is_read_from_linux(monkeypatch, tmp_path):
 
 def test_other_systems_do_not_tell_the_instructions(facts, monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "CPU_INFO", tmp_path / "none")
+    monkeypatch.setattr(_cpu, "CPU_INFO", str(tmp_path / "none"))
     cpu = doctor._cpu()
     assert cpu["instructions"] is None
     assert cpu["model"]
     assert "avx2" not in doctor.render({**facts, "cpu": cpu})
+
+
+def test_it_says_whether_onednn_is_used_and_why(facts, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    text = doctor.render({**facts, "cpu": doctor._cpu()})
+    assert "oneDNN         off, as TF_ENABLE_ONEDNN_OPTS=0 says" in text.splitlines()
 
 
 def test_a_container_limits_the_memory(monkeypatch, tmp_path):

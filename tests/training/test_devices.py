@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 import mnist_keras as mk
+from mnist_keras import _cpu
 from mnist_keras._validation import InputError
-from mnist_keras.training import devices
 from mnist_keras.training.devices import (
     check_replicas,
     choose_jit,
@@ -156,7 +156,8 @@ def test_auto_precision(monkeypatch, gpus, expected):
 def test_auto_precision_on_cpu(monkeypatch, tmp_path, flags, wide, expected):
     if flags is not None:
         (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
-    monkeypatch.setattr(devices, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(_cpu, "CPU_INFO", str(tmp_path / "cpuinfo"))
+    monkeypatch.delenv(_cpu.LIMIT_VARIABLE, raising=False)
     assert choose_precision("auto", wide=wide) == expected
 
 

@@ -8,7 +8,17 @@ from typing import Any
 
 from mnist_keras._cpu import VARIABLE
 
-IDENTITY = ("model", "recipe", "data", "validation", "seed", "precision", "jit", "onednn", "class_weight")
+IDENTITY = (
+    "model",
+    "recipe",
+    "data",
+    "validation",
+    "seed",
+    "precision",
+    "jit",
+    "onednn",
+    "class_weight",
+)
 
 
 def digests(config: Mapping[str, Any]) -> dict[str, str]:
