@@ -12,9 +12,11 @@ PyTorch's example are those of part of an epoch, times the epochs that it needed
 """
 
 import contextlib
+import dataclasses
 import importlib.util
 import math
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -41,11 +43,7 @@ TASKS = {  # -> images of an epoch with --quick
     "epoch_cnn_2conv": 6_400,
 }
 QUICK_CONTESTANTS = {"ours", "ours_bfloat16", "fit", "pytorch_dataloader", "pytorch_resident"}
-QUICK_REPEATS, QUICK_SEEDS, EXAMPLE_PART = (
-    2,
-    3,
-    6_400,
-)  # the last one images of an epoch of PyTorch's example
+QUICK_SEEDS, EXAMPLE_PART = 3, 6_400  # images of an epoch of PyTorch's example
 MODULES = ("ours", "peers_keras", "peers_torch", "peers_sklearn")  # a process each
 PRODUCTS = ((128, 784, 1024), *((n, n, n) for n in (1024, 2048, 4096)))  # rows, inner, columns
 # Of a training step of `mlp_1024_128` per image: the output, the gradient of the weights and, but for the first layer,
@@ -84,12 +82,11 @@ def main() -> None:
         raise InputError('PyTorch is missing. Install it with: pip install "mnist-keras[bench]"')
     out, data = results_directory(args, "speed"), load_to_time(args, part=None)
     load, results = machine.load(), Results()
-    if args.quick:
-        measure_headlines(results, data)
-    else:
-        measure_everything(results, data, out)
-    rows = results.rows()
-    update_class(out / "speed.csv", pd.concat([machine_rows(load, args.quick), rows]), rows.columns)
+    measure = measure_headlines if args.quick else measure_everything
+    for _ in measure(results, data, out):  # what is measured is saved as it comes
+        rows = results.rows()
+        table = pd.concat([machine_rows(load, args.quick), rows])
+        update_class(out / "speed.csv", table, rows.columns)
     print(rows.to_string(index=False))
 
 
@@ -102,7 +99,7 @@ def update_class(path: Path, rows: pd.DataFrame, columns) -> None:
     write_rows(path, rows.reset_index(drop=True).loc[order], columns=["class", *columns])
 
 
-def measure_everything(results, data, out: Path) -> None:
+def measure_everything(results, data, out: Path) -> Iterator[None]:
     curves = train_to_target(results, data, SEEDS, REPEATS)
     write_rows(out / "speed_curves.csv", curves, columns=CURVES)
     plot_curves(out / "speed.png", curves)
@@ -116,19 +113,21 @@ def measure_everything(results, data, out: Path) -> None:
     rates.measure_pipeline(results, data, quick=False)
     rates.measure_prediction(results, data, quick=False)
     rates.measure_throughput(results, data, quick=False)
+    yield
 
 
-def measure_headlines(results, data) -> None:
+def measure_headlines(results, data, out: Path) -> Iterator[None]:
     """Notes our epochs beside those of `fit` and PyTorch, on parts of the images, and the seconds to 99%."""
     for task, count in TASKS.items():
         part = first_images(data, count)
-        time_epochs(
-            results, task, part, QUICK_REPEATS, QUICK_CONTESTANTS, len(data.train) / len(part.train)
-        )
+        time_epochs(results, task, part, 1, QUICK_CONTESTANTS, len(data.train) / len(part.train))
+        yield
     train_to_target(results, data, QUICK_SEEDS, 1, example_part=EXAMPLE_PART)
+    yield
     import rates
 
     rates.measure_throughput(results, data, quick=True)
+    yield
 
 
 def machine_rows(load: float, quick: bool) -> pd.DataFrame:
@@ -182,6 +181,7 @@ def train_to_target(
 
     def estimate(repeat):
         part = first_images(data, example_part)
+        part = dataclasses.replace(part, test=part.test.take(range(min(500, len(part.test)))))
         with OwnProcess("peers_torch", part) as process:
             ((seconds, _),) = process.call("train_pytorch_example", seed=0, target=0.0)
         whole = seconds * len(data.train) / len(part.train)
@@ -189,7 +189,7 @@ def train_to_target(
 
     runs = {name: (partial(run, name), repeats) for name in trainings}
     if example_part:
-        runs["pytorch_example"] = (estimate, QUICK_REPEATS)
+        runs["pytorch_example"] = (estimate, 1)
     turns.take_turns(runs | {"ours": (run_ours, repeats)}, TARGET_PATIENCE)
     accuracies = results.of(task, "ours", "test_accuracy")
     if accuracies.mean() < TARGET:

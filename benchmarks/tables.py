@@ -226,6 +226,37 @@ def prediction(results: Path) -> pd.DataFrame:
     return one.merge(many, on=["cpu", "row"], suffixes=("", "_of_many"))
 
 
+def headlines(results: Path) -> pd.DataFrame:
+    """Returns for each class of CPU the seconds to 99%, and how many times as long as ours the peers take."""
+    target = pivot(results, "to_99_percent/(?P<row>.*)/(?P<column>seconds|times_slower_than_ours)")
+    target = target.pivot(index="cpu", columns="row")
+    columns = {
+        "seconds": target["seconds", "ours"],
+        "example": target["times_slower_than_ours", "pytorch_example"],
+    }
+    epochs = pivot(results, "epoch_(?P<column>.*)/(?P<row>.*)/epoch_seconds").set_index(
+        ["cpu", "row"]
+    )
+    for model in epochs:
+        seconds = epochs[model].unstack("row")
+        ours = seconds.filter(regex="^ours(?!_xla)").min(axis=1)  # in the faster precision
+        columns |= {
+            f"{model}_{peer}": seconds[name] / ours
+            for peer, name in (("fit", "fit"), ("torch", "pytorch_dataloader"))
+        }
+    return pd.DataFrame(columns).loc[epochs.index.unique("cpu")].reset_index(names="cpu")
+
+
+def choices(results: Path) -> pd.DataFrame:
+    """Returns what is chosen on each class of CPU, and the fastest of what was measured."""
+    rows = pd.read_csv(results / "choices.csv", keep_default_na=False)
+    best = rows.loc[rows.groupby(["class", "net"], sort=False)["seconds"].idxmin()]
+    ways = ["precision", "onednn", "xla", "seconds"]
+    chosen = rows[rows["chosen_by"].str.contains("auto")]
+    table = chosen.merge(best[["class", "net", *ways]], on=["class", "net"], suffixes=("", "_best"))
+    return table.rename(columns={"class": "cpu"})
+
+
 def growth(results: Path) -> pd.DataFrame:
     rows = pd.read_csv(results / "growth.csv")
     table = rows.pivot(index=["data", "images"], columns="metric", values="median").reset_index()
@@ -272,6 +303,10 @@ def read(results: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(results / name)
 
 
+def by_class(results: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(results / name).rename(columns={"class": "cpu"})
+
+
 BLOCKS: dict[
     str, Callable[[Path], pd.DataFrame]
 ] = {  # name -> its rows, from the directory of results
@@ -285,6 +320,13 @@ BLOCKS: dict[
     "baselines": partial(read, name="baselines.csv"),
     "robustness.csv": robustness,
     "training": training,
+    "headlines": headlines,
+    "choices": choices,
+    "throughput": partial(
+        pivot, pattern="predict_60000_(?P<row>.*)/(?P<column>.*)/images_per_second"
+    ),
+    "roofline": partial(by_class, name="roofline.csv"),
+    "trials of cnn_fast": partial(by_class, name="fast_trials.csv"),
     "goals of speed": partial(goals, page="speed"),
     "epochs": partial(pivot, pattern="epoch_(?P<column>.*)/(?P<row>.*)/epoch_seconds"),
     "pipeline": pipeline,

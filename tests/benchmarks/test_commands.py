@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from data_files import small_arrays, write_idx_set
 from errors import error_of
 
@@ -298,8 +299,10 @@ def test_the_loop_without_a_pipeline_gets_one_batch(benchmark, data):
 def test_the_pipeline_and_predictions_are_rated(benchmark, data, monkeypatch):
     rates, results = benchmark("rates"), benchmark("speed").Results()
     monkeypatch.setattr(rates, "QUICK_TRANSFORMS", ["affine"])
+    monkeypatch.setattr(rates, "PICTURES", 10)
     rates.measure_pipeline(results, data, quick=True)
     rates.measure_prediction(results, data, quick=True)
+    rates.measure_throughput(results, data, quick=True)
     rows = results.rows().set_index(["task", "contestant", "metric"])["median"].astype(float)
     for key in (
         ("pipeline_affine", "ours", "images_per_second"),
@@ -308,6 +311,8 @@ def test_the_pipeline_and_predictions_are_rated(benchmark, data, monkeypatch):
         ("pipeline_share_lenet5_affine", "ours", "batch_ms"),
         ("predict_one_mlp_128", "model_predict", "ms"),
         ("predict_all_mlp_128", "ours", "share_of_compiled"),
+        ("predict_60000_cnn_fast", "onnx", "images_per_second"),
+        ("predict_60000_mlp_128", "litert", "images_per_second"),
     ):
         assert rows[key] > 0, key
 
@@ -344,3 +349,60 @@ def test_growth_is_over_the_first_size(benchmark):
         ["records", "100", "peak_megabytes", "510", "1.020", "1.10", "1"],
         ["records", "100", "growth_megabytes", "10.0", "", "", "1"],
     ]
+
+
+def test_the_parts_of_a_step_have_the_operations_of_its_layers(benchmark, data):
+    roofline = benchmark("roofline")
+    parts = roofline.parts_of("cnn_2conv", tf.float32, data)
+    second = 2 * 64 * 24 * 24 * 9 * 32 * 32  # batch, places, kernel, channels
+    for way in ("forward", "by weights", "by input"):
+        assert parts[f"second convolution, {way}"][2] == second
+    assert "first convolution, by input" not in parts, "nothing is below it"
+    for model in ("cnn_2conv", "mlp_128"):
+        for function, arguments, _ in roofline.parts_of(model, tf.float32, data).values():
+            assert function(*arguments) is not None
+
+
+def test_a_part_is_timed_by_the_call(benchmark, monkeypatch):
+    roofline = benchmark("roofline")
+    monkeypatch.setattr(roofline, "REPEATS", 1)
+    small, large = (tf.ones((size, size)) for size in (8, 512))
+    assert (
+        0
+        < roofline.time_part(tf.matmul, [small, small])
+        < roofline.time_part(tf.matmul, [large, large])
+    )
+
+
+def test_a_trial_is_compared_with_the_recipe_of_its_turn(benchmark):
+    trials = [("as shipped", 0, 0.99, 2.0), ("as shipped", 1, 0.991, 4.0)]
+    trials += [("batch 512", 0, 0.98, 1.0), ("batch 512", 1, 0.97, 3.0)]
+    names = ("variant", "seed", "accuracy", "seconds")
+    rows = benchmark("fast_trials").make_rows([dict(zip(names, x, strict=True)) for x in trials])
+    assert rows.to_numpy().tolist() == [
+        ["as shipped", "2", "0.9905", "0.0007", "3.00", "1.00"],
+        ["batch 512", "2", "0.9750", "0.0071", "2.00", "0.62"],
+    ]
+
+
+def test_rows_of_another_class_of_cpu_stay(benchmark, monkeypatch, tmp_path):
+    speed, machine, path = benchmark("speed"), benchmark("machine"), tmp_path / "speed.csv"
+    for cpu, value in (("avx2", "1"), ("amx", "2"), ("avx2 (stood in for)", "3"), ("avx2", "4")):
+        monkeypatch.setattr(machine, "cpu", lambda cpu=cpu: cpu)
+        speed.update_class(
+            path, pd.DataFrame([{"metric": "x", "median": value}]), ["metric", "median"]
+        )
+    rows = pd.read_csv(path)[["class", "median"]].to_numpy().tolist()
+    assert rows == [["amx", 2], ["avx2", 4], ["avx2 (stood in for)", 3]]
+
+
+def test_a_stand_in_limits_what_the_libraries_may_use(benchmark, monkeypatch):
+    machine = benchmark("machine")
+    monkeypatch.setattr(machine.os, "environ", {})
+    monkeypatch.setattr(machine._cpu, "instructions", lambda: {"avx2", "avx512f", "amx_bf16"})
+    assert (machine.cpu(), machine.peer_environment()) == ("amx", {})
+    machine.stand_in("avx2")
+    assert machine.cpu() == "avx2 (stood in for)"
+    assert machine.peer_environment() == {"TF_ENABLE_ONEDNN_OPTS": "0"}
+    assert machine.our_environment(convolutional=True) == {"TF_ENABLE_ONEDNN_OPTS": "1"}
+    assert machine.our_environment(convolutional=False) == {"TF_ENABLE_ONEDNN_OPTS": "0"}

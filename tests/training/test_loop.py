@@ -343,3 +343,21 @@ mk.train("softmax_regression", (images, labels), recipe=recipe, verbose=0)
     )
     compiled = [path.name for path in tmp_path.glob("*inference__steps*.before_optimizations.txt")]
     assert len(compiled) == 1, compiled
+
+
+def test_many_trainings_in_one_process_are_each_traced_once_and_nothing_is_said_of_it(data, caplog):
+    traces = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, x, training=None):
+            if training:
+                traces.append(self.name)
+            return x
+
+    for number in range(6):
+        model = keras.Sequential([keras.Input((28, 28, 1)), Counting(), *net().layers])
+        augmentation = {"shift": 1 + number / 10}
+        recipe = mk.Recipe(epochs=2, batch_size=64, augmentation=augmentation)
+        train(model, data, recipe=recipe, validation_data=data[1], verbose=0)
+        assert len(traces) == number + 1
+    assert "retracing" not in caplog.text
