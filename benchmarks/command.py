@@ -56,17 +56,21 @@ def results_directory(args: argparse.Namespace, name: str) -> Path:
 
 
 def load_to_time(args: argparse.Namespace, *, part: int | None = QUICK_IMAGES):
-    """Returns MNIST once the machine is quiet; if quick, the first images of anything with that name."""
-    if not args.quick:
-        data = load_published("mnist", args.data_dir)
-    else:
-        from mnist_keras import load_data
-
-        data = load_data("mnist", data_dir=args.data_dir)
-        data = first_images(data, part or len(data.train))
+    """Returns the images of `load_images` once the machine is quiet; at once if they are few."""
+    data = load_images(args, part=part)
     if len(data.train) > QUICK_IMAGES:
         machine.wait_for_quiet()
     return data
+
+
+def load_images(args: argparse.Namespace, *, part: int | None = QUICK_IMAGES):
+    """Returns MNIST; if quick, the first images of anything with that name, all of them if `part` is None."""
+    if args.quick:
+        from mnist_keras import load_data
+
+        data = load_data("mnist", data_dir=args.data_dir)
+        return first_images(data, part or len(data.train))
+    return load_published("mnist", args.data_dir)
 
 
 def load_published(name: str, data_dir: Path):

@@ -303,10 +303,6 @@ def read(results: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(results / name)
 
 
-def by_class(results: Path, name: str) -> pd.DataFrame:
-    return pd.read_csv(results / name).rename(columns={"class": "cpu"})
-
-
 BLOCKS: dict[
     str, Callable[[Path], pd.DataFrame]
 ] = {  # name -> its rows, from the directory of results
@@ -322,11 +318,6 @@ BLOCKS: dict[
     "training": training,
     "headlines": headlines,
     "choices": choices,
-    "throughput": partial(
-        pivot, pattern="predict_60000_(?P<row>.*)/(?P<column>.*)/images_per_second"
-    ),
-    "roofline": partial(by_class, name="roofline.csv"),
-    "trials of cnn_fast": partial(by_class, name="fast_trials.csv"),
     "goals of speed": partial(goals, page="speed"),
     "epochs": partial(pivot, pattern="epoch_(?P<column>.*)/(?P<row>.*)/epoch_seconds"),
     "pipeline": pipeline,
