@@ -42,7 +42,7 @@ TASKS = {  # -> images of an epoch with --quick
     "epoch_mlp_1024_128": 12_800,
     "epoch_cnn_2conv": 6_400,
 }
-QUICK_CONTESTANTS = {"ours", "ours_bfloat16", "fit", "pytorch_dataloader", "pytorch_resident"}
+QUICK_CONTESTANTS = {"ours", "ours_bfloat16", "fit", "pytorch_dataloader"}
 QUICK_SEEDS, EXAMPLE_PART = 3, 6_400  # images of an epoch of PyTorch's example
 MODULES = ("ours", "peers_keras", "peers_torch", "peers_sklearn")  # a process each
 PRODUCTS = ((128, 784, 1024), *((n, n, n) for n in (1024, 2048, 4096)))  # rows, inner, columns
@@ -94,9 +94,9 @@ def update_class(path: Path, rows: pd.DataFrame, columns) -> None:
     """Writes the rows of this class of CPU; those of others stay, and all are in the order of the classes."""
     old, here = read_rows(path), machine.cpu()
     kept = old[old["class"] != here] if len(old) else old
-    rows = pd.concat([kept, rows.assign(**{"class": here})])
+    rows = pd.concat([kept, rows.assign(**{"class": here})], ignore_index=True)
     order = rows["class"].map(machine.CLASSES.index).sort_values(kind="stable").index
-    write_rows(path, rows.reset_index(drop=True).loc[order], columns=["class", *columns])
+    write_rows(path, rows.loc[order], columns=["class", *columns])
 
 
 def measure_everything(results, data, out: Path) -> Iterator[None]:
