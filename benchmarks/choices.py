@@ -52,10 +52,12 @@ def main() -> None:
 
 
 def variants(models: list[str], onednn: bool) -> list[tuple[str, str, bool]]:
-    """Returns what is trained: bfloat16 needs oneDNN and instructions for it, and XLA is slow in the rest."""
-    ways = [("float32", False), ("float32", True)]
-    if onednn and cpu_class() in BFLOAT16_CLASSES:
-        ways.append(("mixed_bfloat16", False))
+    """Returns what is trained: XLA once and where it is not known to be slow, bfloat16 where oneDNN has it."""
+    ways = [("float32", False)]
+    if onednn:
+        ways.append(("float32", True))
+        if cpu_class() in BFLOAT16_CLASSES:
+            ways.append(("mixed_bfloat16", False))
     return [
         (model, precision, xla)
         for model in models
@@ -92,11 +94,8 @@ def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
     choosers = {"auto": {"precision": "auto", "jit": "auto"}, "recipe": {}}
     chosen = {who: Ours(model, data.train, **changes) for who, changes in choosers.items()}
     best = machine.our_environment(convolutional=spec.convolutional).get(VARIABLE, "1")
-    chosen_by = [
-        who
-        for who, x in chosen.items()
-        if (x.precision, x.jit, best) == (precision, jit, str(int(onednn)))
-    ]
+    right = jit or onednn == (best == "1")
+    chosen_by = [who for who, x in chosen.items() if right and (x.precision, x.jit) == variant[1:]]
     return {
         **{"class": machine.cpu(), "net": model, "precision": precision},
         **{"onednn": "yes" if onednn else "no", "xla": "yes" if jit else "no"},
