@@ -244,7 +244,11 @@ def headlines(results: Path) -> pd.DataFrame:
             f"{model}_{peer}": seconds[name] / ours
             for peer, name in (("fit", "fit"), ("torch", "pytorch_dataloader"))
         }
-    return pd.DataFrame(columns).loc[epochs.index.unique("cpu")].reset_index(names="cpu")
+    table = pd.DataFrame(columns).loc[epochs.index.unique("cpu")]
+    ratios = table.drop(columns="seconds").apply(
+        lambda column: column.map("{:.1f}x".format, na_action="ignore")
+    )
+    return table[["seconds"]].join(ratios).reset_index(names="cpu")
 
 
 def choices(results: Path) -> pd.DataFrame:

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from data_files import small_arrays, write_idx_set
 from errors import error_of
 
@@ -348,40 +347,6 @@ def test_growth_is_over_the_first_size(benchmark):
         ["records", "10", "peak_megabytes", "500", "1.000", "1.10", "1"],
         ["records", "100", "peak_megabytes", "510", "1.020", "1.10", "1"],
         ["records", "100", "growth_megabytes", "10.0", "", "", "1"],
-    ]
-
-
-def test_the_parts_of_a_step_have_the_operations_of_its_layers(benchmark, data):
-    roofline = benchmark("roofline")
-    parts = roofline.parts_of("cnn_2conv", tf.float32, data)
-    second = 2 * 64 * 24 * 24 * 9 * 32 * 32  # batch, places, kernel, channels
-    for way in ("forward", "by weights", "by input"):
-        assert parts[f"second convolution, {way}"][2] == second
-    assert "first convolution, by input" not in parts, "nothing is below it"
-    for model in ("cnn_2conv", "mlp_128"):
-        for function, arguments, _ in roofline.parts_of(model, tf.float32, data).values():
-            assert function(*arguments) is not None
-
-
-def test_a_part_is_timed_by_the_call(benchmark, monkeypatch):
-    roofline = benchmark("roofline")
-    monkeypatch.setattr(roofline, "REPEATS", 1)
-    small, large = (tf.ones((size, size)) for size in (8, 512))
-    assert (
-        0
-        < roofline.time_part(tf.matmul, [small, small])
-        < roofline.time_part(tf.matmul, [large, large])
-    )
-
-
-def test_a_trial_is_compared_with_the_recipe_of_its_turn(benchmark):
-    trials = [("as shipped", 0, 0.99, 2.0), ("as shipped", 1, 0.991, 4.0)]
-    trials += [("batch 512", 0, 0.98, 1.0), ("batch 512", 1, 0.97, 3.0)]
-    names = ("variant", "seed", "accuracy", "seconds")
-    rows = benchmark("fast_trials").make_rows([dict(zip(names, x, strict=True)) for x in trials])
-    assert rows.to_numpy().tolist() == [
-        ["as shipped", "2", "0.9905", "0.0007", "3.00", "1.00"],
-        ["batch 512", "2", "0.9750", "0.0071", "2.00", "0.62"],
     ]
 
 
