@@ -197,7 +197,14 @@ def read_mat_place(place: Place) -> RawData:
         )
     [path] = files
     with _damage_named(path, "MAT"):
-        size = sum(math.prod(shape) for _, shape, _ in scipy.io.whosmat(path))
+        try:
+            variables_found = scipy.io.whosmat(path)
+        except NotImplementedError as error:
+            raise InputError(
+                f"{path} is a MATLAB file of version 7.3, which is not read. Save it in MATLAB with "
+                "save(file, '-v7')."
+            ) from error
+        size = sum(math.prod(shape) for _, shape, _ in variables_found)
         if size > path.stat().st_size * DEFLATE_RATIO:
             raise wrong_length(path, "arrays", size, f"{path.stat().st_size:,}")
         check_memory(path, max(size, path.stat().st_size))

@@ -121,7 +121,10 @@ def _pixels_of_frame(images: Any, name: str) -> np.ndarray:
             received=f"{len(objects)} columns with other types, the first {objects[0]!r}",
             hint=f"Convert strings and objects to numbers with {name}.apply(pd.to_numeric).",
         )
-    if missing := int(frame.isna().any(axis=1).sum()):
+    types = set(frame.dtypes)
+    # Plain integers are never missing; to ask for it would take as much memory as they do.
+    may_miss = any(not isinstance(dtype, np.dtype) or dtype.kind == "f" for dtype in types)
+    if may_miss and (missing := int(frame.isna().any(axis=1).sum())):
         whole = f"{name}.notna().all(axis=1)"
         raise invalid(
             name,

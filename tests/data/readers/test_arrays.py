@@ -7,8 +7,10 @@ import zipfile
 import numpy as np
 import pytest
 from data_files import small_arrays, write_npz
+from errors import error_of
 
 from mnist_keras._validation import InputError
+from mnist_keras.data.readers import read_path
 from mnist_keras.data.readers.arrays import read_npz
 
 ARRAYS = small_arrays()
@@ -115,3 +117,12 @@ def test_npz_that_declares_four_gigabytes_is_not_allocated(tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("x_train.npy", header.getvalue() + bytes(1000))
     assert peak_of_refusal(lambda: read_npz(path)) < 1e6
+
+
+def test_a_matlab_file_of_version_7_3(tmp_path):
+    path = tmp_path / "a.mat"
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 ."
+    path.write_bytes(head.ljust(124) + b"\x00\x02IM" + bytes(1000))
+    assert error_of(read_path, path) == (
+        f"{path} is a MATLAB file of version 7.3, which is not read. Save it in MATLAB with save(file, '-v7')."
+    )

@@ -1,5 +1,6 @@
 """Objects of other libraries: each is read as the arrays that it holds, or refused with the way."""
 
+import tracemalloc
 from collections import namedtuple
 
 import numpy as np
@@ -354,3 +355,13 @@ def test_what_is_no_data(data):
         InputError, match=r"Invalid `data`\. Expected a name, a path|Invalid `train_images`"
     ):
         as_image_data(data)
+
+
+def test_a_frame_of_bytes_is_in_memory_once():
+    frame = pd.DataFrame(np.zeros((4000, 784), np.uint8)).assign(label=np.arange(4000) % 4)
+    as_split(frame[:4])  # what is imported and cached at first
+    tracemalloc.start()
+    split = as_split(frame)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.3 * split.images.nbytes, "beside the frame itself"
