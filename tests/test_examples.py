@@ -29,10 +29,14 @@ RESULTS = {  # script -> what it prints, what it writes to EXAMPLE_OUT
     "06_two_replicas": ("2 replicas", ["none/metrics.json", "mirrored/metrics.json"]),
     "07_own_training_code": ("expected calibration error", ["model.keras"]),
     "08_most_accurate": ("McNemar's exact test", ["ensemble.keras", "errors.png"]),
+    "09_fine_tuning": ("classes 3, 5, 8", ["tuned.keras", "new.keras"]),
+    "10_in_a_bigger_model": ("2 replicas", ["model.keras", "history.csv"]),
+    "11_distillation": ("from the ensemble", ["from_labels.keras", "from_ensemble.keras"]),
+    "12_serving": ("takes pixels: float32", ["request.json", "response.json"]),
 }
-OF_THEIR_OWN = {
-    "06_two_replicas"
-}  # sets up TensorFlow's devices, which this process has done already
+OF_THEIR_OWN = {  # set up TensorFlow's devices, which this process has done already
+    *("06_two_replicas", "10_in_a_bigger_model"),
+}
 QUICK = {"01_mlp_128", "06_two_replicas"}  # their notebooks run in `make test`, too
 
 
@@ -96,8 +100,9 @@ def test_a_script_runs_in_a_process_of_its_own(script, out):
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     check_results(script, result.stdout, out)
-    difference = re.search(r"largest difference of a probability: (\S+)", result.stdout)
-    assert float(difference[1]) < 1e-5
+    if script.stem == "06_two_replicas":
+        difference = re.search(r"largest difference of a probability: (\S+)", result.stdout)
+        assert float(difference[1]) < 1e-5
 
 
 @parametrize(
