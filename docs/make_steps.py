@@ -2,7 +2,7 @@
 
     python docs/make_steps.py --data-dir DIR    # the directory that holds MNIST
 
-The pictures are digits of MNIST's training images, drawn by benchmarks/real_pictures.py.
+The pictures are digits of MNIST's training images, drawn by benchmarks/picture_kinds.py.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from mnist_keras.inference.pictures import load_picture
 from mnist_keras.inference.polarity import look_at, to_gray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from real_pictures import PICTURES
+from picture_kinds import PICTURES
 
 PICTURE = Path(__file__).parent / "_static" / "steps.png"
 KINDS = ("page_on_table", "squared_paper", "uneven_light", "blackboard", "thin_stroke")
@@ -41,7 +41,7 @@ def main() -> None:
 def trace(source) -> dict[str, np.ndarray]:
     """Returns the picture after each step, in the order of `steps.prepare` and `steps.extract`."""
     picture = load_picture(source)
-    page, small = steps.crop_page(steps.enlarge(picture))
+    page, small = steps.crop_page(steps.enlarge(picture))[:2]
     look = look_at(small)
     is_light = look.balance >= 0
     ink = steps.find_ink(to_gray(small, look.weights), is_light)

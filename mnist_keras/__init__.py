@@ -48,6 +48,10 @@ if TYPE_CHECKING:  # editors and type checkers read these; at run time `__getatt
         decode_predictions as decode_predictions,
         preprocess_input as preprocess_input,
     )
+    from mnist_keras.inference.numbers.reader import (
+        NumberLine as NumberLine,
+        read_number as read_number,
+    )
     from mnist_keras.inference.prediction import predict_probabilities as predict_probabilities
     from mnist_keras.inference.preprocessing import to_mnist_image as to_mnist_image
     from mnist_keras.models.builders import (
@@ -84,6 +88,7 @@ _MODULES = {  # public name -> the module that owns it
     "ImageData": "data.image_data",
     "KerasImageClassifier": "training.estimator",
     "ModelSpec": "models.registry",
+    "NumberLine": "inference.numbers.reader",
     "Prediction": "inference.classifier",
     "Recipe": "models.recipes",
     "Records": "data.records",
@@ -122,6 +127,7 @@ _MODULES = {  # public name -> the module that owns it
     "plot_saliency": "evaluation.model_plots",
     "predict_probabilities": "inference.prediction",
     "preprocess_input": "inference.classifier",
+    "read_number": "inference.numbers.reader",
     "to_mnist_image": "inference.preprocessing",
     "train": "training.train",
 }

@@ -55,11 +55,13 @@ LAYERS = {
     ],
     "inference": [
         "app",
+        "numbers",
         "export classifier",
-        "formats saliency preprocessing",
+        "formats saliency preprocessing scoring",
         "prediction pictures polarity writing",
     ],
     "inference.app": ["server", "page", "reader", "answers"],
+    "inference.numbers": ["reader", "lattice", "pieces", "rows"],
     "inference.formats": ["saved_model onnx c web hub", "litert int8", "graph", "plain"],
     "models": [
         "loading",

@@ -16,6 +16,7 @@ PUBLIC = [
     "ImageData",
     "KerasImageClassifier",
     "ModelSpec",
+    "NumberLine",
     "Prediction",
     "Recipe",
     "Records",
@@ -54,6 +55,7 @@ PUBLIC = [
     "plot_saliency",
     "predict_probabilities",
     "preprocess_input",
+    "read_number",
     "to_mnist_image",
     "train",
 ]

@@ -12,6 +12,7 @@ from mnist_keras.cli.terminal import picture_lines, quiet_startup, show_progress
 
 if TYPE_CHECKING:
     from mnist_keras.inference.classifier import DigitClassifier, Prediction
+    from mnist_keras.inference.numbers.reader import NumberLine
 
 TABLE = ".csv"  # of pixels, an image a row
 MAX_BESIDE = 30  # answers that have what the model saw beside them, which takes seven lines each
@@ -31,6 +32,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     form.add_argument("--csv", action="store_true", help="print CSV")
     described = "the writer's school: american, european or auto; default: auto"
     option("--writing", default="auto", metavar="SCHOOL", help=described)
+    described = "read whole numbers: each picture holds a row of digits, or several rows"
+    option("--number", action="store_true", help=described)
     option(
         "--save-preprocessed",
         type=Path,
@@ -54,6 +57,10 @@ def run(args: argparse.Namespace) -> None:
     is_table = any(Path(path).suffix.lower() == TABLE for path in paths)
     if is_table and len(paths) > 1:
         raise InputError(f"A {TABLE} file of pixels is read alone. Received: {', '.join(paths)}.")
+    if args.number:
+        _check_number_options(args, is_table)
+        _print_numbers(_read_numbers(model if is_model else None, args.writing, paths), args.json)
+        return
     classifier = _classifier(model if is_model else None, args.writing)
     predictions = (_predict_table if is_table else _predict)(classifier, paths)
     if all(prediction.image is None for prediction in predictions):
@@ -76,15 +83,90 @@ def _classifier(model: str | None, writing: str) -> "DigitClassifier":
 
 def _predict(classifier: "DigitClassifier", paths: list[str]) -> "list[Prediction]":
     """Returns the predictions of all pictures, which are read together: a writer's pictures tell of the school."""
+    files = _list_files(paths)
+    show = sys.stderr.isatty() and len(files) > 1
+    predictions = classifier.predict(files, progress=show_progress if show else None)
+    assert isinstance(predictions, list)  # of a list
+    return predictions
+
+
+def _list_files(paths: list[str]) -> list[Any]:
     from mnist_keras.inference.classifier import list_pictures
 
     files: list[Any] = []
     for path in map(Path, paths):
         files += list_pictures(path) if path.is_dir() else [path]
-    show = sys.stderr.isatty() and len(files) > 1
-    predictions = classifier.predict(files, progress=show_progress if show else None)
-    assert isinstance(predictions, list)  # of a list
-    return predictions
+    return files
+
+
+def _check_number_options(args: argparse.Namespace, is_table: bool) -> None:
+    from mnist_keras._validation import InputError
+
+    for unfit, what in (
+        (is_table, "a table of pixels"),
+        (args.csv, "--csv"),
+        (args.save_preprocessed is not None, "--save-preprocessed"),
+    ):
+        if unfit:
+            raise InputError(
+                f"--number does not go with {what}. It reads pictures, and prints a table or --json."
+            )
+
+
+def _read_numbers(model: str | None, writing: str, paths: list[str]) -> list[dict[str, Any]]:
+    """Returns a row for each number, and one with a reason for each picture that holds none or can't be read."""
+    from mnist_keras._validation import InputError
+
+    classifier = _classifier(model, "auto")
+    from mnist_keras.inference.numbers.reader import read_number
+    from mnist_keras.inference.writing import check_writing
+
+    check_writing(writing, classifier.scorer.ways, classifier.model.name)
+    files, rows, failed = _list_files(paths), [], []
+    for file in files:
+        try:
+            lines = read_number(file, classifier=classifier, writing=writing)
+        except InputError as error:
+            failed.append(str(error))
+            rows.append(_number_row(str(file), reason=str(error)))
+            continue
+        rows += [_number_row(str(file), number, line) for number, line in enumerate(lines, start=1)]
+        if not lines:
+            rows.append(_number_row(str(file), reason="there is no number in the picture"))
+    if len(failed) == len(files):
+        raise InputError(
+            failed[0]
+            if len(files) == 1
+            else f"None of the {len(files)} pictures can be read. The first: {failed[0]}"
+        )
+    return rows
+
+
+def _number_row(
+    source: str, number: int | None = None, line: "NumberLine | None" = None, reason: str = ""
+) -> dict[str, Any]:
+    digits = [] if line is None else list(zip(line.digits, line.boxes, strict=True))
+    return {
+        "source": source,
+        "line": number,
+        "text": "" if line is None else line.text,
+        "confidence": 0.0 if line is None else round(line.confidence, 4),
+        "digits": [
+            {"label": digit.label, "confidence": round(digit.confidence, 4), "box": box}
+            for digit, box in digits
+        ],
+        "reason": reason,
+    }
+
+
+def _print_numbers(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print("\n".join(map(json.dumps, rows)))
+        return
+    width, wide = (max(len(row[column]) for row in rows) for column in ("source", "text"))
+    for row in rows:
+        answer = row["reason"] or f"{row['text']:<{wide}}  {row['confidence']:.1%}"
+        print(f"{row['source']:<{width}}  {answer}")
 
 
 def _predict_table(classifier: "DigitClassifier", paths: list[str]) -> "list[Prediction]":

@@ -5,6 +5,8 @@ classifier     DigitClassifier: reads the digits in files, photos and drawings, 
 export         export_model: a trained model as a file for another runtime, proved there
 formats/       what it writes: a module for each family of formats
 saliency       which pixels a model used: gradients and occlusion
+numbers/       read_number: rows of digits in a picture, read as strings
+scoring        calibrated probabilities of prepared images, and how much each looks like a digit
 prediction     predict_probabilities: one compiled function for each model
 preprocessing  to_mnist_image: converts a photo, scan or drawing to MNIST's form
 polarity       which part of a picture is ink and which is background

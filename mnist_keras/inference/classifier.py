@@ -25,19 +25,12 @@ from mnist_keras._validation import (
 )
 from mnist_keras.data.readers.pictures import IMAGE_SIZE
 from mnist_keras.inference.pictures import SUFFIXES
-from mnist_keras.inference.prediction import predict_probabilities
 from mnist_keras.inference.preprocessing import to_mnist_image, to_mnist_images
-from mnist_keras.inference.writing import (
-    Writing,
-    add_up,
-    check_writing,
-    hidden_model,
-    weigh_ways,
-)
+from mnist_keras.inference.scoring import Scorer
+from mnist_keras.inference.writing import Writing, check_writing
 from mnist_keras.models.inspection import check_input_shape
 from mnist_keras.models.loading import find_model, load_model
 from mnist_keras.models.pretrained import load_card
-from mnist_keras.models.ways import NOT_A_DIGIT
 
 DEFAULT_MODEL = "cnn_real_world"
 NO_INK = "there is no ink in the picture"
@@ -126,8 +119,8 @@ class DigitClassifier:
             not_a_digit = card.get("not_a_digit", {"threshold": 1.0})["threshold"]
         self.temperature = check_number("temperature", temperature, minimum=0.001)
         self.not_a_digit = check_number("not_a_digit", not_a_digit, minimum=0, maximum=1)
-        self._ways = hidden_model(model)
-        self.writing = check_writing(writing, self._ways, model.name)
+        self.scorer = Scorer(model, self.temperature)
+        self.writing = check_writing(writing, self.scorer.ways, model.name)
         self.writing_taken: Writing | None = None
 
     @classmethod
@@ -170,7 +163,7 @@ class DigitClassifier:
         if isinstance(source, str | os.PathLike) and os.path.isdir(source):  # noqa: PTH112  (may be no legal path)
             return self._read_all(list_pictures(Path(source)), progress)
         images = to_mnist_images(source)
-        return self._read([images], [_name_of(source, 0)], [""])[0]
+        return self._read([images], [name_of(source, 0)], [""])[0]
 
     def _read_all(self, sources, progress):
         prepared: list[tuple[list[np.ndarray], str]] = []
@@ -179,7 +172,7 @@ class DigitClassifier:
                 prepared.append(answer)
                 if progress:
                     progress(len(prepared), len(sources))
-        names = [_name_of(source, place) for place, source in enumerate(sources)]
+        names = [name_of(source, place) for place, source in enumerate(sources)]
         return self._read([images for images, _ in prepared], names, [why for _, why in prepared])
 
     def _read(self, candidates, names, reasons):
@@ -191,26 +184,32 @@ class DigitClassifier:
                 Prediction(None, "", 0.0, None, None, *rest)
                 for rest in zip(names, reasons, strict=True)
             ]
-        scores, answers = self._score(np.stack(images))
+        scores, answers = self.scorer.score(np.stack(images))
         ends = np.cumsum(counts)
         chosen = [
             end - count + int(scores[end - count : end].argmax())
             for end, count in zip(ends, counts, strict=True)
             if count
         ]
-        probabilities = iter(self._weigh(answers[chosen]))
-        no_digit = iter(
-            1 - scores[chosen] >= self.not_a_digit if self._ways else [False] * len(chosen)
-        )
+        probabilities, self.writing_taken = self.scorer.weigh(answers[chosen], self.writing)
+        no_digit = iter(self.is_no_digit(scores[chosen]))
+        weighed = iter(probabilities)
         seen = iter([images[row] for row in chosen])
         return [
-            self._answer(next(seen), next(probabilities), name, next(no_digit))
+            self.answer(next(seen), next(weighed), name, next(no_digit))
             if count
             else Prediction(None, "", 0.0, None, None, name, reason)
             for count, name, reason in zip(counts, names, reasons, strict=True)
         ]
 
-    def _answer(self, image, probabilities, name, is_no_digit):
+    def is_no_digit(self, likeness: np.ndarray) -> np.ndarray:
+        """Tells which images are no digits, by how much they look like one."""
+        return (1 - likeness >= self.not_a_digit) & (self.scorer.ways is not None)
+
+    def answer(
+        self, image: np.ndarray, probabilities: np.ndarray, name: str, is_no_digit: bool
+    ) -> Prediction:
+        """Returns the prediction for an image that was scored."""
         if not image.any():
             return Prediction(None, "", 0.0, None, image, name, NO_INK)
         if is_no_digit:
@@ -219,31 +218,6 @@ class DigitClassifier:
         return Prediction(
             label, self.class_names[label], float(probabilities[label]), probabilities, image, name
         )
-
-    def _score(self, images):
-        """Returns how much each image looks like a digit, in [0, 1], and its probabilities: of ways where known."""
-        if self._ways is None:
-            probabilities = self._calibrate(predict_probabilities(self.model, images))
-            return probabilities.max(axis=1), probabilities
-        hidden = predict_probabilities(self._ways, images)
-        return 1 - hidden[:, NOT_A_DIGIT], self._calibrate(hidden)
-
-    def _weigh(self, answers):
-        """Returns the classes' probabilities; ways of writing are weighed by the school of the writer."""
-        if self._ways is None:
-            return answers
-        probabilities, self.writing_taken = weigh_ways(answers, self.writing)
-        return probabilities.astype(np.float32)
-
-    def _calibrate(self, probabilities):
-        from scipy.special import softmax
-
-        if self.temperature == 1:
-            return probabilities
-        tiny = np.finfo(
-            np.float32
-        ).tiny  # a float32 softmax underflows to 0, which has no logarithm
-        return softmax(np.log(np.maximum(probabilities, tiny)) / self.temperature, axis=1)
 
     def predict_proba(self, images: ArrayLike) -> np.ndarray:
         """Returns calibrated probabilities for images that are already in MNIST's form, like a scikit-learn classifier.
@@ -260,9 +234,11 @@ class DigitClassifier:
         images = np.asarray(images)
         if images.ndim == 2 and images.shape[1] == IMAGE_SIZE**2:
             images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
-        _, answers = self._score(check_images(images))
-        alone = self._ways and self.writing == "auto"  # each image by itself
-        return add_up(answers).astype(np.float32) if alone else self._weigh(answers)
+        _, answers = self.scorer.score(check_images(images))
+        if self.writing == "auto":  # each image by itself
+            return self.scorer.add_up(answers)
+        probabilities, self.writing_taken = self.scorer.weigh(answers, self.writing)
+        return probabilities
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -291,7 +267,8 @@ def _prepare(source: Any) -> tuple[list[np.ndarray], str]:
         return [], str(error)
 
 
-def _name_of(source: Any, place: int) -> str:
+def name_of(source: Any, place: int) -> str:
+    """Returns the path of a picture, or its place in a list."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else f"picture {place}"
 
 

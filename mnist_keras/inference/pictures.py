@@ -28,8 +28,13 @@ def load_picture(source: Any) -> np.ndarray:
     Raises:
         InputError: If it is not a picture that can be read, or too large.
     """
+    return load_scaled(source)[0]
+
+
+def load_scaled(source: Any) -> tuple[np.ndarray, float]:
+    """Returns what `load_picture` does, and how many pixels of the source each of its pixels is wide."""
     if isinstance(source, np.ndarray) or (hasattr(source, "__array__") and not _is_pil(source)):
-        return _load_array(np.asarray(source))
+        return _load_array(np.asarray(source)), 1.0
     if _is_pil(source):
         return _flatten(source, "the picture")
     if isinstance(source, str | os.PathLike):
@@ -53,7 +58,7 @@ def _is_pil(source: Any) -> bool:
     return isinstance(source, Image.Image)
 
 
-def _load_file(path: Path) -> np.ndarray:
+def _load_file(path: Path) -> tuple[np.ndarray, float]:
     with input_errors(path):
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would never end
@@ -67,7 +72,7 @@ def _load_file(path: Path) -> np.ndarray:
             return _decode(file, str(path))
 
 
-def _decode(file: IO[bytes], name: str) -> np.ndarray:
+def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, float]:
     try:
         with Image.open(file, formats=FORMATS) as image:
             return _flatten(image, name)
@@ -80,8 +85,9 @@ def _decode(file: IO[bytes], name: str) -> np.ndarray:
         ) from error
 
 
-def _flatten(image: Image.Image, name: str) -> np.ndarray:
-    """Returns the first frame, turned as its camera was held, as RGB over its ground."""
+def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, float]:
+    """Returns the first frame, turned as its camera was held, as RGB over its ground, and its scale."""
+    side = max(image.size)
     if image.width * image.height > MAX_PIXELS:
         raise InputError(
             f"{name} has {image.width} x {image.height} pixels. Expected at most {MAX_PIXELS:,}; make it smaller."
@@ -90,7 +96,7 @@ def _flatten(image: Image.Image, name: str) -> np.ndarray:
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
-        return _load_array(np.asarray(image))
+        return _load_array(np.asarray(image)), 1.0
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
@@ -99,7 +105,8 @@ def _flatten(image: Image.Image, name: str) -> np.ndarray:
     ) > 1:  # before the steps in floats, which take more memory
         image = image.reduce(factor)
     pixels = np.asarray(image)
-    return _over_contrasting_ground(pixels) if mode == "RGBA" else pixels
+    pixels = _over_contrasting_ground(pixels) if mode == "RGBA" else pixels
+    return pixels, side / max(image.size)
 
 
 def _over_contrasting_ground(rgba: np.ndarray) -> np.ndarray:

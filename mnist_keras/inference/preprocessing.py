@@ -4,7 +4,7 @@ Most wrong answers on people's own pictures come from the preparation and not fr
 inverted, a digit stretched over the picture, a shadow taken for ink. Each step here is a function with a name.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -63,7 +63,7 @@ def prepare(picture: np.ndarray) -> list[np.ndarray]:
     """
     if is_mnist_image(picture):
         return [picture[..., 0]]
-    picture, small = crop_page(enlarge(picture))
+    picture, small = crop_page(enlarge(picture))[:2]
     look = look_at(small)
     polarities = (look.balance >= 0, look.balance < 0)[: 1 + (abs(look.balance) < DOUBT)]
     return [extract(picture, small, look.weights, is_light) for is_light in polarities]
@@ -117,26 +117,44 @@ def shrink(picture: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(image.resize(size, Image.Resampling.BOX, reducing_gap=2.0))
 
 
-def crop_page(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the inside of a bright page on a dark table, any other picture as it is; and the same at `FIND_SIDE`."""
+class Page(NamedTuple):
+    """What is looked at: a page, or all of a picture.
+
+    Attributes:
+        picture: uint8 array of shape `(height, width, 3)`.
+        small: The same at `FIND_SIDE`.
+        top: Row of the picture that it was cut from, where it begins.
+        left: Column of that.
+    """
+
+    picture: np.ndarray
+    small: np.ndarray
+    top: int = 0
+    left: int = 0
+
+
+def crop_page(picture: np.ndarray) -> Page:
+    """Returns the inside of a bright page on a dark table, any other picture as it is."""
     small = shrink(picture, FIND_SIDE)
     gray = shrink(small, PAGE_SIDE).mean(axis=-1)
     level = otsu(gray)
     if (border_of(gray) > level).mean() > 0.3:
-        return picture, small
+        return Page(picture, small)
     bright = ndimage.binary_fill_holes(gray > level)
     core = ndimage.binary_erosion(bright, iterations=max(2, min(gray.shape) // 8))
     if core.sum() < 0.08 * gray.size:
-        return picture, small
+        return Page(picture, small)
     labels, count = ndimage.label(bright)
     page = labels == 1 + np.argmax(ndimage.sum_labels(core, labels, range(1, count + 1)))
     inside = ndimage.binary_erosion(page, iterations=2)
     step = ndimage.morphological_gradient(gray, 3)[page & ~ndimage.binary_erosion(page)]
     if np.median(step) < 0.4 * (gray[page].mean() - gray[~page].mean()):
-        return picture, small  # the light falls off slowly
+        return Page(picture, small)  # the light falls off slowly
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     if not (gray[page] <= level).any() or len(rows) < 8 or len(columns) < 8:
-        return picture, small  # nothing is written on it: a thick light stroke, or a blank page
+        return Page(
+            picture, small
+        )  # nothing is written on it: a thick light stroke, or a blank page
     scale = picture.shape[0] / gray.shape[0]
     top, bottom, left, right = (
         round(scale * edge) for edge in (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
@@ -148,7 +166,7 @@ def crop_page(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         )
     )
     part[outside] = np.median(part[~outside][::7], axis=0)  # the corners of a page that is turned
-    return part, shrink(part, FIND_SIDE)
+    return Page(part, shrink(part, FIND_SIDE), top, left)
 
 
 def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:

@@ -72,6 +72,32 @@ def test_a_table_without_labels_gives_what_kaggle_takes(tmp_path, capsys):
     assert [(row["source"], row["label"]) for row in rows] == [(f"{path}:1", 3), (f"{path}:2", 8)]
 
 
+@pytest.fixture(scope="module")
+def number(tmp_path_factory):
+    """A picture of 38, and one of nothing."""
+    folder = tmp_path_factory.mktemp("numbers")
+    ways = [next(way for way in WAYS if way.digit == digit) for digit in (3, 8)]
+    inks = [draw_ink(way, np.random.default_rng(way.digit)) for way in ways]
+    sheet = np.zeros((max(map(len, inks)), sum(ink.shape[1] for ink in inks) + 20), np.uint8)
+    sheet[: len(inks[0]), : inks[0].shape[1]] = inks[0]
+    sheet[: len(inks[1]), -inks[1].shape[1] :] = inks[1]
+    Image.fromarray(255 - np.pad(sheet, 30)).save(folder / "38.png")
+    Image.fromarray(np.full((90, 90), 255, np.uint8)).save(folder / "blank.png")
+    return folder
+
+
+def test_numbers_for_people_and_for_programs(number, capsys):
+    assert main(["predict", "--number", str(number)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[:2] == [str(number / "38.png"), "38"]
+    assert second.endswith("blank.png  there is no number in the picture")
+    assert main(["predict", "--number", str(number / "38.png"), "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["line"], row["text"], row["reason"]) == (1, "38", "")
+    assert [digit["label"] for digit in row["digits"]] == [3, 8]
+    assert len(row["digits"][0]["box"]) == 4
+
+
 def test_bad_input_is_status_2(folder, tmp_path, capsys):
     for arguments, text in (
         (
@@ -88,6 +114,10 @@ def test_bad_input_is_status_2(folder, tmp_path, capsys):
             ["cnn_fast", str(folder / "3.png"), "--writing", "european"],
             "does not know ways of writing",
         ),
+        (["--number", str(folder / "none.png")], "none.png cannot be read: No such file"),
+        (["--number", *[str(folder / "broken.png")] * 2], "None of the 2 pictures can be read."),
+        (["--number", "--csv", "a.png"], "--number does not go with --csv."),
+        (["--number", "a.csv"], "--number does not go with a table of pixels."),
     ):
         assert main(["predict", *arguments]) == 2
         assert text in capsys.readouterr().err

@@ -1,0 +1,218 @@
+"""The rows of a page: where digits stand side by side, each row brought to one height."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from mnist_keras.inference.polarity import DOUBT, look_at, to_gray
+from mnist_keras.inference.preprocessing import crop_page, find_ink, remove_lines, shrink
+
+PAGE_SIDE = 1600  # pixels of the longer side of a page; its digits should be 16 high and more
+MIN_SIDE = (
+    48  # pixels of the shorter side; a smaller picture is enlarged, so that edges stay smooth
+)
+DIGIT_HEIGHT = 56  # pixels of a row's usual digit, at which it is read; twice the pixels of 28x28
+INK = 0.3  # from which a pixel is taken for ink, in [0, 1]
+DUST = 0.06  # of a digit's height; what is smaller than a square of that side is dust
+TALL = 0.5  # of the usual height; what is lower is no digit by itself
+GIANT = 3.0  # of the usual height; what is higher is a frame or a shadow's edge
+MIN_HEIGHT = 8  # pixels; a page whose marks are mostly lower holds no digits
+MAX_BLOTS = 1000  # of a page, the largest ones: it bounds the time that a picture of noise takes
+GAP = 2.5  # heights between two digits of one number
+
+
+class Row(NamedTuple):
+    """The ink of one row of digits.
+
+    Attributes:
+        ink: float32 array of shape `(height, width)` in [0, 1], in which a usual digit is `DIGIT_HEIGHT` high.
+        left: Of the picture's pixels, where the row begins.
+        top: Likewise.
+        scale: Of the picture's pixels for one of the row's.
+    """
+
+    ink: np.ndarray
+    left: float
+    top: float
+    scale: float
+
+
+class Blot(NamedTuple):
+    """A connected component of ink: its number, its edges in pixels, and how much ink it holds."""
+
+    label: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+    area: float
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+
+def find_rows(picture: np.ndarray) -> list[list[Row]]:
+    """Returns the rows of a picture, from top to bottom and from left to right.
+
+    Args:
+        picture: uint8 array of shape `(height, width, 3)`.
+
+    Returns:
+        The rows in the likelier polarity; after them those in the other one if the picture leaves it open.
+    """
+    reduced = shrink(picture, PAGE_SIDE)
+    reduced = enlarge(reduced)
+    scale = max(picture.shape[:2]) / max(reduced.shape[:2])
+    page = crop_page(reduced)
+    look = look_at(page.small)
+    polarities = (look.balance >= 0, look.balance < 0)[: 1 + (abs(look.balance) < DOUBT)]
+    gray = to_gray(page.picture, look.weights)
+    return [
+        [
+            Row(
+                row.ink,
+                scale * (row.left + page.left),
+                scale * (row.top + page.top),
+                scale * row.scale,
+            )
+            for row in cut_rows(clean(find_ink(gray, is_light)))
+        ]
+        for is_light in polarities
+    ]
+
+
+def enlarge(picture: np.ndarray) -> np.ndarray:
+    """Returns a small picture enlarged, with smooth edges."""
+    height, width = picture.shape[:2]
+    factor = min(-(-MIN_SIDE // min(height, width)), PAGE_SIDE // max(height, width))
+    if factor <= 1:
+        return picture
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    return np.asarray(image.resize((width * factor, height * factor), Image.Resampling.BICUBIC))
+
+
+def clean(ink: np.ndarray) -> np.ndarray:
+    """Returns ink without the lines of ruled paper, looked for in parts about twice as wide as high."""
+    count = max(1, round(ink.shape[1] / ink.shape[0] / 2))
+    return np.hstack([remove_lines(part) for part in np.array_split(ink, count, axis=1)])
+
+
+def cut_rows(ink: np.ndarray) -> list[Row]:
+    """Returns the rows of a page of ink, in reading order."""
+    labels, blots = find_blots(ink)
+    if not blots:
+        return []
+    height = usual_height(blots)
+    if height < MIN_HEIGHT:
+        return []
+    blots = [
+        blot for blot in blots if blot.height < GIANT * height and blot.area > (DUST * height) ** 2
+    ]
+    largest = sorted(blots, key=lambda blot: -blot.area)[:MAX_BLOTS]
+    groups = group(largest, height)
+    return [cut_row(ink, labels, blots_of_row) for blots_of_row in in_reading_order(groups)]
+
+
+def find_blots(ink: np.ndarray) -> tuple[np.ndarray, list[Blot]]:
+    """Returns the numbers of connected components for each pixel, and the components that are no rim of a shadow."""
+    labels, count = ndimage.label(ink > INK, np.ones((3, 3)))
+    areas = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
+    height, width = ink.shape
+    blots = []
+    for place, (rows, columns) in enumerate(ndimage.find_objects(labels)):
+        edges = (
+            (rows.start == 0)
+            + (columns.start == 0)
+            + (rows.stop == height)
+            + (columns.stop == width)
+        )
+        wide = columns.stop - columns.start > 0.5 * width and rows.stop - rows.start > 0.5 * height
+        if edges < 2 or not wide:
+            edge = (rows.start, rows.stop, columns.start, columns.stop)
+            blots.append(Blot(place + 1, *edge, float(areas[place])))
+    return labels, blots
+
+
+def usual_height(blots: list[Blot]) -> float:
+    """Returns the height that half of the ink reaches: dust has little of it."""
+    heights = np.array([blot.height for blot in blots], float)
+    order = np.argsort(heights)
+    areas = np.cumsum(np.array([blot.area for blot in blots])[order])
+    return float(heights[order][np.searchsorted(areas, areas[-1] / 2)])
+
+
+def group(blots: list[Blot], height: float) -> list[list[Blot]]:
+    """Returns the components of each row; what is low joins the row that it lies in."""
+    rows: list[list[Blot]] = []
+    for blot in sorted(blots, key=lambda x: x.left):
+        if blot.height < TALL * height:
+            continue
+        reach = {
+            place: _overlap(blot, row[-1])
+            for place, row in enumerate(rows)
+            if blot.left - max(x.right for x in row) < GAP * height
+        }
+        best = max(reach, key=lambda place: reach[place], default=None)
+        if best is None or reach[best] < 0.4:
+            rows.append([blot])
+        else:
+            rows[best].append(blot)
+    for blot in blots:
+        if blot.height < TALL * height:
+            near = min(rows, key=lambda row: _distance(blot, row), default=None)
+            if near and _distance(blot, near) < 0.7 * height:
+                near.append(blot)
+    return rows
+
+
+def _overlap(blot: Blot, other: Blot) -> float:
+    """Returns the share of the lower one's height that two components have in common."""
+    common = min(blot.bottom, other.bottom) - max(blot.top, other.top)
+    return common / min(blot.height, other.height)
+
+
+def _distance(blot: Blot, row: list[Blot]) -> float:
+    """Returns how far a low component is from a row's nearest member, in pixels: above and below count double."""
+    return min(
+        max(x.left - blot.right, blot.left - x.right, 0)
+        + 2 * max(x.top - blot.middle, blot.middle - x.bottom, 0)
+        for x in row
+    )
+
+
+def in_reading_order(rows: list[list[Blot]]) -> list[list[Blot]]:
+    """Returns rows from top to bottom; those that lie beside one another from left to right."""
+    ordered: list[list[Blot]] = []
+    remaining = sorted(rows, key=lambda row: min(x.top for x in row))
+    while remaining:
+        first = remaining[0]
+        level = np.median([x.middle for x in first])
+        beside = [
+            row
+            for row in remaining
+            if row is first or min(x.top for x in row) < level < max(x.bottom for x in row)
+        ]
+        ordered += sorted(beside, key=lambda row: min(x.left for x in row))
+        remaining = [row for row in remaining if all(row is not other for other in beside)]
+    return ordered
+
+
+def cut_row(ink: np.ndarray, labels: np.ndarray, blots: list[Blot]) -> Row:
+    """Returns a row's own ink, at the height at which it is read."""
+    top, left = (max(0, min(getattr(x, side) for x in blots) - 2) for side in ("top", "left"))
+    bottom, right = (max(getattr(x, side) for x in blots) + 2 for side in ("bottom", "right"))
+    part, numbers = ink[top:bottom, left:right], labels[top:bottom, left:right]
+    own = np.isin(numbers, [x.label for x in blots])
+    own = ndimage.binary_dilation(own, np.ones((3, 3)), iterations=2) & ((numbers == 0) | own)
+    scale = usual_height(blots) / DIGIT_HEIGHT
+    size = [max(1, round(side / scale)) for side in part.shape[::-1]]
+    smooth = Image.Resampling.BOX if scale > 1 else Image.Resampling.BICUBIC
+    values = np.asarray(Image.fromarray(np.where(own, part, 0)).resize(size, smooth))
+    return Row(np.clip(values, 0, 1), left, top, scale)

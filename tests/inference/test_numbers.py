@@ -1,0 +1,194 @@
+"""`read_number`: rows of digits in pictures, whose answers are known."""
+
+import numpy as np
+import pytest
+from errors import error_of
+from hypothesis import HealthCheck, given, settings, strategies as st
+from PIL import Image
+from scipy import ndimage
+
+import mnist_keras as mk
+from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
+from mnist_keras.inference.numbers.pieces import cut_pieces, find_cuts, make_candidates
+from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, find_rows
+
+HEIGHT = 60  # pixels of a drawn digit
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return mk.DigitClassifier.from_pretrained()
+
+
+def draw_digit(digit, seed=0):
+    """Returns a digit's ink, 60 pixels high, without a border."""
+    way = next(way for way in WAYS if way.digit == digit)
+    ink = draw_ink(way, np.random.default_rng((digit, seed)))
+    rows, columns = (np.flatnonzero((ink > 60).any(axis=axis)) for axis in (1, 0))
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    width = max(8, round(ink.shape[1] * HEIGHT / ink.shape[0]))
+    return np.asarray(Image.fromarray(ink).resize((width, HEIGHT)))
+
+
+def write(text, gap=18, seed=0):
+    """Returns a row of ink with a border: digits, points, commas and minus signs; and the digits' boxes."""
+    sheet = np.zeros((3 * HEIGHT, 80 * len(text) + 80), np.uint8)
+    left, boxes = 40, []
+    for place, character in enumerate(text):
+        top = HEIGHT
+        if character.isdigit():
+            ink = draw_digit(int(character), seed + place)
+            boxes.append((left, HEIGHT, ink.shape[1], HEIGHT))
+        elif character == "-":
+            ink, top = np.full((7, 30), 255, np.uint8), HEIGHT + 27
+        else:
+            ink, top = np.full((9 if character == "." else 24, 9), 255, np.uint8), 2 * HEIGHT - 9
+        part = sheet[top : top + ink.shape[0], left : left + ink.shape[1]]
+        np.maximum(part, ink, out=part)
+        left += ink.shape[1] + gap
+    return sheet[:, : left + 40], boxes
+
+
+def on_paper(ink):
+    smooth = ndimage.gaussian_filter(ink.astype(np.float32), 0.7)
+    return (230 - 180 / 255 * smooth).astype(np.uint8)
+
+
+@pytest.mark.parametrize("text", ["7", "42", "3805", "0123456789", "-27", "3.14", "1,50", "-0.6"])
+def test_a_row_is_read(classifier, text):
+    (line,) = mk.read_number(on_paper(write(text)[0]), classifier=classifier)
+    assert line.text == text
+    assert [str(digit.label) for digit in line.digits] == [x for x in text if x.isdigit()]
+    assert 0.1 < line.confidence <= min(digit.confidence for digit in line.digits)
+
+
+def test_boxes_are_in_pixels_of_the_source(classifier, tmp_path):
+    ink, boxes = write("528")
+    for factor in (1, 8):
+        picture = Image.fromarray(on_paper(ink))
+        picture = picture.resize([factor * side for side in picture.size])
+        picture.save(path := tmp_path / f"{factor}.png")
+        (line,) = mk.read_number(path, classifier=classifier)
+        assert line.text == "528"
+        assert np.allclose(np.array(line.boxes) / factor, boxes, atol=3)
+        assert line.digits[1].source == f"{path}, line 1, digit 2"
+        assert line.digits[1].image.shape == (28, 28)
+
+
+def test_digits_that_touch(classifier):
+    ink, _ = write("4536", gap=-4)
+    assert ndimage.label(ink > 80)[1] < 4
+    (line,) = mk.read_number(on_paper(ink), classifier=classifier)
+    assert line.text == "4536"
+
+
+def test_rows_come_from_top_to_bottom_and_from_left_to_right(classifier):
+    first, second, third = (write(text)[0] for text in ("123", "45", "6789"))
+    page = np.zeros((360, 900), np.uint8)
+    page[:180, : first.shape[1]] = first
+    page[:180, 900 - second.shape[1] :] = second
+    page[180:, : third.shape[1]] = third
+    for turned in (page, np.clip(ndimage.rotate(page, 2, order=1, reshape=False), 0, 255)):
+        lines = mk.read_number(on_paper(turned), classifier=classifier)
+        assert [line.text for line in lines] == ["123", "45", "6789"]
+
+
+def test_chalk_a_shadow_and_ruled_paper(classifier):
+    ink, _ = write("2058")
+    assert [x.text for x in mk.read_number(ink // 2 + 40, classifier=classifier)] == ["2058"]
+    shadow = on_paper(ink) * np.linspace(1, 0.4, ink.shape[1])[None]
+    assert [x.text for x in mk.read_number(shadow.astype(np.uint8), classifier=classifier)] == [
+        "2058"
+    ]
+    ruled = on_paper(ink)
+    ruled[20::70] = np.minimum(ruled[20::70], 150)
+    assert [x.text for x in mk.read_number(ruled, classifier=classifier)] == ["2058"]
+
+
+def test_a_broken_stroke_is_joined(classifier):
+    ink, boxes = write("57")
+    ink[HEIGHT + 9 : HEIGHT + 12, : boxes[0][0] + boxes[0][2]] = 0
+    (line,) = mk.read_number(on_paper(ink), classifier=classifier)
+    assert line.text == "57"
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_picture_holds_no_number(classifier, level):
+    assert mk.read_number(np.full((90, 300), level, np.uint8), classifier=classifier) == []
+
+
+def test_a_picture_of_noise_or_of_one_bar_is_answered(classifier):
+    noise = np.random.default_rng(0).integers(0, 256, (400, 600), np.uint8)
+    for picture in (noise, np.eye(200, dtype=np.uint8) * 255, np.tri(300, dtype=np.uint8) * 200):
+        assert isinstance(mk.read_number(picture, classifier=classifier), list)
+
+
+def test_a_picture_of_28x28_and_one_of_one_pixel(classifier):
+    image = mk.to_mnist_image(on_paper(write("8")[0]))
+    assert [line.text for line in mk.read_number(image, classifier=classifier)] == ["8"]
+    assert mk.read_number(np.zeros((1, 1), np.uint8), classifier=classifier) == []
+    assert mk.read_number(np.zeros((1, 3000), np.uint8), classifier=classifier) == []
+
+
+def test_the_school_is_that_of_the_page(classifier):
+    lines = mk.read_number(on_paper(write("1717")[0]), classifier=classifier, writing="american")
+    assert len(lines) == 1
+    assert "Did you mean 'european'?" in error_of(mk.read_number, noise_of(), writing="europan")
+
+
+def noise_of():
+    return np.zeros((28, 28), np.uint8)
+
+
+def test_another_classifier():
+    lines = mk.read_number(on_paper(write("35")[0]), classifier="cnn_fast")
+    assert [line.text for line in lines] == ["35"]
+
+
+def test_bad_input_is_a_sentence(classifier, tmp_path):
+    (path := tmp_path / "text.png").write_text("hello")
+    assert "is not a readable picture" in error_of(mk.read_number, path, classifier=classifier)
+    assert "Invalid `source`" in error_of(mk.read_number, 5, classifier=classifier)
+    text = error_of(mk.read_number, noise_of(), classifier=5)
+    assert text.startswith("Invalid `classifier`. Expected a DigitClassifier, a registered name")
+    fashion = mk.DigitClassifier(
+        mk.build_softmax_regression(), class_names=[f"class {i}" for i in range(10)]
+    )
+    assert "takes a classifier of ten digits" in error_of(
+        mk.read_number, noise_of(), classifier=fashion
+    )
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    shape=st.tuples(st.integers(1, 90), st.integers(1, 200)),
+    seed=st.integers(0, 2**32 - 1),
+    blur=st.floats(0, 6),
+    share=st.floats(0, 1),
+)
+def test_whatever_is_drawn_has_an_answer(classifier, shape, seed, blur, share):
+    rng = np.random.default_rng(seed)
+    picture = np.where(rng.uniform(size=shape) < share, 255.0, 0.0)
+    picture = ndimage.gaussian_filter(picture, blur).astype(np.uint8)
+    for line in mk.read_number(picture, classifier=classifier):
+        assert (
+            len(line.digits) == len(line.boxes) == sum(x.isdigit() or x == "?" for x in line.text)
+        )
+        assert 0 <= line.confidence <= 1
+
+
+def test_pieces_make_up_all_ink():
+    ink, _ = write("36", gap=-4)
+    (row,) = find_rows(np.repeat(on_paper(ink)[..., None], 3, axis=2))[0]
+    pieces = cut_pieces(row.ink)
+    assert abs(np.count_nonzero(pieces.labels) - np.count_nonzero(row.ink > 0.3)) < 20
+    candidates = make_candidates(row.ink, pieces)
+    assert {c.start for c in candidates if c.stop - c.start == 1} == set(range(len(pieces.owners)))
+
+
+def test_a_thin_stroke_is_not_cut():
+    ink = np.zeros((DIGIT_HEIGHT, 12), np.float32)
+    ink[:, 4:8] = 1
+    assert find_cuts(ink, 4.0) == []
