@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from mnist_keras.inference.app.server import serve_app
 
 PICTURE = Path(__file__).parent / "_static" / "app.png"
-WINDOW = {"width": 1000, "height": 726}  # pixels
+WINDOW = {"width": 1000, "height": 845}  # pixels
 STROKE = [  # a 7 by hand, in parts of the sheet
     *((0.27, 0.27), (0.40, 0.25), (0.55, 0.245), (0.70, 0.235), (0.72, 0.25), (0.66, 0.36)),
     *((0.59, 0.47), (0.52, 0.60), (0.47, 0.72), (0.44, 0.82)),

@@ -188,6 +188,21 @@ def test_another_model_and_another_school(page):
 
 
 @needs_chromium
+def test_a_number_is_read_in_the_other_tab(page, tmp_path):
+    page.get_by_role("tab", name="A number").click()
+    number = page.locator("#number-answer .number")
+    for place, stroke in enumerate((ONE, SEVEN, ONE)):
+        draw(page, stroke, sheet="#number-sheet", size=(0.2, 0.8), shift=(0.1 + 0.25 * place, 0.1))
+    expect(number).to_have_text("171")
+    assert page.locator("#number-answer .cells img").count() == 3
+    (garbage := tmp_path / "garbage.png").write_text("hello")
+    page.set_input_files("#number-sheet input", garbage)
+    expect(page.locator("#number-answer [role=alert]")).to_contain_text("garbage.png is not")
+    page.get_by_role("button", name="Clear").last.click()
+    expect(page.locator("#number-answer .digit")).to_have_text("?")
+
+
+@needs_chromium
 def test_a_phones_width_is_enough(page):
     page.set_viewport_size({"width": 390, "height": 844})
     draw(page, SEVEN)

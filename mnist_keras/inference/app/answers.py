@@ -9,6 +9,7 @@ from PIL import Image
 
 from mnist_keras._html import escape
 from mnist_keras.inference.classifier import Prediction
+from mnist_keras.inference.numbers.reader import NumberLine
 
 DIGITS = tuple("0123456789")
 WORTH_SAYING = 0.005  # probability of the second class from which it is named
@@ -35,11 +36,10 @@ def color_saliency(image: np.ndarray, saliency: np.ndarray) -> np.ndarray:
 
 def answer_html(big: str, says: str, more: str = "", *, role: str = "status") -> str:
     """Returns the answer: what was read, or a sentence."""
-    kind = "digit" if len(big) < 3 else "number"
-    none = " none" if big in ("?", "!") else ""
+    kind = "digit none" if big in ("?", "!") else "digit" if len(big) < 3 else "number"
     small = f"<small>{escape(more)}</small>" if more else ""
     return (
-        f'<div class="answer" role="{role}"><div class="{kind}{none}">{escape(big)}</div>'
+        f'<div class="answer" role="{role}"><div class="{kind}">{escape(big)}</div>'
         f'<div class="says">{escape(says)}{small}</div></div>'
     )
 
@@ -55,6 +55,22 @@ def second_best(probabilities: np.ndarray, names: Sequence[str]) -> str:
     if probabilities[second] < WORTH_SAYING:
         return ""
     return f"or {names[second]}, {probabilities[second]:.1%}"
+
+
+def number_html(line: NumberLine) -> str:
+    """Returns a number, and what the model saw of each of its digits."""
+    cells = "".join(
+        f"<figure>{_image(digit.image, digit.class_name)}<figcaption>{escape(digit.class_name) or '?'} "
+        f"<small>{digit.confidence:.0%}</small></figcaption></figure>"
+        for digit in line.digits
+    )
+    says = (
+        f"{sureness(line.confidence)} of the whole" if line.confidence else "Not all of it is read."
+    )
+    return (
+        f'<div class="answer wide" role="status"><div class="number">{escape(line.text)}</div>'
+        f'<div class="says">{says}</div></div><div class="views cells">{cells}</div>'
+    )
 
 
 def bars_html(names: Sequence[str] = DIGITS, prediction: Prediction | None = None) -> str:

@@ -24,11 +24,14 @@ def build_page(reader: Reader) -> gr.Blocks:
         gr.HTML(HEAD, elem_id="title")
         with gr.Tab("A digit"), gr.Row():
             with gr.Column():
-                sheet = _sheet(SHEET, "Draw a digit here", "digit-sheet")
+                digit_sheet = _sheet(SHEET, "Draw a digit here", "digit-sheet")
             with gr.Column():
-                answer = gr.HTML(
-                    reader.read_digit(None, reader.model, "auto"), elem_id="digit-answer"
-                )
+                empty = reader.read_digit(None, reader.model, "auto")
+                digit = gr.HTML(empty, elem_id="digit-answer")
+        with gr.Tab("A number"):
+            number_sheet = _sheet(WIDE_SHEET, "Write a number here", "number-sheet")
+            empty = reader.read_number(None, reader.model, "auto")
+            number = gr.HTML(empty, elem_id="number-answer")
         with gr.Row():
             model = gr.Dropdown(
                 reader.models, value=reader.model, label="Model", filterable=False, min_width=280
@@ -41,17 +44,21 @@ def build_page(reader: Reader) -> gr.Blocks:
                 min_width=280,
                 visible=reader.knows_schools(reader.model),
             )
-        live: dict[str, Any] = {"queue": False, "api_visibility": "private"}
-        live |= {"show_progress": "hidden", "trigger_mode": "always_last"}  # no flicker, no backlog
-        inputs = [sheet, model, writing]
-        sheet.change(reader.read_digit, inputs, answer, **live)
-        writing.change(reader.read_digit, inputs, answer, **live)
 
-        def choose(model):
+        def choose(model: str) -> gr.Radio:
             return gr.Radio(value="auto", visible=reader.knows_schools(model))
 
-        changed = model.change(choose, model, writing, **live)
-        changed.then(reader.read_digit, inputs, answer, queue=False, api_visibility="private")
+        live: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+        live |= {"show_progress": "hidden", "trigger_mode": "always_last"}  # no flicker, no backlog
+        chosen = model.change(choose, model, writing, **live)
+        for sheet, read, answer in (
+            (digit_sheet, reader.read_digit, digit),
+            (number_sheet, reader.read_number, number),
+        ):
+            inputs = [sheet, model, writing]
+            sheet.change(read, inputs, answer, **live)
+            writing.change(read, inputs, answer, **live)
+            chosen.then(read, inputs, answer, queue=False, api_visibility="private")
     return page
 
 

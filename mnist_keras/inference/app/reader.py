@@ -12,11 +12,13 @@ from mnist_keras.inference.app.answers import (
     answer_html,
     bars_html,
     color_saliency,
+    number_html,
     second_best,
     sureness,
     views_html,
 )
 from mnist_keras.inference.classifier import DEFAULT_MODEL, DigitClassifier
+from mnist_keras.inference.numbers.reader import read_number
 from mnist_keras.inference.saliency import as_floats, log_odds_gradients
 from mnist_keras.inference.writing import hidden_model
 from mnist_keras.models.pretrained import list_weights
@@ -70,6 +72,19 @@ class Reader:
             more = second_best(prediction.probabilities, names)
             answer = answer_html(prediction.class_name, sureness(prediction.confidence), more)
         return answer + bars_html(names, prediction) + views_html(prediction.image, looked)
+
+    def read_number(self, sheet: Any, model: str, writing: str) -> str:
+        """Returns the numbers that a model reads on the sheet."""
+        if not sheet:
+            return answer_html("?", "The number appears here.")
+        try:
+            classifier = self.classifier(model, writing)
+            lines = read_number(_picture(sheet), classifier=classifier, writing=writing)
+        except InputError as error:
+            return answer_html("!", str(error), role="alert")
+        if not lines:
+            return answer_html("?", "There is no digit in the picture.")
+        return "".join(map(number_html, lines))
 
     def _read(self, source: Any, model: str, writing: str) -> tuple[Any, np.ndarray | None]:
         """Returns the prediction, and an RGB image of where the model looked."""
