@@ -33,10 +33,14 @@ RESULTS = {  # script -> what it prints, what it writes to EXAMPLE_OUT
     "10_in_a_bigger_model": ("2 replicas", ["model.keras", "history.csv"]),
     "11_distillation": ("from the ensemble", ["from_labels.keras", "from_ensemble.keras"]),
     "12_serving": ("takes pixels: float32", ["request.json", "response.json"]),
+    "20_cross_validation": ("best of ", ["model.keras", "trials.png"]),
+    "21_wrong_labels": ("labels are suspicious", ["suspicious.png"]),
+    "22_active_learning": ("least sure: 100 labels", ["curves.png"]),
 }
 OF_THEIR_OWN = {  # set up TensorFlow's devices, which this process has done already
     *("06_two_replicas", "10_in_a_bigger_model"),
 }
+LONG = {"20_cross_validation", "21_wrong_labels"}  # train many models
 QUICK = {"01_mlp_128", "06_two_replicas"}  # their notebooks run in `make test`, too
 
 
@@ -48,7 +52,8 @@ def parametrize(scripts=SCRIPTS):
 def out(monkeypatch, tmp_path):
     """Small settings, and the directory that the example writes to."""
     out = tmp_path / "out"
-    for name, value in {"DATA": "digits", "EPOCHS": "1", "OUT": str(out)}.items():
+    counts = {"EPOCHS": "1", "TRIALS": "1", "ROUNDS": "2"}
+    for name, value in {"DATA": "digits", "OUT": str(out), **counts}.items():
         monkeypatch.setenv(f"EXAMPLE_{name}", value)
     monkeypatch.chdir(tmp_path)
     return out
@@ -89,7 +94,13 @@ def printed_by(notebook):
     return "".join(x.text for x in outputs_of(notebook) if x.output_type == "stream")
 
 
-@parametrize([script for script in SCRIPTS if script.stem not in OF_THEIR_OWN])
+@parametrize(
+    [
+        pytest.param(script, marks=[pytest.mark.full] * (script.stem in LONG))
+        for script in SCRIPTS
+        if script.stem not in OF_THEIR_OWN
+    ]
+)
 def test_a_script_runs(script, out, capsys):
     runpy.run_path(str(script), run_name="__main__")
     check_results(script, capsys.readouterr().out, out)

@@ -22,6 +22,6 @@ PYTHON
 "$venv/bin/python" -m pip list --disable-pip-version-check |
   grep -iE "^($(cut -d= -f1 "$venv/constraints.txt" | paste -sd'|')) "
 # Old versions warn of what newer ones of their own dependencies have deprecated; here that is no error.
-"$venv/bin/python" -m pytest -q -o filterwarnings=default --disable-warnings -m "not slow and not full" tests/test_public_api.py tests/models/test_builders.py \
-  tests/data/test_pipeline.py tests/training/test_train.py tests/training/test_estimator.py \
-  tests/evaluation/test_metrics.py tests/evaluation/test_calibration.py
+"$venv/bin/python" -m pytest -q -o filterwarnings=default --disable-warnings -m "not slow and not full" \
+  tests/test_public_api.py tests/models/test_builders.py tests/data/test_pipeline.py tests/training/test_train.py \
+  tests/training/test_estimator.py tests/evaluation/test_metrics.py tests/evaluation/test_calibration.py
