@@ -19,11 +19,13 @@ from pathlib import Path
 import pandas as pd
 from command import run_command
 from entries import ENTRIES
+from exports import without_busy_times
 from tabular import RESULTS, ROOT, matching, read_rows
 
 from mnist_keras._validation import InputError
 from mnist_keras.data.readers import READERS
 from mnist_keras.evaluation.metrics import wilson_interval
+from mnist_keras.inference.export import EXPORT_FORMATS
 from mnist_keras.models.recipes import Recipe
 from mnist_keras.models.registry import get_model_spec
 
@@ -299,6 +301,31 @@ def robustness(results: Path) -> pd.DataFrame:
     return table.assign(change=table["change"].replace(words))
 
 
+def exports(results: Path, column: str) -> pd.DataFrame:
+    """Returns a column of exports.csv: a row for each model, a column for each format."""
+    rows = without_busy_times(read_rows(results / "exports.csv"))
+    rows["kilobytes"] = rows["bytes"].astype(float) / 1e3
+    rows[column] = pd.to_numeric(rows[column])
+    table = rows.pivot(index="model", columns="format", values=column)
+    table = table.reindex(rows["model"].unique()).reset_index()
+    return table.reindex(columns=["model", *EXPORT_FORMATS])
+
+
+def proofs(results: Path) -> pd.DataFrame:
+    """Returns for each format the model whose probabilities differ most from Keras's, and the most that is allowed."""
+    rows = pd.read_csv(results / "exports.csv")
+    worst = rows.loc[rows.groupby("format", sort=False)["largest_difference"].idxmax()]
+    allowed = worst["format"].map(lambda name: EXPORT_FORMATS[name].tolerance)
+    lost = rows.groupby("format")["other_labels"].max()
+    return worst.assign(allowed=allowed, most_labels=worst["format"].map(lost))
+
+
+def flash(results: Path) -> pd.DataFrame:
+    rows = pd.read_csv(results / "exports.csv").dropna(subset="flash_bytes")
+    rows["flash"] = rows["flash_bytes"] / 1e3
+    return rows.pivot_table("flash", "model", "format", sort=False).reset_index()
+
+
 def formats(results: Path) -> pd.DataFrame:
     return pd.DataFrame([{"name": reader.name, "layout": reader.layout} for reader in READERS])
 
@@ -329,6 +356,12 @@ BLOCKS: dict[
     "growth": growth,
     "machine": machine,
     "rounding.csv": rounding,
+    "export proofs": proofs,
+    "export sizes": partial(exports, column="kilobytes"),
+    "export times": partial(exports, column="one_image_ms"),
+    "export rates": partial(exports, column="images_per_second"),
+    "export accuracy": partial(exports, column="accuracy"),
+    "export flash": flash,
     "formats": formats,
     "app.csv": partial(read, name="app.csv"),
     "readers.csv": partial(read, name="readers.csv"),

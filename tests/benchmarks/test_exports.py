@@ -1,0 +1,49 @@
+"""The benchmark of exports: every runtime answers, and a format replaces its own rows alone."""
+
+import pandas as pd
+import pytest
+
+import mnist_keras as mk
+
+
+@pytest.fixture(scope="module")
+def exports(benchmark):
+    return benchmark("exports")
+
+
+def test_every_runtime_is_measured(exports, monkeypatch, tmp_path):
+    digits = mk.load_data("digits")
+    monkeypatch.setattr(exports, "load_published", lambda *_: digits)
+    monkeypatch.setattr(exports, "PATIENCE", 0.0)
+    formats = ("saved_model", "litert", "onnx", "c", "web", "hub")
+    assert {exports.EXPORT_FORMATS[name].module for name in formats} == set(exports.RUNTIMES)
+    for chosen in (formats, ["c"]):
+        command = ["exports.py", "--data-dir", "x", "--out", str(tmp_path), "--models", "mlp_128"]
+        monkeypatch.setattr("sys.argv", [*command, "--formats", *chosen])
+        exports.main()
+    rows = exports.read_rows(tmp_path / "exports.csv").set_index("format")
+    assert rows.index.tolist() == list(formats)
+    assert set(rows["accuracy_images"]) == {str(len(digits.test_images))}
+    assert len(set(rows["accuracy"])) == 1  # all of them are in float32
+    assert (rows["one_image_ms"].astype(float) > 0).all()
+    assert rows["flash_bytes"].ne("").tolist() == [name == "c" for name in formats]
+    assert (tmp_path / "exports.png").stat().st_size > 10_000
+
+
+def test_the_file_holds_what_is_exported_today(exports):
+    rows = exports.read_rows(exports.RESULTS / "exports.csv")
+    assert set(rows["model"]) <= set(exports.list_weights())
+    assert set(rows["format"]) == set(exports.EXPORT_FORMATS)
+
+
+def test_times_of_a_busy_machine_are_left_out(exports):
+    rows = pd.DataFrame({"one_image_ms": ["1", "2", "3"], "images_per_second": ["4", "5", "6"]})
+    quiet = exports.without_busy_times(rows.assign(load=["0.2", "9.0", ""]))
+    assert quiet["one_image_ms"].tolist() == ["1", "", ""]
+    assert quiet["images_per_second"].tolist() == ["4", "", ""]
+
+
+def test_what_is_to_fit_into_a_microcontroller_does(exports):
+    rows = exports.read_rows(exports.RESULTS / "exports.csv").set_index(["model", "format"])
+    assert int(rows.loc[("cnn_tiny", "litert_int8"), "bytes"]) < 20_000
+    assert int(rows.loc[("cnn_tiny", "c_int8"), "flash_bytes"]) < 16_000
