@@ -1,0 +1,49 @@
+"""Errors of `cnn_real_world` on each digit of MNIST's test images, by seed, beside `cnn_accurate`.
+
+    python benchmarks/real_world.py RUN... --data-dir DIR   # results/real_world.csv
+
+The packaged weights are seed 0 of `cnn_real_world`; each RUN is another seed, made by tools/train_real_world.py. The
+five seeds of `cnn_accurate` are the members of `cnn_accurate_ensemble`; they were trained on MNIST alone.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from command import load_published, make_parser, results_directory, run_command
+from tabular import write_rows
+
+
+def main() -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run directories")
+    args = parser.parse_args()
+
+    from mnist_keras import load_model, predict_probabilities
+    from mnist_keras.models.ways import DIGITS
+
+    test = load_published("mnist", args.data_dir).test
+    members = load_model("cnn_accurate_ensemble").layers
+    models = [("cnn_accurate", layer) for layer in members if layer.name.startswith("member_")]
+    models += [("cnn_real_world", load_model(path)) for path in ("cnn_real_world", *args.runs)]
+    rows = []
+    for name, model in models:
+        probabilities = predict_probabilities(model, test.images)
+        if (
+            model.output_shape[-1] > test.num_classes
+        ):  # of a run: ways of writing, as hidden classes
+            ways = np.array(DIGITS)
+            digits = [probabilities[:, ways == digit].sum(axis=1) for digit in range(10)]
+            probabilities = np.stack(digits, axis=1)
+        wrong = test.labels[probabilities.argmax(axis=1) != test.labels]
+        errors = np.bincount(wrong, minlength=10)
+        accuracy = 1 - len(wrong) / len(test)
+        seed = sum(row["model"] == name for row in rows)
+        of_digits = {f"errors_of_{digit}": count for digit, count in enumerate(errors)}
+        rows.append({"model": name, "seed": seed, "accuracy": f"{accuracy:.4f}", **of_digits})
+    write_rows(results_directory(args, "real_world") / "real_world.csv", rows)
+    print(pd.DataFrame(rows).to_string(index=False))
+
+
+if __name__ == "__main__":
+    run_command(main)
