@@ -106,7 +106,8 @@ READERS = (
     ),
     Reader(
         "table",
-        "Pictures, and next to them a CSV file with their file names and their labels",
+        "Pictures, and next to them a CSV file with their file names and labels, and a column `split` if it lists "
+        "several splits",
         named.find_table,
         named.read_named_pictures,
     ),

@@ -8,7 +8,7 @@ import numpy as np
 
 from mnist_keras._validation import InputError
 from mnist_keras.data.readers.files import Place, RawData, assemble
-from mnist_keras.data.readers.names import label_column, split_at
+from mnist_keras.data.readers.names import label_column, split_at, split_of
 from mnist_keras.data.readers.pictures import SUFFIXES, read_pictures
 from mnist_keras.data.readers.tables import SUFFIXES as TABLES, cells_of, header_of, lines_of
 
@@ -24,6 +24,7 @@ _FILE_COLUMNS = {
     "id",
     "image_id",
 }
+_SPLIT_COLUMNS = {"split", "usage", "subset", "partition", "set"}
 
 
 def find_table(place: Place) -> bool:
@@ -42,19 +43,19 @@ def read_named_pictures(place: Place) -> RawData:
     used: list[str] = []
     tables = _tables(place)
     for table in tables:
-        split = split_at(place, table) or "train"
-        if f"{split}_images" in arrays:
-            shown = " and ".join(map(place.relative, tables))
-            raise InputError(
-                f"{place.path} has two tables of the {split} split: {shown}. Expected one."
-            )
-        names, labels = _named_rows(table)
-        found = [_find_picture(place, table, name, by_name) for name in names]
-        arrays |= {
-            f"{split}_images": read_pictures(place, found, len(found)),
-            f"{split}_labels": np.array(labels),
-        }
-        used += [place.relative(table), *found]
+        used.append(place.relative(table))
+        for split, rows in _named_rows(table, split_at(place, table) or "train").items():
+            if f"{split}_images" in arrays:
+                shown = " and ".join(map(place.relative, tables))
+                raise InputError(
+                    f"{place.path} has two tables of the {split} split: {shown}. Expected one."
+                )
+            found = [_find_picture(place, table, name, by_name) for name, _ in rows]
+            arrays |= {
+                f"{split}_images": read_pictures(place, found, len(found)),
+                f"{split}_labels": np.array([label for _, label in rows]),
+            }
+            used += found
     files = map(place.relative, tables)
     return assemble(place, arrays, files=files, left_out=place.others(used))
 
@@ -78,32 +79,42 @@ def _file_names(header: list[str]) -> set[str]:
     return {name for name in header if name.strip().lower().replace(" ", "_") in _FILE_COLUMNS}
 
 
-def _named_rows(table: Path) -> tuple[list[str], list[str]]:
-    """Returns the file names and the labels of a table."""
+Rows = dict[str, list[tuple[str, str]]]  # file name and label of each picture, by split
+
+
+def _named_rows(table: Path, split: str) -> Rows:
+    """Returns the rows of a table, all in `split` unless a column says which split each row is in."""
     try:
-        return _read_rows(table)
+        return _read_rows(table, split)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"{table} is not a readable table ({error}). Expected UTF-8 text with columns of file names and labels."
         ) from error
 
 
-def _read_rows(table: Path) -> tuple[list[str], list[str]]:
+def _read_rows(table: Path, split: str) -> Rows:
     rows = _rows(table)
     header = next(rows)
     file_column = header.index(_file_column(header))  # type: ignore[arg-type]
     label = header.index(label_column(set(header) - _file_names(header)))  # type: ignore[arg-type]
-    names, labels = [], []
+    of_split = [i for i, name in enumerate(header) if name.lower() in _SPLIT_COLUMNS][:1]
+    found: Rows = {}
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header) or not row[label]:
             raise InputError(
                 f"{table} has {len(row)} cells in row {number}. Expected {len(header)}, with a file name and a label."
             )
-        names.append(row[file_column])
-        labels.append(row[label])
-    if not names:
+        for column in of_split:
+            if not (named := split_of(row[column])):
+                raise InputError(
+                    f"{table} has {row[column]!r} in the column {header[column]}, row {number}. Expected train, "
+                    "validation or test. Rename the column if it is not the split."
+                )
+            split = named
+        found.setdefault(split, []).append((row[file_column], row[label]))
+    if not found:
         raise InputError(f"{table} lists no pictures.")
-    return names, labels
+    return found
 
 
 def _find_picture(place: Place, table: Path, name: str, by_name: dict[str, list[str]]) -> str:

@@ -27,6 +27,22 @@ def test_pictures_and_a_table(tmp_path, names):
     assert raw.left_out == ("1.png",)
 
 
+@pytest.mark.parametrize("column", ["split", "Usage"])
+def test_a_column_that_says_the_split(tmp_path, column):
+    rows = ["0.png,a,train", "1.png,b,Test", "2.png,c,training"]
+    raw = read_named_pictures(named_pictures(tmp_path, rows, f"file,label,{column}"))
+    np.testing.assert_array_equal(raw.train_images, IMAGES[[0, 2]])
+    assert (raw.train_labels.tolist(), raw.test_labels.tolist()) == (["a", "c"], ["b"])
+
+
+def test_a_column_of_splits_with_another_word(tmp_path):
+    place = named_pictures(tmp_path, ["0.png,a,train", "1.png,b,5"], "file,label,set")
+    assert error_of(read_named_pictures, place).endswith(
+        "labels.csv has '5' in the column set, row 3. Expected train, validation or test. Rename the column if it is "
+        "not the split."
+    )
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
