@@ -239,6 +239,7 @@ def draw(rows: Path, path: Path) -> None:
         panel.grid(axis="both", color="#e5e5e5")
         panel.set_axisbelow(True)
     panels[0].set_yticks(range(len(models)), models)
+    panels[0].set_ylim(-0.6, len(models) - 0.4)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False)
     figure.savefig(path)
