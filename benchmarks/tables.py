@@ -37,6 +37,9 @@ KEYS = {  # of the files that goals.csv names
     "accuracy.csv": ["net", "recipe", "data"],
     "choices.csv": ["class", "chosen_by", "net"],
     "growth.csv": ["data", "metric", "images"],
+    "numbers.csv": ["spacing", "length"],
+    "preparation_time.csv": ["source"],
+    "real_pictures.csv": ["group", "kind", "model", "preparation"],
     "speed.csv": ["class", "task", "contestant", "metric"],
 }
 
@@ -326,6 +329,32 @@ def flash(results: Path) -> pd.DataFrame:
     return rows.pivot_table("flash", "model", "format", sort=False).reset_index()
 
 
+def pictures(results: Path) -> pd.DataFrame:
+    """Returns the mean accuracy of each model over the kinds of each group."""
+    rows = pd.read_csv(results / "real_pictures.csv", keep_default_na=False)
+    words = {"resized and inverted": "inverted", "to_mnist_image": "prepared"}
+    groups = rows["group"].replace("MNIST-C", "corrupted") + "_"
+    rows["column"] = groups + rows["preparation"].replace(words)
+    return rows.pivot_table("accuracy", "model", "column", sort=False).reset_index()
+
+
+def kinds(results: Path) -> pd.DataFrame:
+    """Returns the accuracy on each kind of picture: resized, and prepared for some models."""
+    rows = pd.read_csv(results / "real_pictures.csv", keep_default_na=False)
+    prepared = rows[rows["preparation"] == "to_mnist_image"]
+    table = prepared.pivot_table("accuracy", ["group", "kind"], "model", sort=False).reset_index()
+    plain = rows[(rows["preparation"] == "resized") & (rows["model"] == "cnn_accurate")]
+    table["resized"] = plain["accuracy"].to_numpy()
+    names = table["kind"].str.replace("_", " ")
+    table["kind"] = names.where(table["group"] != "MNIST-C", "MNIST-C: " + names)
+    return table
+
+
+def numbers(results: Path) -> pd.DataFrame:
+    rows = pd.read_csv(results / "numbers.csv")
+    return rows.pivot_table("exact", "length", "spacing").reset_index()
+
+
 def formats(results: Path) -> pd.DataFrame:
     return pd.DataFrame([{"name": reader.name, "layout": reader.layout} for reader in READERS])
 
@@ -362,6 +391,11 @@ BLOCKS: dict[
     "export rates": partial(exports, column="images_per_second"),
     "export accuracy": partial(exports, column="accuracy"),
     "export flash": flash,
+    "pictures": pictures,
+    "kinds of pictures": kinds,
+    "numbers": numbers,
+    "preparation": partial(read, name="preparation_time.csv"),
+    "goals of pictures": partial(goals, page="pictures"),
     "formats": formats,
     "app.csv": partial(read, name="app.csv"),
     "readers.csv": partial(read, name="readers.csv"),
