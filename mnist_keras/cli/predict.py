@@ -53,10 +53,12 @@ def run(args: argparse.Namespace) -> None:
         raise unknown("model", model, MODELS)
     paths = rest if is_model else args.items
     if not paths:
-        raise invalid("PATH", expected="at least one picture or folder", received="a model alone")
+        raise invalid("PATH", expected="at least one picture or folder", received="only a model")
     is_table = any(Path(path).suffix.lower() == TABLE for path in paths)
     if is_table and len(paths) > 1:
-        raise InputError(f"A {TABLE} file of pixels is read alone. Received: {', '.join(paths)}.")
+        raise InputError(
+            f"A {TABLE} file of pixels must be the only input. Received: {', '.join(paths)}."
+        )
     if args.number:
         _check_number_options(args, is_table)
         _print_numbers(_read_numbers(model if is_model else None, args.writing, paths), args.json)

@@ -1,4 +1,4 @@
-"""`export_model`: a trained model as a file for another runtime, proved there to answer as Keras does.
+"""`export_model`: a trained model as a file for another runtime, compared there with Keras.
 
 Importing this module does not import Keras, so that a command line can check a format and a path at once.
 """
@@ -41,7 +41,7 @@ class ExportFormat:
     """What `export_model` can write.
 
     Attributes:
-        name: What it is asked for by.
+        name: The name of the format.
         description: What it is, in a line.
         suffix: What the path ends in; "" for a directory.
         module: The module of `inference.formats` that writes it and runs it.
@@ -129,7 +129,7 @@ def export_model(
 ) -> Export:
     """Writes a classifier as a file for another runtime, and proves that it answers there as in Keras.
 
-    What is written takes pixels from 0 to 255 of shape `(n, height, width)`, light ink on dark ground, and returns
+    The file takes pixels from 0 to 255 of shape `(n, height, width)`, light ink on a dark background, and returns
     probabilities: their normalization, and the softmax after logits, are inside. It holds no class of this package.
     The file is run in its own runtime on 1,000 images and compared with Keras: the labels must be the same and the
     probabilities within 1e-5; within 1e-4 for "web", and within 0.01 in float16. In int8 only the accuracy is compared,
@@ -149,7 +149,7 @@ def export_model(
         The path, the size, and what the comparison found.
 
     Raises:
-        InputError: If an argument is not legal, a layer is not known to the format, or the proof fails.
+        InputError: If an argument is invalid, a layer is not known to the format, or the proof fails.
         MissingExtraError: If a package is missing that writes or runs the format.
 
     Example:
@@ -283,7 +283,7 @@ def _check(export: Export, spec: ExportFormat, expected, received) -> None:
         )
     if found:
         raise InputError(
-            f"The export to {spec.name!r} does not answer as Keras does, and was removed: of {export.num_images:,} "
+            f"The export to {spec.name!r} does not give Keras's answers, so it was removed: of {export.num_images:,} "
             f"images {export.num_other_labels} have another label, and {found}. Accuracy {export.accuracy:.2%}, in "
             f"Keras {export.keras_accuracy:.2%}."
         )

@@ -2,10 +2,10 @@
 
 train          train()
 estimator      KerasImageClassifier, for scikit-learn
-outcome        what a training leaves: TrainingRun, scores and files
+outcome        the result of a training: TrainingRun, scores and files
 plan           what a training does, decided before it starts
 compile        from a recipe to a compiled model
-loop           the one training loop
+loop           the one training loop: slices batches for replicas and seeds dropout
 pace           when the loop looks up: signals, callbacks' wishes, saves
 devices        distribution strategy, precision policy, XLA
 fused_ops      TensorFlow's fused kernels for Adam and batch normalization

@@ -83,7 +83,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
             The classifier itself.
 
         Raises:
-            InputError: If a parameter, the images or the labels are not legal.
+            InputError: If a parameter, the images or the labels are invalid.
             ValueError: In scikit-learn's words, if values are missing or lengths differ.
         """
         images, y = self._check_training(X, y)
@@ -119,7 +119,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
         """Returns the class probabilities, float32 of shape `(n, num_classes)`; columns in the order of `classes_`.
 
         Raises:
-            InputError: If the images are not legal, or of another size than those of `fit`.
+            InputError: If the images are invalid, or of another size than those of `fit`.
             ValueError: In scikit-learn's words, if values are missing or the number of columns differs.
         """
         check_is_fitted(self)

@@ -39,7 +39,7 @@ class TrainingLoop:
         model: Compiled within `strategy.scope()`, loss on integer labels or, if `one_hot`, on one-hot rows.
         strategy: The replicas; the batch size must be a multiple of their number.
         source: The training images.
-        seed: Of batches, augmentation and dropout.
+        seed: Seed of batches, augmentation and dropout.
         validation: The validation images, or None.
         class_weight: Weight of each class in the loss, or None.
         one_hot: Whether the loss wants one-hot rows.
@@ -265,7 +265,7 @@ class TrainingLoop:
         model, (x, y) = self.model, batch
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         for variable, key in self._seed_states:
-            # Room for 1,024 draws of a layer in a step, and for 1,024 replicas.
+            # Space for 1,024 draws of a layer in a step, and for 1,024 replicas.
             draw = step * 2**20 + tf.cast(replica, tf.int64) * 2**10
             variable.assign(tf.stack([tf.constant(key, tf.int64), draw]))
         weights = None if self.class_weights is None else tf.gather(self.class_weights, y)

@@ -1,4 +1,4 @@
-"""What a training leaves: the model, its scores and its files."""
+"""The result of a training: the model, its scores and its files."""
 
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
@@ -23,7 +23,7 @@ from mnist_keras.training.workers.exchange import Workers
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingRun:
-    """What a training leaves.
+    """The result of a training.
 
     Attributes:
         model: The trained model; compiled, unless the run was finished before and only loaded.

@@ -84,7 +84,7 @@ class Cadence:
         keep: Number of checkpoints.
 
     Raises:
-        InputError: If a number is not legal.
+        InputError: If a number is invalid.
     """
 
     steps: int | None = None

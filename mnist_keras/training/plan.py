@@ -120,7 +120,7 @@ def make_plan(
     """Chooses devices and precision for a recipe.
 
     Raises:
-        InputError: If the replicas do not divide the batch size, or an argument is not legal.
+        InputError: If the replicas do not divide the batch size, or an argument is invalid.
     """
     chosen = devices.choose_strategy(strategy, model)
     devices.check_replicas(recipe.batch_size, chosen.num_replicas_in_sync, recipe.optimizer)
@@ -177,7 +177,7 @@ def hold_out(
     """Returns the training images, and the validation images or None.
 
     Raises:
-        InputError: If both ways to validate are given, or the validation images are not legal.
+        InputError: If both ways to validate are given, or the validation images are invalid.
     """
     size = recipe.validation_size
     if validation_data is None and not size and data.validation is not None:
@@ -237,7 +237,7 @@ def check_class_weight(class_weight: object, num_classes: int) -> dict[int, floa
     """Returns the weights by plain labels.
 
     Raises:
-        InputError: If they are no dictionary, a label is not one of the model's, or a weight is negative.
+        InputError: If it is not a dictionary, a label is not one of the model's, or a weight is negative.
     """
     legal = range(num_classes)
     if class_weight is None:

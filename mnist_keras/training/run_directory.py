@@ -138,7 +138,7 @@ class RunDirectory:
             if not may_hold_run:
                 state = "a finished" if self.is_finished else "an unfinished"
                 raise InputError(
-                    f"The run directory {self.path} holds {state} run. Go on with it (--resume, resume=True), "
+                    f"The run directory {self.path} holds {state} run. Resume it (--resume, resume=True), "
                     "replace it (--overwrite, overwrite=True) or choose another directory."
                 )
         elif holds_something:
@@ -201,7 +201,7 @@ class RunDirectory:
             lines = run_differences(self.read_config(), config)
         if lines:
             raise InputError(
-                f"The run in {self.path} is another one and cannot be resumed: {'; '.join(lines)}. "
+                f"The run in {self.path} is a different run and cannot be resumed: {'; '.join(lines)}. "
                 "Repeat its arguments, replace it (--overwrite, overwrite=True) or choose another directory."
             )
 

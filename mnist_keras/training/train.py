@@ -114,7 +114,7 @@ def train(
         The trained model, its history and its metrics.
 
     Raises:
-        InputError: If an argument is not legal, and nothing is written; or if records can no longer be read, once the
+        InputError: If an argument is invalid, and nothing is written; or if records can no longer be read, once the
             state is saved.
         FloatingPointError: If the loss is no longer finite.
         OSError: If the disk is full; what was saved before stays whole. With several workers also if another one is

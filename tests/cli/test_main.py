@@ -286,7 +286,7 @@ def test_a_run_is_neither_lost_nor_repeated(run, runs):
     metrics = (runs[1] / "metrics.json").read_bytes()
     status, _, err = run(*command, 2)
     assert status == 2
-    assert f"{runs[1]} holds a finished run. Go on with it (--resume" in err
+    assert f"{runs[1]} holds a finished run. Resume it (--resume" in err
     status, _, err = run(*command, 1, "--resume")
     assert status == 2
     assert "cannot be resumed: recipe.epochs: 2 there, 1 here" in err

@@ -102,12 +102,12 @@ def test_bad_input_is_status_2(folder, tmp_path, capsys):
     for arguments, text in (
         (
             ["cnn_fast"],
-            "Invalid `PATH`. Expected at least one picture or folder. Received: a model alone.",
+            "Invalid `PATH`. Expected at least one picture or folder. Received: only a model.",
         ),
         (["cnn_fats", str(folder)], "Unknown model 'cnn_fats'. Did you mean 'cnn_fast'?"),
         (["cnn_fast", str(folder / "none.png")], "none.png cannot be read: No such file"),
         (["cnn_fast", *[str(folder / "broken.png")] * 2], "None of the 2 pictures can be read."),
-        (["cnn_fast", "a.csv", "b.png"], "A .csv file of pixels is read alone."),
+        (["cnn_fast", "a.csv", "b.png"], "A .csv file of pixels must be the only input."),
         (["cnn_fast", str(folder / "none.csv")], "none.csv cannot be read: No such file"),
         ([str(tmp_path)], "holds no pictures. Expected files named"),
         (

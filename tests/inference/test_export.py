@@ -221,7 +221,9 @@ def test_an_export_that_answers_otherwise_is_removed(tmp_path, model, monkeypatc
     run = litert.run
     monkeypatch.setattr(litert, "run", lambda *arguments: change(run(*arguments)))
     text = error_of(export_model, model, tmp_path / "x.tflite", format="litert", data="digits")
-    assert text.startswith("The export to 'litert' does not answer as Keras does, and was removed")
+    assert text.startswith(
+        "The export to 'litert' does not give Keras's answers, so it was removed"
+    )
     assert found in text
     assert not list(tmp_path.iterdir())
 

@@ -127,7 +127,7 @@ def test_check_accepts_a_new_an_empty_and_a_known_directory(run, tmp_path):
 
 def test_check_refuses_a_run_without_a_flag(run):
     text = (
-        f"The run directory {run.path} holds {{}} run. Go on with it (--resume, resume=True), "
+        f"The run directory {run.path} holds {{}} run. Resume it (--resume, resume=True), "
         "replace it (--overwrite, overwrite=True) or choose another directory."
     )
     assert error_of(run.check) == text.format("an unfinished")
@@ -286,7 +286,7 @@ DIFFERENCES = {
 def test_another_run_is_not_resumed_and_the_difference_is_named(run, case):
     changes, difference = DIFFERENCES[case]
     assert error_of(run.check_same_run, changed(**changes)) == (
-        f"The run in {run.path} is another one and cannot be resumed: {difference}. "
+        f"The run in {run.path} is a different run and cannot be resumed: {difference}. "
         "Repeat its arguments, replace it (--overwrite, overwrite=True) or choose another directory."
     )
 
@@ -313,7 +313,7 @@ def test_more_epochs_under_another_schedule_are_refused_with_the_reason(run):
     assert not run.is_extended_by(longer)
     assert (
         "resumed: recipe.epochs: 3 there, 5 here; the schedule 'cosine' is laid out over all epochs, so a run with "
-        "more of them is another one. Repeat"
+        "more of them is a different run. Repeat"
     ) in error_of(run.check_same_run, longer)
 
 

@@ -338,7 +338,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_stays(digits, tmp_path):
     shutil.rmtree(tmp_path / "0" / "checkpoint")
     shutil.copytree(tmp_path / "1" / "checkpoint", tmp_path / "0" / "checkpoint")
     with pytest.raises(
-        InputError, match=r"is of another run; what differs: seed\. Remove it"
+        InputError, match=r"belongs to another run; what differs: seed\. Remove it"
     ) as caught:
         train("mlp_128", data, run_dir=tmp_path / "0", resume=True, **options)
     assert len(str(caught.value)) < 400

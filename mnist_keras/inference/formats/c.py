@@ -254,8 +254,8 @@ def _file(name, branches: list[_Branch], precision, image_shape, class_names) ->
 
    {declared};
 
-   Takes {image_shape[0]}x{image_shape[1]} gray pixels from 0 to 255, row by row, light ink on dark ground. Writes the
-   probability of each class, and returns the most probable one. C99; needs no more than expf, lrintf and tanhf.
+   Takes {image_shape[0]}x{image_shape[1]} gray pixels from 0 to 255, row by row, light ink on a dark background. Writes
+   the probability of each class, and returns the most probable one. C99; needs no more than expf, lrintf and tanhf.
    Constants: {read_only:,} bytes. Stack: {stack:,} bytes of buffers, and a few hundred more. No heap, no state.
    Classes: {names} */"""
     parts = set().union(*(branch.parts for branch in branches))

@@ -89,7 +89,7 @@ def _card(model, image_shape, class_names, data: ImageData) -> str:
 A Keras model of {model.count_params():,} parameters that tells {len(class_names)} classes of {height}x{width} gray
 images apart: {", ".join(map(str, class_names))}.
 
-It takes pixels from 0 to 255 of shape `(n, {height}, {width}, 1)`, light ink on a dark ground, and returns the
+It takes pixels from 0 to 255 of shape `(n, {height}, {width}, 1)`, light ink on a dark background, and returns the
 probability of each class. {data.name}: {accuracy:.2%} of {len(probabilities):,} test images are right.
 
 ```python

@@ -88,7 +88,7 @@ def load_checkpoint(directory: Path, *, identity: Mapping[str, str]) -> Checkpoi
     """Returns the newest undamaged checkpoint, or None if there was never one; says which ones are damaged.
 
     Raises:
-        InputError: If there are checkpoints and all are damaged, or the newest whole one is of another run.
+        InputError: If there are checkpoints and all are damaged, or the newest whole one belongs to another run.
     """
     records = sorted(directory.glob("state-*.json"), reverse=True)
     for number, path in enumerate(records):
@@ -97,8 +97,8 @@ def load_checkpoint(directory: Path, *, identity: Mapping[str, str]) -> Checkpoi
         checkpoint, run = found
         if differences := sorted(x for x in {*run, *identity} if run.get(x) != identity.get(x)):
             raise InputError(
-                f"The checkpoint {path} is of another run; what differs: {', '.join(differences)}. Remove it, or start "
-                "the run again with --overwrite (overwrite=True)."
+                f"The checkpoint {path} belongs to another run; what differs: {', '.join(differences)}. Remove it, or "
+                "start the run again with --overwrite (overwrite=True)."
             )
         if damaged := [record.stem for record in records[:number]]:
             say(

@@ -57,7 +57,7 @@ def run_differences(there: dict[str, Any], here: Mapping[str, Any]) -> list[str]
     schedule = there["recipe"]["schedule"]
     if schedule != "constant" and here["recipe"]["epochs"] > there["recipe"]["epochs"]:
         lines.append(
-            f"the schedule {schedule!r} is laid out over all epochs, so a run with more of them is another one"
+            f"the schedule {schedule!r} is laid out over all epochs, so a run with more of them is a different run"
         )
     return lines
 

@@ -15,7 +15,7 @@ CALLBACK = "callback/"  # begins the names of the callbacks' arrays
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         step: Global steps done.
