@@ -137,10 +137,7 @@ def _reduce(queue, tf_config) -> None:
 
         @tf.function
         def add_up(tensor):
-            def add(tensor):
-                return tf.distribute.get_replica_context().all_reduce("SUM", tensor)
-
-            return strategy.run(add, args=(tensor,))
+            return strategy.reduce("SUM", strategy.run(tf.identity, args=(tensor,)), axis=None)
 
         add_up(tensor)
         times = []
