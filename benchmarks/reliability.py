@@ -7,12 +7,13 @@ The run is `mlp_128_64_dropout` on scikit-learn's digits, 88 steps with augmenta
 schedule, saved after every step, so that many of the kills hit a save. No pictures are drawn.
 """
 
+import functools
 import re
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import faults
 import machine
 import numpy as np
 from command import make_parser, results_directory, run_command
-from tabular import write_rows
+from tabular import update_rows
 
 KILLS, SIGNALS, DAMAGES, FULL_DISKS, LOST_WORKERS = 30, 1, 1, 1, 1  # times that each is done
 CUTS = 1  # of each length, of the link between two workers
@@ -29,46 +30,56 @@ DISK_MEGABYTES = 12.0  # a state has 1.8 MB, and three are there while one is wr
 LOG_BYTES = 50_000  # what the run says as it fails
 
 
+Case = Callable[[Path, "Reference", np.random.Generator], tuple[bool, str]]
+
+
 def main() -> None:
     parser = make_parser(__doc__, data=False, quick=True)
     parser.add_argument("--kills", type=int, default=KILLS, metavar="N", help=f"default: {KILLS}")
+    parser.add_argument("--only", default="", metavar="TEXT", help="faults with TEXT in their name")
     args = parser.parse_args()
     path = results_directory(args, "reliability") / "reliability.csv"
-    rows = []
     with tempfile.TemporaryDirectory() as root:
-        for row in run_all(Path(root), once=args.quick, num_kills=args.kills):
-            rows.append({**row, "machine": machine.summary()})
-            print(row, flush=True)
-            write_rows(path, rows)
+        cases = make_cases(Path(root), once=args.quick, num_kills=args.kills)
+        for name, case in cases.items():
+            if args.only in name:
+                row = {"fault": name, **case(), "machine": machine.summary()}
+                print(row, flush=True)
+                update_rows(path, [row], keys=["fault"], order=[(name,) for name in cases])
 
 
-def run_all(root: Path, *, once: bool, num_kills: int = KILLS) -> Iterator[dict]:
-    """Yields a row for each fault: how often it was tried, how often all went well, and a remark."""
-    reference = Reference(root / "undisturbed")
-    two = Reference(root / "undisturbed_two", count=2)
+def make_cases(root: Path, *, once: bool, num_kills: int = KILLS) -> dict[str, Callable[[], dict]]:
+    """Returns what tries each fault: how often it was tried, how often all went well, and a remark."""
+    alone = functools.cache(lambda: Reference(root / "undisturbed"))
+    two = functools.cache(lambda: Reference(root / "undisturbed_two", count=2))
 
     def times(count: int) -> int:
         return 1 if once else count
 
-    yield kills(root / "kill", reference, times(num_kills))
+    def several(case: Case, count: int, reference=alone) -> Callable[[], dict]:
+        return lambda: repeated(case, root, reference(), times(count))
+
+    cases = {
+        "`kill -9` at a random moment": lambda: kills(root / "kill", alone(), times(num_kills))
+    }
     for number in (signal.SIGTERM, signal.SIGHUP):
-        case = partial(ended_by, number=number)
-        yield repeated(f"{number.name} at a random moment", case, root, reference, times(SIGNALS))
-    for name, damage in (
+        name = f"{number.name} at a random moment"
+        cases[name] = several(partial(ended_by, number=number), SIGNALS)
+    for how, damage in (
         ("cut in half", faults.truncate),
         ("with a flipped bit", faults.flip_a_bit),
     ):
-        for suffix in (".npz", ".json"):
+        for kind, suffix in (("arrays", ".npz"), ("record", ".json")):
             case = partial(damaged, damage=damage, suffix=suffix)
-            kind = "arrays" if suffix == ".npz" else "record"
-            yield repeated(f"newest state's {kind} {name}", case, root, reference, times(DAMAGES))
-    yield repeated("file size limit reached in a save", limited, root, reference, times(FULL_DISKS))
-    yield repeated("disk full in a save", full_disk, root, reference, times(FULL_DISKS))
-    yield repeated("second run in the directory", second, root, reference, times(DAMAGES))
-    yield repeated("one of two workers killed", lost_worker, root, two, times(LOST_WORKERS))
-    for name, seconds in (("for 3 s", 3), ("for good, then restored", None)):
+            cases[f"newest state's {kind} {how}"] = several(case, DAMAGES)
+    cases["file size limit reached in a save"] = several(limited, FULL_DISKS)
+    cases["disk full in a save"] = several(full_disk, FULL_DISKS)
+    cases["second run in the directory"] = several(second, DAMAGES)
+    cases["one of two workers killed"] = several(lost_worker, LOST_WORKERS, two)
+    for how, seconds in (("for 3 s", 3), ("for good, then restored", None)):
         case = partial(cut_off, seconds=seconds)
-        yield repeated(f"link between two workers cut {name}", case, root, two, times(CUTS))
+        cases[f"link between two workers cut {how}"] = several(case, CUTS, two)
+    return cases
 
 
 class Reference:
@@ -87,10 +98,7 @@ def run_to_end(run_dir: Path, count: int = 1) -> None:
         raise RuntimeError(f"A run ended with status {statuses[0]}: {faults.said(run_dir)}")
 
 
-Case = Callable[[Path, Reference, np.random.Generator], tuple[bool, str]]
-
-
-def repeated(name: str, case: Case, root: Path, reference: Reference, count: int) -> dict:
+def repeated(case: Case, root: Path, reference: Reference, count: int) -> dict:
     """Returns the row of a fault that is tried so many times, each in a new directory."""
     good, remarks = 0, []
     for number in range(count):
@@ -98,14 +106,14 @@ def repeated(name: str, case: Case, root: Path, reference: Reference, count: int
         try:
             well, remark = case(run_dir, reference, np.random.default_rng([SEED, number]))
         except PermissionError as error:  # to mount a disk, or to make a network
-            return {"fault": name, "times": 0, "good": 0, "remark": f"not allowed here: {error}"}
+            return {"times": 0, "good": 0, "remark": f"not allowed here: {error}"}
         good += well
         remarks.append(remark)
         shutil.rmtree(run_dir, ignore_errors=True)
         run_dir.with_name("case.log").unlink(missing_ok=True)
     numbers = [float(remark) for remark in remarks if re.fullmatch(r"[\d.]+", remark)]
     remark = f"{max(numbers):.0f} s at most" if numbers else remarks[-1]
-    return {"fault": name, "times": count, "good": good, "remark": remark}
+    return {"times": count, "good": good, "remark": remark}
 
 
 def kills(root: Path, reference: Reference, count: int) -> dict:
@@ -120,12 +128,7 @@ def kills(root: Path, reference: Reference, count: int) -> dict:
             torn += faults.is_torn(run_dir)
         run_to_end(run_dir)
         harmless += own if faults.bits(run_dir) == reference.bits else 0
-    return {
-        "fault": "`kill -9` at a random moment",
-        "times": killed,
-        "good": harmless,
-        "remark": f"{torn} in the middle of a save",
-    }
+    return {"times": killed, "good": harmless, "remark": f"{torn} in the middle of a save"}
 
 
 def ended_by(run_dir: Path, reference: Reference, rng, *, number: int) -> tuple[bool, str]:

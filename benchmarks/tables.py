@@ -384,6 +384,7 @@ BLOCKS: dict[
     "prediction": prediction,
     "growth": growth,
     "machine": machine,
+    "reliability.csv": partial(read, name="reliability.csv"),
     "rounding.csv": rounding,
     "export proofs": proofs,
     "export sizes": partial(exports, column="kilobytes"),
