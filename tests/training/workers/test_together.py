@@ -96,13 +96,12 @@ def test_a_run_of_two_workers_goes_on_with_one_or_three(faults, tmp_path, count)
 
 @pytest.mark.full
 def test_early_stopping_acts_the_same_on_every_worker(faults, tmp_path):
-    results = finish(
-        faults, tmp_path / "run", 2, callbacks=[[stop_after_one()], [stop_after_one()]]
-    )
-    assert [len(result["losses"]) for result in results] == [1, 1]
+    options = {"recipe": {**RECIPE, "epochs": 5}, "callbacks": [[stop_early()], [stop_early()]]}
+    results = finish(faults, tmp_path / "run", 2, **options)
+    assert [len(result["losses"]) for result in results] == [2, 2]
 
 
-def stop_after_one():
+def stop_early():
     return keras.callbacks.EarlyStopping("loss", min_delta=100, patience=1, mode="min")
 
 
