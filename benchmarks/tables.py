@@ -355,6 +355,14 @@ def numbers(results: Path) -> pd.DataFrame:
     return rows.pivot_table("exact", "length", "spacing").reset_index()
 
 
+def errors_by_digit(results: Path) -> pd.DataFrame:
+    """Returns the seeds' mean errors on each digit of MNIST's test images."""
+    rows = pd.read_csv(results / "real_world.csv").drop(columns=["seed", "accuracy"])
+    means = rows.groupby("model").mean().T.rename(lambda name: name.removeprefix("errors_of_"))
+    means.loc["all"] = means.sum()
+    return means.rename_axis("digit").reset_index()
+
+
 def formats(results: Path) -> pd.DataFrame:
     return pd.DataFrame([{"name": reader.name, "layout": reader.layout} for reader in READERS])
 
@@ -384,6 +392,7 @@ BLOCKS: dict[
     "prediction": prediction,
     "growth": growth,
     "machine": machine,
+    "errors by digit": errors_by_digit,
     "reliability.csv": partial(read, name="reliability.csv"),
     "rounding.csv": rounding,
     "export proofs": proofs,

@@ -29,7 +29,7 @@ from mnist_keras.inference.preprocessing import to_mnist_image, to_mnist_images
 from mnist_keras.inference.scoring import Scorer
 from mnist_keras.inference.writing import Writing, check_writing
 from mnist_keras.models.inspection import check_input_shape
-from mnist_keras.models.loading import find_model, load_model
+from mnist_keras.models.loading import find_class_names, find_model, load_model
 from mnist_keras.models.pretrained import load_card
 
 DEFAULT_MODEL = "cnn_real_world"
@@ -71,7 +71,7 @@ class DigitClassifier:
     Args:
         model: A `keras.Model` that takes 28x28 gray images; a run directory; the path of a `.keras` file; or the name
             of a registered model, which then has its packaged weights.
-        class_names: A name for each class; None for "0", "1", ...
+        class_names: A name for each class; None for those of a run's data, otherwise "0", "1", ...
         temperature: Divisor of the logits that calibrates the confidence, see `fit_temperature`. None for the
             temperature of the packaged weights, or 1.
         writing: The writer's school, "american" or "european"; "auto" infers it from the other pictures of a call, and
@@ -103,6 +103,7 @@ class DigitClassifier:
         if isinstance(model, str | os.PathLike):
             place = model if isinstance(model, str) else Path(model)
             card = load_card(str(place)) if find_model(place) is None else {}
+            class_names = class_names or find_class_names(place)
             model = load_model(place)
         elif not isinstance(model, keras.Model):
             raise invalid(

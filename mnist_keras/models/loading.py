@@ -4,6 +4,7 @@ Importing this module does not import Keras, so that the command line can check 
 """
 
 import functools
+import json
 import os
 import sys
 import zipfile
@@ -219,6 +220,21 @@ def find_model(source: str | Path) -> str | Path | None:
         return None
     with input_errors(path, "read", _MODEL_SOURCES):
         return _find_model(path)
+
+
+def find_class_names(source: str | Path) -> list[str] | None:
+    """Returns the names of the classes that a run was trained on, from the `config.json` beside its model.
+
+    None for other models, and for a run that has no usable names.
+    """
+    if not isinstance(path := find_model(source), Path):
+        return None
+    try:
+        names = json.loads(path.with_name("config.json").read_text("utf-8"))["class_names"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    usable = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return names if usable else None
 
 
 def _find_model(path: Path) -> Path | None:

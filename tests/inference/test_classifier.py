@@ -111,3 +111,12 @@ def test_what_is_no_model_is_an_error():
     assert error_of(DigitClassifier, mk.build_softmax_regression(input_shape=(8, 8, 1))).startswith(
         "Invalid"
     )
+
+
+def test_a_run_reads_with_the_names_of_its_data(tmp_path):
+    model = mk.build_mlp((4,), num_classes=3)
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "config.json").write_text('{"class_names": ["shoe", "bag", "coat"]}')
+    assert mk.DigitClassifier(tmp_path).class_names == ("shoe", "bag", "coat")
+    (tmp_path / "config.json").write_text("{}")
+    assert mk.DigitClassifier(tmp_path).class_names == ("0", "1", "2")
