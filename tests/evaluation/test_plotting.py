@@ -203,7 +203,7 @@ def test_plots_draw_where_they_are_told_to():
         ({"images": np.zeros((3, 28, 28, 5))}, "Invalid `images`. Expected shape (n, height"),
         ({"images": np.zeros((2, 28, 28))}, "Expected 3 images, as many as predictions."),
         ({"labels": [0, 1]}, "Expected 3 labels, one for each image. Received: 2."),
-        ({"labels": None}, "Invalid `labels`. Expected integer class labels of shape (n,)"),
+        ({"labels": None}, "Invalid `labels`. Expected a label for each image. Received: None."),
         ({"probabilities": np.ones((3, 2))}, "Invalid `probabilities`. Expected values in [0, 1]"),
         ({"class_names": ["a"]}, "Invalid `class_names`. Expected 2 names, one for each class"),
         ({"max_errors": 0}, "Invalid `max_errors`. Expected a whole number of at least 1"),
