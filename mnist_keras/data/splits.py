@@ -277,7 +277,7 @@ def parts_of(data: Any) -> dict[str, tuple[Any, Any]]:
         first, second = data
     except (TypeError, ValueError) as error:
         raise _no_data(data) from error
-    if isinstance(second, Split) or holds_labels(first) or _is_pair(first):
+    if holds_labels(first) or _is_pair(first) or _holds_images(second):
         return {"train": _pair(first, data), "test": _pair(second, data)}
     return {"train": (first, second)}
 
@@ -304,6 +304,11 @@ def _named_parts(data: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
 def _is_pair(part: Any) -> bool:
     """Tells whether something is images and labels rather than a list of images."""
     return isinstance(part, Split) or (isinstance(part, tuple | list) and len(part) == 2)
+
+
+def _holds_images(part: Any) -> bool:
+    """Tells whether the second of two parts is a split with images rather than the labels of the first."""
+    return isinstance(part, Split) or (_is_pair(part) and getattr(part[0], "ndim", 0) >= 2)
 
 
 def _pair(part: Any, data: Any) -> tuple[Any, Any]:
