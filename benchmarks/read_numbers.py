@@ -7,7 +7,7 @@
 Strips of MNIST's test images side by side as a photo shows them, of random slant, size, thickness and noise. "apart"
 leaves a gap, "close" less than two pixels of 28; "touching" lets the ink of neighbors meet, "overlapping" pushes them
 one to two pixels into one another. The time is that of a page of ten rows, and of a strip of four digits. `--fit` draws
-strips of the last 10,000 training images and learns which candidates are whole digits.
+strips of the last 10,000 training images and learns the weights with which they are read best.
 """
 
 import time
@@ -15,15 +15,32 @@ import time
 import numpy as np
 import pandas as pd
 from command import load_published, make_parser, results_directory, run_command
+from lattice_fit import Example, fit_weights
 from strips import SPACINGS, Strip, draw_strip
 from tabular import write_rows
 
 LENGTHS = range(1, 9)
 COUNT, QUICK_COUNT = 12, 1  # strips of each length and spacing
 MORE = 6  # times as many of four digits, for which there is a goal
-SEED, FIT_SEED = 3, 100
-FIT_STRIPS = 480
-OVERLAP = 0.72  # of the union of two boxes; above it a candidate is the digit
+SEED = 3
+FIT_STRIPS = {  # seed: the strips of each spacing and length
+    500: {
+        ("touching", 4): 60,
+        ("touching", 2): 40,
+        ("apart", 4): 25,
+        ("apart", 1): 15,
+        ("overlapping", 4): 15,
+    },
+    501: {
+        ("touching", 4): 50,
+        ("touching", 3): 40,
+        ("close", 4): 25,
+        ("apart", 3): 15,
+        ("overlapping", 2): 30,
+    },
+    502: {("apart", 4): 70, ("apart", 2): 20},
+    503: {("close", 4): 45, ("apart", 6): 20},
+}
 
 
 def main() -> None:
@@ -104,59 +121,48 @@ def draw_page(images, labels) -> np.ndarray:
 
 
 def fit(images, labels) -> str:
-    """Returns the weights of a logistic regression that tells candidates that are a whole digit from others."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
-    table, truth = candidates_of(
-        draw_strip(images, labels, *drawn, _random(FIT_SEED, *drawn, number))
-        for number in range(FIT_STRIPS)
-        for drawn in [(1 + number % 8, SPACINGS[number // 8 % 4])]
-    )
-    scaler = StandardScaler().fit(table[:, :-1])
-    model = LogisticRegression(max_iter=5000).fit(scaler.transform(table[:, :-1]), truth)
-    weights = model.coef_[0] / scaler.scale_
-    bias = model.intercept_[0] - weights @ scaler.mean_
-    return ", ".join(f"{weight:.3f}" for weight in [*weights, bias])
+    """Returns the weights of the lattice that read strips of training images best."""
+    strips = [
+        draw_strip(images, labels, length, spacing, _random(seed, length, spacing, number))
+        for seed, counts in FIT_STRIPS.items()
+        for (spacing, length), count in counts.items()
+        for number in range(count)
+    ]
+    return ", ".join(f"{weight:.3f}" for weight in fit_weights(lattices_of(strips)))
 
 
-def candidates_of(strips) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what describes the candidates of strips, and which of them are a digit of their strip."""
+def lattices_of(strips: list[Strip]) -> list[Example]:
+    """Returns the lattices of the strips that are found to be one row."""
     from mnist_keras import DigitClassifier
-    from mnist_keras.inference.numbers.lattice import describe
+    from mnist_keras.inference.numbers.lattice import DUST, describe, is_small, is_unit
     from mnist_keras.inference.numbers.pieces import cut_pieces, make_candidates
     from mnist_keras.inference.numbers.rows import find_rows
     from mnist_keras.inference.pictures import load_picture
 
-    found = []
-    for strip in strips:
-        for row in find_rows(load_picture(strip.picture))[0]:
-            pieces = cut_pieces(row.ink)
-            found.append((strip, row, pieces, make_candidates(row.ink, pieces)))
     scorer = DigitClassifier.from_pretrained().scorer
-    images = np.stack([c.image for *_, candidates in found for c in candidates])
-    likeness, answers = scorer.score(images)
-    digits, start = scorer.add_up(answers), 0
-    tables, truths = [], []
-    for strip, row, pieces, candidates in found:
-        own = slice(start, start := start + len(candidates))
-        if candidates:
-            tables.append(describe(candidates, pieces, digits[own], likeness[own]))
-            truths.append([is_digit(row, candidate.box, strip) for candidate in candidates])
-    return np.concatenate(tables), np.concatenate(truths)
-
-
-def is_digit(row, box, strip: Strip) -> bool:
-    y, x = (np.array([part.start, part.stop]) * row.scale for part in box)
-    left, right, top, bottom = *(x + row.left), *(y + row.top)
-    for start, above, width, height in strip.boxes:
-        common = max(0, min(right, start + width) - max(left, start)) * max(
-            0, min(bottom, above + height) - max(top, above)
+    examples = []
+    for strip in strips:
+        rows = find_rows(load_picture(strip.picture))[0]
+        if len(rows) != 1:
+            continue
+        pieces = cut_pieces(rows[0].ink)
+        candidates = make_candidates(rows[0].ink, pieces)
+        if not candidates:
+            continue
+        likeness, answers = scorer.score(np.stack([c.image for c in candidates]))
+        digits = scorer.add_up(answers)
+        small = np.array([is_unit(c, pieces) and is_small(c) for c in candidates])
+        examples.append(
+            Example(
+                strip.text,
+                len(pieces.borders),
+                np.array([(c.start, c.stop) for c in candidates]),
+                describe(candidates, pieces, digits, likeness),
+                digits,
+                np.where(small, DUST, -np.inf),
+            )
         )
-        union = (right - left) * (bottom - top) + width * height - common
-        if common > OVERLAP * union:
-            return True
-    return False
+    return examples
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ LAYERS = {
         "prediction pictures polarity writing",
     ],
     "inference.app": ["server", "page", "reader", "answers"],
-    "inference.numbers": ["reader", "lattice", "pieces", "rows"],
+    "inference.numbers": ["reader", "lattice", "pieces", "cuts", "rows"],
     "inference.formats": ["saved_model onnx c web hub", "litert int8", "graph", "plain"],
     "models": [
         "loading",

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 import mnist_keras as mk
 from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
-from mnist_keras.inference.numbers.pieces import cut_pieces, find_cuts, make_candidates
+from mnist_keras.inference.numbers.cuts import find_cuts
+from mnist_keras.inference.numbers.pieces import cut_pieces, make_candidates
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, find_rows
 
 HEIGHT = 60  # pixels of a drawn digit
@@ -179,13 +180,37 @@ def test_whatever_is_drawn_has_an_answer(classifier, shape, seed, blur, share):
         assert 0 <= line.confidence <= 1
 
 
-def test_pieces_make_up_all_ink():
+def test_units_make_up_all_ink():
     ink, _ = write("36", gap=-4)
     (row,) = find_rows(np.repeat(on_paper(ink)[..., None], 3, axis=2))[0]
     pieces = cut_pieces(row.ink)
     assert abs(np.count_nonzero(pieces.labels) - np.count_nonzero(row.ink > 0.3)) < 20
     candidates = make_candidates(row.ink, pieces)
-    assert {c.start for c in candidates if c.stop - c.start == 1} == set(range(len(pieces.owners)))
+    begins = [place for place, border in enumerate(pieces.borders) if border.columns is None]
+    ends = [*begins[1:], len(pieces.borders)]
+    assert set(zip(begins, ends, strict=True)) <= {(c.start, c.stop) for c in candidates}
+
+
+def test_two_halves_of_a_cut_unit_have_its_ink():
+    ink, _ = write("36", gap=-4)
+    (row,) = find_rows(np.repeat(on_paper(ink)[..., None], 3, axis=2))[0]
+    pieces = cut_pieces(row.ink)
+    candidates = {(c.start, c.stop): c for c in make_candidates(row.ink, pieces)}
+    assert len(pieces.boxes) == 1
+    end = len(pieces.borders)
+    whole = np.count_nonzero(pieces.labels)
+    halves = [cut for cut in range(1, end) if {(0, cut), (cut, end)} <= candidates.keys()]
+    assert halves
+    for cut in halves:
+        assert candidates[0, cut].area + candidates[cut, end].area == whole
+
+
+@pytest.mark.parametrize("text", ["1724", "3805"])
+def test_a_clear_number_has_a_high_confidence(classifier, text):
+    ink = ndimage.grey_dilation(write(text)[0], 5)  # a thick pen
+    (line,) = mk.read_number(on_paper(ink), classifier=classifier)
+    assert line.text == text
+    assert line.confidence > 0.8
 
 
 def test_a_thin_stroke_is_not_cut():

@@ -1,9 +1,11 @@
 """The lattice of a row's candidates, and the best way through it: which pieces are digits, signs and dust.
 
-A candidate's score is the logarithm of the odds that it is one whole digit, by a logistic regression. It sees what the
-classifier says of the candidate's image, its shape, the ink that was cut and the gaps that were joined.
+A way's score is the sum of its candidates' scores, and its probability grows with the exponential of that sum: a
+conditional random field. A candidate's score sees what the classifier says of the candidate's image, its shape, the ink
+that was cut and the gaps that were joined.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +18,12 @@ DUST = -1.0  # score of a small piece that is left out
 # Of `describe`'s columns, the last of 1; fitted by benchmarks/read_numbers.py --fit to strips of training images.
 WEIGHTS = np.array(
     [
-        *(-0.149, -0.014, 0.384, -0.282, 6.907, -10.133, 1.464, 15.641, -7.433, 2.146),
-        *(10.409, -3.050, 0.093, -0.184, -1.220, -0.819, -0.712, -2.968, -11.617, -0.014),
-        *(-0.757, -4.657, 4.133, -5.344, -5.678, -0.010, -2.966, -13.892),
+        *(-0.982, -0.145, 0.500, -0.974, 1.416, -1.225, -1.589, 2.622, -1.793),
+        *(1.239, 0.523, -0.497, -0.196, -0.162, -0.074, -0.073, -0.418, -7.952),
+        *(-1.803, 0.000, -1.741, -3.633, 3.677, -1.446, -4.473, 0.422, -43.681),
+        *(1.048, -0.605, -0.389, -2.482, 0.986, -2.755, 2.806, 0.920, 3.794),
+        *(2.374, 3.844, 3.162, 0.934, 4.271, -0.661, 3.787, 0.099, -0.741),
+        *(-2.063, -1.026, -2.759),
     ]
 )
 
@@ -29,7 +34,7 @@ class Part(NamedTuple):
     Attributes:
         candidate: Its place in the list of candidates.
         kind: "digit", ".", ",", "-", or "" for dust.
-        score: Logarithm of the odds that it is that.
+        score: How much better it is as that than others.
     """
 
     candidate: int
@@ -51,18 +56,22 @@ def describe(
     Returns:
         Float array of shape `(n, len(WEIGHTS))`.
     """
-    spans = {c.start: c.box[1] for c in candidates if c.stop - c.start == 1}
+    borders, costs = pieces.borders, pieces.costs
     top, bottom = row_level(candidates)
     best = digits.max(axis=1)
     rows = []
     for number, c in enumerate(candidates):
         y, x = c.box
         width, height = (x.stop - x.start) / DIGIT_HEIGHT, (y.stop - y.start) / DIGIT_HEIGHT
-        before, after = pieces.costs[c.start], pieces.costs[c.stop]
+        before, after = costs[c.start], costs[c.stop]
         inner = range(c.start + 1, c.stop)
-        cuts = [pieces.costs[k] for k in inner if pieces.costs[k] > 0]
-        joins = [k for k in inner if pieces.costs[k] == 0]
-        gaps = [spans[k].start - max(spans[i].stop for i in range(c.start, k)) for k in joins]
+        cuts = [costs[k] for k in inner if borders[k].columns is not None]
+        joins = [borders[k].unit for k in inner if borders[k].columns is None]
+        spans = {unit: pieces.boxes[unit][1] for unit in (borders[c.start].unit, *joins)}
+        gaps = [
+            spans[k].start - max(span.stop for unit, span in spans.items() if unit < k)
+            for k in joins
+        ]
         gap = max(gaps, default=0) / DIGIT_HEIGHT
         above, below = (y.start - top) / DIGIT_HEIGHT, (y.stop - bottom) / DIGIT_HEIGHT
         rows.append(
@@ -74,7 +83,10 @@ def describe(
                 *(min(before, after), max(before, after), before > 0, after > 0),
                 *(len(joins), gap, max(gap, 0), len(cuts), np.exp(-min(cuts, default=9))),
                 *(above, below, abs(above), abs(below)),
-                *(c.area / DIGIT_HEIGHT / pieces.stroke, pieces.stroke / DIGIT_HEIGHT, 1.0),
+                *(c.area / DIGIT_HEIGHT / pieces.stroke, pieces.stroke / DIGIT_HEIGHT),
+                *digits[number],
+                *(width * digits[number]),
+                1.0,
             )
         )
     return np.array(rows, float)
@@ -91,15 +103,16 @@ def row_level(candidates: list[Candidate]) -> tuple[float, float]:
 def find_sign(place: int, candidates: list[Candidate], pieces: Pieces) -> str:
     """Returns the sign that a piece has the form and the place of: a point, a comma or a minus; "" if it has none."""
     c = candidates[place]
-    if c.stop - c.start > 1 or pieces.costs[c.start] or pieces.costs[c.stop]:
+    if not is_unit(c, pieces):
         return ""
+    unit = pieces.borders[c.start].unit
     top, bottom = row_level(candidates)
     y, x = c.box
     height, width = y.stop - y.start, x.stop - x.start
     beside = all(
-        min(x.stop, other.box[1].stop) - max(x.start, other.box[1].start) < 0.4 * width
-        for other in candidates
-        if other.stop - other.start == 1 and other is not c
+        min(x.stop, other[1].stop) - max(x.start, other[1].start) < 0.4 * width
+        for number, other in enumerate(pieces.boxes)
+        if number != unit
     )
     if not beside:
         return ""
@@ -121,30 +134,78 @@ def find_parts(
     Args:
         candidates: Those of the row.
         pieces: Those of the row.
-        scores: Float array of shape `(n,)`, logarithms of the odds that each is one whole digit.
+        scores: Float array of shape `(n,)`, how much better each is as one digit than others.
     """
-    count = len(pieces.owners)
+    count = len(pieces.borders)
     best: list[float] = [0.0] + [-np.inf] * count
     chosen: list[Part | None] = [None] * (count + 1)
-    order = sorted(range(len(candidates)), key=lambda place: candidates[place].stop)
-    for place in order:
-        start, stop = candidates[place].start, candidates[place].stop
-        options = [Part(place, "digit", float(scores[place]))]
-        if sign := find_sign(place, candidates, pieces):
-            options.append(Part(place, sign, SIGN))
-        if stop - start == 1 and is_small(candidates[place]):
-            options.append(Part(place, "", DUST))
-        part = max(options, key=lambda x: x.score)
+    for part in _options(candidates, pieces, scores):
+        start, stop = candidates[part.candidate].start, candidates[part.candidate].stop
         if best[start] + part.score > best[stop]:
             best[stop], chosen[stop] = best[start] + part.score, part
     parts: list[Part] = []
     stop = count
     while stop:
         last = chosen[stop]
-        assert last is not None  # a piece alone is always a candidate
+        assert last is not None  # a unit alone is always a candidate
         parts.append(last)
         stop = candidates[last.candidate].start
     return parts[::-1], best[count]
+
+
+def probability_of(
+    parts: list[Part],
+    candidates: list[Candidate],
+    pieces: Pieces,
+    scores: np.ndarray,
+    digits: np.ndarray,
+) -> float:
+    """Returns the probability of what the parts read: the share of all ways that read the same, wherever they cut.
+
+    Args:
+        parts: Those that were found.
+        candidates: Those of the row.
+        pieces: Those of the row.
+        scores: As of `find_parts`.
+        digits: Float array of shape `(n, 10)`, each candidate's probabilities.
+    """
+    read = [part for part in parts if part.kind]
+    is_digit = np.array([part.kind == "digit" for part in read], bool)
+    labels = np.array([digits[part.candidate].argmax() for part in read], int)
+    logs = np.where(is_digit, np.log(np.maximum(digits[:, labels], 1e-9)), -np.inf)
+    ways = np.full((len(pieces.borders) + 1, len(read) + 1), -np.inf)
+    every = np.full(len(pieces.borders) + 1, -np.inf)
+    ways[0, 0] = every[0] = 0
+    for part in _options(candidates, pieces, scores):
+        start, stop = candidates[part.candidate].start, candidates[part.candidate].stop
+        every[stop] = np.logaddexp(every[stop], every[start] + part.score)
+        came = ways[start] + part.score
+        if part.kind == "digit":
+            came[1:] = came[:-1] + logs[part.candidate]
+            came[0] = -np.inf
+        elif part.kind:
+            came[1:] = np.where([x.kind == part.kind for x in read], came[:-1], -np.inf)
+            came[0] = -np.inf
+        ways[stop] = np.logaddexp(ways[stop], came)
+    return float(min(1.0, np.exp(ways[-1, -1] - every[-1])))
+
+
+def _options(candidates: list[Candidate], pieces: Pieces, scores: np.ndarray) -> Iterator[Part]:
+    """Yields what each candidate may be, in the order in which they end."""
+    for place in sorted(range(len(candidates)), key=lambda place: candidates[place].stop):
+        yield Part(place, "digit", float(scores[place]))
+        if sign := find_sign(place, candidates, pieces):
+            yield Part(place, sign, SIGN)
+        if is_unit(candidates[place], pieces) and is_small(candidates[place]):
+            yield Part(place, "", DUST)
+
+
+def is_unit(candidate: Candidate, pieces: Pieces) -> bool:
+    """Returns whether a candidate is one whole unit, in which there is no cut."""
+    ends = (candidate.start, candidate.stop)
+    return ends[1] - ends[0] == 1 and not any(
+        end < len(pieces.borders) and pieces.borders[end].columns is not None for end in ends
+    )
 
 
 def is_small(candidate: Candidate) -> bool:

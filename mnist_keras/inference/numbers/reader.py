@@ -11,7 +11,13 @@ import numpy as np
 
 from mnist_keras._validation import InputError, invalid
 from mnist_keras.inference.classifier import DigitClassifier, Prediction, name_of
-from mnist_keras.inference.numbers.lattice import WEIGHTS, Part, describe, find_parts
+from mnist_keras.inference.numbers.lattice import (
+    WEIGHTS,
+    Part,
+    describe,
+    find_parts,
+    probability_of,
+)
 from mnist_keras.inference.numbers.pieces import Candidate, Pieces, cut_pieces, make_candidates
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, TALL, Row, find_rows
 from mnist_keras.inference.pictures import load_scaled
@@ -27,8 +33,8 @@ class NumberLine:
     Attributes:
         text: Its digits, with a decimal point, a comma or a minus where one was found, and "?" for what stands among
             them and does not look like a digit.
-        confidence: The probability that all digits are right, in [0, 1]: the product over the digits of each one's
-            confidence and of the probability that it is one whole digit, as if they erred independently. 0 with a "?".
+        confidence: The probability that the text is right, in [0, 1]: the share of all ways to cut the row into digits
+            and to read these, each way with its probability, that read this text. 0 with a "?".
         boxes: Of each digit: left, top, width and height, in pixels of the source.
         digits: The prediction for each digit.
     """
@@ -53,6 +59,7 @@ class _Line:
     likeness: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
     parts: list[Part] = dataclasses.field(default_factory=list)
     score: float = 0.0
+    confidence: float = 0.0
 
 
 def read_number(
@@ -140,7 +147,11 @@ def _score(classifier: DigitClassifier, lines: list[_Line]) -> None:
         line.answers, line.likeness = answers[own], likeness[own]
         if line.candidates:
             table = describe(line.candidates, line.pieces, digits[own], likeness[own])
-            line.parts, line.score = find_parts(line.candidates, line.pieces, table @ WEIGHTS)
+            scores = table @ WEIGHTS
+            line.parts, line.score = find_parts(line.candidates, line.pieces, scores)
+            line.confidence = probability_of(
+                line.parts, line.candidates, line.pieces, scores, digits[own]
+            )
 
 
 def _answer(
@@ -161,7 +172,7 @@ def _answer(
 
 
 def _read(classifier, line: _Line, probabilities, scale: float, name: str) -> NumberLine | None:
-    text, confidence = "", 1.0
+    text, confidence = "", line.confidence
     predictions: list[Prediction] = []
     boxes = []
     for part in line.parts:
@@ -175,7 +186,7 @@ def _read(classifier, line: _Line, probabilities, scale: float, name: str) -> Nu
         source = f"{name}, digit {len(predictions) + 1}"
         prediction = classifier.answer(candidate.image, answer, source, is_no_digit)
         text += UNREAD if prediction.label is None else prediction.class_name
-        confidence *= prediction.confidence / (1 + np.exp(-part.score))
+        confidence = min(confidence, prediction.confidence)  # 0 for what is no digit
         predictions.append(prediction)
         boxes.append(_box(line.row, candidate, scale))
     text = _tidy(text)
