@@ -1,4 +1,4 @@
-"""What a run survives, with real processes: three kills here, and every fault at its full count in the full suite."""
+"""What a run survives, with real processes in the full suite: three kills, and every fault at its full count."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ def reliability(benchmark, monkeypatch):
     return benchmark("reliability")
 
 
-@pytest.mark.slow
+@pytest.mark.full  # a dozen processes, one after the other
 def test_a_run_that_is_killed_three_times_ends_with_the_same_bits(reliability, tmp_path):
     reference = reliability.Reference(tmp_path / "undisturbed")
     row = reliability.kills(tmp_path / "kill", reference, 3)
