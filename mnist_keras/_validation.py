@@ -9,7 +9,8 @@ import functools
 import numbers
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,15 @@ def missing_extra(feature: str, extra: str) -> MissingExtraError:
     return MissingExtraError(
         f"{feature} needs the extra '{extra}'. Install it with: pip install \"mnist-keras[{extra}]\""
     )
+
+
+def differing(there: Any, here: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yields the dotted name and both values of each difference between two nested dictionaries."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted({*there, *here}):
+            yield from differing(there.get(key), here.get(key), f"{name}.{key}" if name else key)
+    elif there != here:
+        yield name, there, here
 
 
 def say(text: str) -> None:

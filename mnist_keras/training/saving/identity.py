@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnist_keras._cpu import VARIABLE
+from mnist_keras._validation import differing
 
 IDENTITY = (
     "model",
@@ -73,10 +74,6 @@ def differences(key: str, there: Any, here: Any) -> list[str]:
     if key == "onednn" and there != here:
         variable = f"{VARIABLE}={int(bool(there))} in the environment makes it the same"
         return [f"onednn: {there!r} there, {here!r} here, and {variable}"]
-    if isinstance(there, dict) and isinstance(here, dict):
-        return [
-            line
-            for name in sorted({*there, *here})
-            for line in differences(f"{key}.{name}", there.get(name), here.get(name))
-        ]
-    return [] if there == here else [f"{key}: {there!r} there, {here!r} here"]
+    return [
+        f"{name}: {old!r} there, {new!r} here" for name, old, new in differing(there, here, key)
+    ]

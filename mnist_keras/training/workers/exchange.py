@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import InputError
+from mnist_keras._validation import InputError, differing
 
 UNAVAILABLE = (  # what collectives raise where a worker is gone
     tf.errors.UnavailableError,
@@ -119,9 +119,9 @@ class Workers:
         """
         chief, *others = self.gather(dict(terms))
         lines = [
-            f"worker {index} ({self.addresses[index]}) has {line}"
+            f"worker {index} ({self.addresses[index]}) has {name} {its!r}, the chief {value!r}"
             for index, theirs in enumerate(others, start=1)
-            for line in _differences(chief, theirs)
+            for name, value, its in differing(chief, theirs)
         ]
         if lines:
             raise InputError(
@@ -148,16 +148,3 @@ class Workers:
             raise LostWorkerError(
                 f"{who} is gone, and the others cannot go on without it"
             ) from error
-
-
-def _differences(chief: Any, other: Any, name: str = "") -> list[str]:
-    """Returns a phrase for each value in which a worker differs from the chief."""
-    if isinstance(chief, dict) and isinstance(other, dict):
-        return [
-            line
-            for key in sorted({*chief, *other})
-            for line in _differences(
-                chief.get(key), other.get(key), f"{name}.{key}" if name else key
-            )
-        ]
-    return [] if chief == other else [f"{name} {other!r}, the chief {chief!r}"]
