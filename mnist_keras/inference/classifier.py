@@ -29,7 +29,7 @@ from mnist_keras.inference.preprocessing import to_mnist_image, to_mnist_images
 from mnist_keras.inference.scoring import Scorer
 from mnist_keras.inference.writing import Writing, check_writing
 from mnist_keras.models.inspection import check_input_shape
-from mnist_keras.models.loading import find_class_names, find_model, load_model
+from mnist_keras.models.loading import find_model, load_model, read_class_names
 from mnist_keras.models.pretrained import load_card
 
 DEFAULT_MODEL = "cnn_real_world"
@@ -102,8 +102,11 @@ class DigitClassifier:
         card: dict[str, Any] = {}
         if isinstance(model, str | os.PathLike):
             place = model if isinstance(model, str) else Path(model)
-            card = load_card(str(place)) if find_model(place) is None else {}
-            class_names = class_names or find_class_names(place)
+            path = find_model(place)
+            if path is None:
+                card = load_card(str(place))
+            elif isinstance(path, Path):
+                class_names = class_names or read_class_names(path)
             model = load_model(place)
         elif not isinstance(model, keras.Model):
             raise invalid(

@@ -6,14 +6,13 @@ Importing this module does not import Keras, so that the command line can check 
 import functools
 import json
 import os
-import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_keras._files import input_errors
-from mnist_keras._validation import InputError, check_choice, invalid
+from mnist_keras._validation import InputError, check_choice, invalid, say
 from mnist_keras.models import pretrained
 from mnist_keras.models.registry import MODELS, get_model_spec
 
@@ -141,14 +140,10 @@ def _with_weights(spec, weights, num_classes, include_top, options):
 
 @functools.cache  # once for each model and number
 def _say_new_head(name: str, num_classes: int) -> None:
-    _say(
+    say(
         f"the packaged weights of {name!r} have {NUM_PACKAGED_CLASSES} classes. The classification layer for "
         f"{num_classes} classes has new weights; train it before use."
     )
-
-
-def _say(text: str) -> None:
-    print(f"mnist_keras: {text}", file=sys.stderr)
 
 
 def _find_weights(spec, weights):
@@ -214,7 +209,7 @@ def find_model(source: str | Path) -> str | Path | None:
     path = Path(source)
     if isinstance(source, str) and source in MODELS:
         if path.exists():
-            _say(
+            say(
                 f"{source!r} means the registered model, not the path; for the path, write ./{source}"
             )
         return None
@@ -222,15 +217,13 @@ def find_model(source: str | Path) -> str | Path | None:
         return _find_model(path)
 
 
-def find_class_names(source: str | Path) -> list[str] | None:
-    """Returns the names of the classes that a run was trained on, from the `config.json` beside its model.
+def read_class_names(model: Path) -> list[str] | None:
+    """Returns the names of the classes that a run was trained on, from the `config.json` beside its model file.
 
-    None for other models, and for a run that has no usable names.
+    None for a file that is not a run's, and for a run that has no usable names.
     """
-    if not isinstance(path := find_model(source), Path):
-        return None
     try:
-        names = json.loads(path.with_name("config.json").read_text("utf-8"))["class_names"]
+        names = json.loads(model.with_name("config.json").read_text("utf-8"))["class_names"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     usable = isinstance(names, list) and all(isinstance(name, str) for name in names)
