@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_keras.cli.terminal import picture_lines, quiet_startup, show_progress, shows_pictures
 
 if TYPE_CHECKING:
+    from mnist_keras._validation import InputError
     from mnist_keras.inference.classifier import DigitClassifier, Prediction
     from mnist_keras.inference.numbers.reader import NumberLine
 
@@ -66,15 +67,19 @@ def run(args: argparse.Namespace) -> None:
     classifier = _classifier(model if is_model else None, args.writing)
     predictions = (_predict_table if is_table else _predict)(classifier, paths)
     if all(prediction.image is None for prediction in predictions):
-        number = len(predictions)
-        raise InputError(
-            predictions[0].reason
-            if number == 1
-            else f"None of the {number} pictures can be read. The first: {predictions[0].reason}"
-        )
+        raise _unreadable([prediction.reason for prediction in predictions])
     if args.save_preprocessed is not None:
         _save(args.save_preprocessed, predictions)
     _print(predictions, as_json=args.json, as_csv=args.csv, is_table=is_table)
+
+
+def _unreadable(reasons: list[str]) -> "InputError":
+    """Returns the error for pictures none of which can be read, each with its reason."""
+    from mnist_keras._validation import InputError
+
+    if len(reasons) == 1:
+        return InputError(reasons[0])
+    return InputError(f"None of the {len(reasons)} pictures can be read. The first: {reasons[0]}")
 
 
 def _classifier(model: str | None, writing: str) -> "DigitClassifier":
@@ -136,11 +141,7 @@ def _read_numbers(model: str | None, writing: str, paths: list[str]) -> list[dic
         if not lines:
             rows.append(_number_row(str(file), reason="there is no number in the picture"))
     if len(failed) == len(files):
-        raise InputError(
-            failed[0]
-            if len(files) == 1
-            else f"None of the {len(files)} pictures can be read. The first: {failed[0]}"
-        )
+        raise _unreadable(failed)
     return rows
 
 
