@@ -5,7 +5,6 @@ conditional random field. A candidate's score sees what the classifier says of t
 that was cut and the gaps that were joined.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -100,13 +99,9 @@ def row_level(candidates: list[Candidate]) -> tuple[float, float]:
     return float(np.median([s.start for s in tall])), float(np.median([s.stop for s in tall]))
 
 
-def find_sign(place: int, candidates: list[Candidate], pieces: Pieces) -> str:
-    """Returns the sign that a piece has the form and the place of: a point, a comma or a minus; "" if it has none."""
-    c = candidates[place]
-    if not is_unit(c, pieces):
-        return ""
+def find_sign(c: Candidate, pieces: Pieces, top: float, bottom: float) -> str:
+    """Returns the sign that a unit has the form and the place of: a point, a comma or a minus; "" if it has none."""
     unit = pieces.borders[c.start].unit
-    top, bottom = row_level(candidates)
     y, x = c.box
     height, width = y.stop - y.start, x.stop - x.start
     beside = all(
@@ -126,20 +121,36 @@ def find_sign(place: int, candidates: list[Candidate], pieces: Pieces) -> str:
     return "." if max(height, width) < 0.35 * DIGIT_HEIGHT else ""
 
 
-def find_parts(
-    candidates: list[Candidate], pieces: Pieces, scores: np.ndarray
-) -> tuple[list[Part], float]:
-    """Returns the parts of a row that together have the greatest score, and that score.
+def list_options(candidates: list[Candidate], pieces: Pieces, scores: np.ndarray) -> list[Part]:
+    """Returns what each candidate may be, in the order in which they end.
 
     Args:
-        candidates: Those of the row.
+        candidates: Those of a row.
         pieces: Those of the row.
         scores: Float array of shape `(n,)`, how much better each is as one digit than others.
     """
+    top, bottom = row_level(candidates)
+    options = []
+    for place in sorted(range(len(candidates)), key=lambda place: candidates[place].stop):
+        candidate = candidates[place]
+        options.append(Part(place, "digit", float(scores[place])))
+        if not is_unit(candidate, pieces):
+            continue
+        if sign := find_sign(candidate, pieces, top, bottom):
+            options.append(Part(place, sign, SIGN))
+        if is_small(candidate):
+            options.append(Part(place, "", DUST))
+    return options
+
+
+def find_parts(
+    options: list[Part], candidates: list[Candidate], pieces: Pieces
+) -> tuple[list[Part], float]:
+    """Returns the parts of a row, out of the options, that together have the greatest score, and that score."""
     count = len(pieces.borders)
     best: list[float] = [0.0] + [-np.inf] * count
     chosen: list[Part | None] = [None] * (count + 1)
-    for part in _options(candidates, pieces, scores):
+    for part in options:
         start, stop = candidates[part.candidate].start, candidates[part.candidate].stop
         if best[start] + part.score > best[stop]:
             best[stop], chosen[stop] = best[start] + part.score, part
@@ -155,18 +166,18 @@ def find_parts(
 
 def probability_of(
     parts: list[Part],
+    options: list[Part],
     candidates: list[Candidate],
     pieces: Pieces,
-    scores: np.ndarray,
     digits: np.ndarray,
 ) -> float:
     """Returns the probability of what the parts read: the share of all ways that read the same, wherever they cut.
 
     Args:
         parts: Those that were found.
+        options: All that the candidates may be.
         candidates: Those of the row.
         pieces: Those of the row.
-        scores: As of `find_parts`.
         digits: Float array of shape `(n, 10)`, each candidate's probabilities.
     """
     read = [part for part in parts if part.kind]
@@ -176,7 +187,7 @@ def probability_of(
     ways = np.full((len(pieces.borders) + 1, len(read) + 1), -np.inf)
     every = np.full(len(pieces.borders) + 1, -np.inf)
     ways[0, 0] = every[0] = 0
-    for part in _options(candidates, pieces, scores):
+    for part in options:
         start, stop = candidates[part.candidate].start, candidates[part.candidate].stop
         every[stop] = np.logaddexp(every[stop], every[start] + part.score)
         came = ways[start] + part.score
@@ -188,16 +199,6 @@ def probability_of(
             came[0] = -np.inf
         ways[stop] = np.logaddexp(ways[stop], came)
     return float(min(1.0, np.exp(ways[-1, -1] - every[-1])))
-
-
-def _options(candidates: list[Candidate], pieces: Pieces, scores: np.ndarray) -> Iterator[Part]:
-    """Yields what each candidate may be, in the order in which they end."""
-    for place in sorted(range(len(candidates)), key=lambda place: candidates[place].stop):
-        yield Part(place, "digit", float(scores[place]))
-        if sign := find_sign(place, candidates, pieces):
-            yield Part(place, sign, SIGN)
-        if is_unit(candidates[place], pieces) and is_small(candidates[place]):
-            yield Part(place, "", DUST)
 
 
 def is_unit(candidate: Candidate, pieces: Pieces) -> bool:

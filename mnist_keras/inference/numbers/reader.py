@@ -16,6 +16,7 @@ from mnist_keras.inference.numbers.lattice import (
     Part,
     describe,
     find_parts,
+    list_options,
     probability_of,
 )
 from mnist_keras.inference.numbers.pieces import Candidate, Pieces, cut_pieces, make_candidates
@@ -68,7 +69,7 @@ def read_number(
     """Reads the numbers in a picture of a row of digits, or of several rows.
 
     Shadows, ruled paper and polarity are taken care of as in `to_mnist_image`. Ink is cut in more places than digits
-    touch at, all runs of neighboring pieces are classified in one batch, and the most probable way through them is
+    touch at, the ink between any two cuts is classified, all in one batch, and the most probable way through it is
     taken. Digits that lie farther apart than two and a half heights are numbers of their own. A point or a comma counts
     where a digit follows it, and so does a minus.
 
@@ -147,10 +148,10 @@ def _score(classifier: DigitClassifier, lines: list[_Line]) -> None:
         line.answers, line.likeness = answers[own], likeness[own]
         if line.candidates:
             table = describe(line.candidates, line.pieces, digits[own], likeness[own])
-            scores = table @ WEIGHTS
-            line.parts, line.score = find_parts(line.candidates, line.pieces, scores)
+            options = list_options(line.candidates, line.pieces, table @ WEIGHTS)
+            line.parts, line.score = find_parts(options, line.candidates, line.pieces)
             line.confidence = probability_of(
-                line.parts, line.candidates, line.pieces, scores, digits[own]
+                line.parts, options, line.candidates, line.pieces, digits[own]
             )
 
 
