@@ -7,7 +7,6 @@ threshold of "not a digit" are chosen by the second on the 10,000 training image
 """
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -19,13 +18,17 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from command import load_published  # noqa: E402
-from package_weights import LICENSES, save_rounded  # noqa: E402
+from package_weights import (  # noqa: E402
+    LICENSES,
+    describe_model,
+    save_rounded,
+    score,
+    write_package,
+)
 from train_real_world import COUNTS, MNIST_COPIES, NAME, READABLE  # noqa: E402
 
-from mnist_keras import create_model, evaluate, fit_temperature, load_model  # noqa: E402
-from mnist_keras._files import replace_file  # noqa: E402
+from mnist_keras import create_model, fit_temperature, load_model  # noqa: E402
 from mnist_keras.cli.doctor import examine  # noqa: E402
-from mnist_keras.evaluation.evaluate import measure_accuracy  # noqa: E402
 from mnist_keras.inference.prediction import predict_probabilities  # noqa: E402
 from mnist_keras.models.pretrained import WEIGHTS_DIRECTORY  # noqa: E402
 from mnist_keras.models.recipes import get_recipe  # noqa: E402
@@ -54,43 +57,23 @@ def package(run: Path, held_out: Path, data_dir: Path) -> dict:
         scratch = Path(directory) / f"{NAME}.weights.h5"
         save_rounded(with_sums(load_model(run)), scratch)
         model, content = create_model(NAME, weights=scratch), scratch.read_bytes()
-    evaluation = evaluate(model, data.test_images, data.test_labels)
     card = {
         "name": NAME,
         "dataset": "mnist",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "num_parameters": model.count_params(),
-        "input": {
-            "shape": list(model.input_shape[1:]),
-            "dtype": "float32",
-            "range": [0, 1],
-            "ink": "light on dark",
-        },
-        "output": {"shape": [10], "dtype": "float32", "meaning": "class probabilities"},
+        **describe_model(model, content),
         "hidden_classes": list(HIDDEN_CLASSES),
         "training_data": describe_data(),
         "recipe": get_recipe(NAME).to_dict(),
         "seed": config["seed"],
         "command": f"python tools/train_real_world.py --data-dir DIR --out OUT --seed {config['seed']}",
-        "results": {
-            "test_accuracy": evaluation.accuracy,
-            "test_accuracy_ci95": list(evaluation.accuracy_ci95),
-            "train_accuracy": measure_accuracy(model, data.train),
-            "negative_log_likelihood": evaluation.negative_log_likelihood,
-            "brier_score": evaluation.brier_score,
-            "expected_calibration_error": evaluation.expected_calibration_error,
-        },
+        "results": score(model, data),
         **choose_on_held_out(load_model(held_out), data),
         "data_license": f"{LICENSES['mnist']}; fonts: benchmarks/results/fonts.csv",
         "versions": config["versions"],
         "hardware": f"{examine()['cpu']['model']}, shared",
         "train_seconds": metrics["train_seconds"],
     }
-    path = WEIGHTS_DIRECTORY / f"{NAME}.weights.h5"
-    with replace_file(path) as temporary:
-        temporary.write_bytes(content)
-    with replace_file(path.with_name(f"{NAME}.json")) as temporary:
-        temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_package(WEIGHTS_DIRECTORY / f"{NAME}.weights.h5", content, card)
     return card
 
 

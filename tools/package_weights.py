@@ -52,8 +52,7 @@ def main() -> None:
 
 def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) -> dict:
     """Writes the weights of a run, or of an ensemble of several, and their card; returns the card."""
-    from mnist_keras import build_ensemble, create_model, evaluate, load_model
-    from mnist_keras.evaluation.evaluate import measure_accuracy
+    from mnist_keras import build_ensemble, create_model, load_model
 
     configs = [RunDirectory(run).read_config() for run in runs]
     name, dataset = configs[0]["model"]["name"], configs[0]["data"]["name"]
@@ -71,10 +70,28 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         scratch = Path(directory) / path.name
         save_rounded(models[0], scratch)
         model, content = create_model(name, weights=scratch), scratch.read_bytes()
-    evaluation = evaluate(model, data.test)
     card = {
         "name": name,
         "dataset": dataset,
+        **describe_model(model, content),
+        "recipe": configs[0]["recipe"],
+        "seed": seeds if ensemble else seeds[0],
+        "command": command,
+        "results": score(model, data),
+        "data_license": LICENSES[dataset],
+        "versions": configs[0]["versions"],
+        "hardware": describe_hardware(),
+        "train_seconds": sum(RunDirectory(run).read_metrics()["train_seconds"] for run in runs),
+    }
+    temperature = find_temperature(card)
+    card["temperature"] = float(temperature) if temperature else None
+    write_package(path, content, card)
+    return card
+
+
+def describe_model(model, content: bytes) -> dict:
+    """Returns what a card says of a model and of the content of its weights' file."""
+    return {
         "sha256": hashlib.sha256(content).hexdigest(),
         "num_parameters": model.count_params(),
         "input": {
@@ -84,29 +101,31 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
             "ink": "light on dark",
         },
         "output": {"shape": [10], "dtype": "float32", "meaning": "class probabilities"},
-        "recipe": configs[0]["recipe"],
-        "seed": seeds if ensemble else seeds[0],
-        "command": command,
-        "results": {
-            "test_accuracy": evaluation.accuracy,
-            "test_accuracy_ci95": list(evaluation.accuracy_ci95),
-            "train_accuracy": measure_accuracy(model, data.train),
-            "negative_log_likelihood": evaluation.negative_log_likelihood,
-            "brier_score": evaluation.brier_score,
-            "expected_calibration_error": evaluation.expected_calibration_error,
-        },
-        "data_license": LICENSES[dataset],
-        "versions": configs[0]["versions"],
-        "hardware": describe_hardware(),
-        "train_seconds": sum(RunDirectory(run).read_metrics()["train_seconds"] for run in runs),
     }
-    temperature = find_temperature(card)
-    card["temperature"] = float(temperature) if temperature else None
+
+
+def score(model, data) -> dict:
+    """Returns the scores of a card."""
+    from mnist_keras import evaluate
+    from mnist_keras.evaluation.evaluate import measure_accuracy
+
+    evaluation = evaluate(model, data.test)
+    return {
+        "test_accuracy": evaluation.accuracy,
+        "test_accuracy_ci95": list(evaluation.accuracy_ci95),
+        "train_accuracy": measure_accuracy(model, data.train),
+        "negative_log_likelihood": evaluation.negative_log_likelihood,
+        "brier_score": evaluation.brier_score,
+        "expected_calibration_error": evaluation.expected_calibration_error,
+    }
+
+
+def write_package(path: Path, content: bytes, card: dict) -> None:
+    """Writes weights, and their card beside them."""
     with replace_file(path) as temporary:
         temporary.write_bytes(content)
-    with replace_file(path.with_name(f"{stem(name, dataset)}.json")) as temporary:
+    with replace_file(path.with_name(f"{path.name.partition('.')[0]}.json")) as temporary:
         temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return card
 
 
 def describe_hardware() -> str:
