@@ -16,7 +16,8 @@ from data_files import write_csv
 import mnist_keras.data.datasets
 import mnist_keras.training.train
 from mnist_keras._validation import InputError
-from mnist_keras.cli import main, train
+from mnist_keras.cli import app, main, train
+from mnist_keras.inference.app import server
 from mnist_keras.models import recipes
 from mnist_keras.training import devices
 from mnist_keras.training.run_directory import RunDirectory
@@ -106,6 +107,7 @@ def test_the_version(run):
 def test_the_choices_are_those_of_the_library():
     assert train.STRATEGIES == devices.STRATEGIES
     assert train.PRECISIONS == recipes.PRECISIONS
+    assert (app.HOST, app.PORT) == (server.HOST, server.PORT)
 
 
 WRONG = {
