@@ -3,11 +3,11 @@
 # Fine-tune the most accurate model on your own folder of pictures
 
 Takes `cnn_accurate` with its packaged weights, gives it a new head for another number of classes, and trains it on a
-folder of pictures. The folder here holds 30 pictures each of 3, 5 and 8, written from MNIST's test images; yours may
-hold anything. The same model without the packaged weights is trained for comparison.
+folder of pictures. The folder here holds 30 even and 30 odd digits, written from MNIST's training images; yours may
+hold anything. The same model without the packaged weights is trained for comparison. The settings were chosen on the
+last 10,000 training images.
 
-Reaches 99.78% test accuracy with the packaged weights and 86.29% without, where the test is the rest of these digits.
-Takes about 30 seconds on two CPU cores.
+Reaches 99.57% test accuracy with the packaged weights and 63.71% without. Takes about 30 seconds on two CPU cores.
 """
 
 # %%
@@ -26,24 +26,21 @@ from mnist_keras import create_model, evaluate, load_data, make_dataset, plot_er
 DATA = os.environ.get("EXAMPLE_DATA", "auto")  # MNIST if it is found, else small digits
 EPOCHS = int(os.environ.get("EXAMPLE_EPOCHS", "10"))
 OUT = Path(os.environ.get("EXAMPLE_OUT", "runs/fine_tuning"))
-DIGITS, NUM_PICTURES = (3, 5, 8), 30  # classes of the folder, and pictures of each
+NUM_PICTURES = 30  # of each class
 
 # %% [markdown]
 # A folder for each class. `load_data` reads such folders and takes their names as the names of the classes.
 
 # %%
 source = load_data(DATA)
-rest = np.isin(source.test_labels, DIGITS)
-for digit in DIGITS:
-    folder = OUT / "pictures" / str(digit)
+for parity, name in enumerate(("even", "odd")):
+    folder = OUT / "pictures" / name
     folder.mkdir(parents=True, exist_ok=True)
-    for row in np.flatnonzero(source.test_labels == digit)[:NUM_PICTURES]:
-        Image.fromarray(source.test_images[row]).save(folder / f"{row}.png")
-        rest[row] = False
+    for row in np.flatnonzero(source.train_labels % 2 == parity)[:NUM_PICTURES]:
+        Image.fromarray(source.train_images[row]).save(folder / f"{row}.png")
 
 data = load_data(OUT / "pictures")
-test_images = source.test_images[rest]
-test_labels = np.searchsorted(DIGITS, source.test_labels[rest])
+test_images, test_labels = source.test_images, source.test_labels % 2
 print(f"{len(data.train_images)} training images, classes {', '.join(data.class_names)}")
 
 # %% [markdown]

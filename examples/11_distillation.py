@@ -5,8 +5,10 @@
 `cnn_accurate_ensemble` has 2.9 million parameters, `cnn_tiny` 9,194. The tiny model is trained twice, with the same
 number of steps: on 1,000 images with labels, and on 5,000 images without labels, on the probabilities that the ensemble
 gives for them. Images without labels cost nothing to collect, and the ensemble says more of each than its digit.
+Learning rate and epochs were chosen on the last 10,000 training images. The ensemble was trained on all of MNIST's
+training images, so it knows these 5,000 better than it would know yours.
 
-Reaches 93.85% test accuracy from the labels and 97.52% from the ensemble. Takes about 50 seconds on two CPU cores.
+Reaches 95.77% test accuracy from the labels and 98.01% from the ensemble. Takes about 50 seconds on two CPU cores.
 """
 
 # %%
@@ -53,7 +55,7 @@ def train_student(targets):
     student = create_model("cnn_tiny")
     pixels = images[: len(targets), :, :, None].astype("float32") / 255
     steps = EPOCHS * len(images) // BATCH_SIZE
-    rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
+    rate = keras.optimizers.schedules.CosineDecay(1e-2, steps)
     student.compile(keras.optimizers.Adam(rate), "categorical_crossentropy")
     epochs = EPOCHS * len(images) // len(targets)
     student.fit(pixels, targets, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)

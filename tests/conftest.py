@@ -3,6 +3,7 @@
 import importlib
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def benchmark():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
         yield importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window, run by Playwright."""
+    if (program := shutil.which("chromium")) is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import mnist_keras as mk
 data = mk.load_data("digits")
 model = mk.create_model("lenet5", weights="mnist")
 images, labels = next(iter(mk.make_dataset(data.train, batch_size=8)))
-print(model(images.numpy()).shape, labels.shape)
+print(tuple(model(images.numpy()).shape), labels.shape)
 for call in (
     lambda: mk.train("mlp_128", data),
     lambda: mk.evaluate(model, data.test),
@@ -27,13 +27,14 @@ for call in (
 
 
 @pytest.mark.slow
-def test_on_jax():
-    pytest.importorskip("jax")
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
+@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.full)])
+def test_on_another_backend(backend):
+    pytest.importorskip(backend, reason=f"{backend} is not installed")
+    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, check=False
     )
-    needs = "needs Keras's TensorFlow backend. Received: KERAS_BACKEND=jax."
+    needs = f"needs Keras's TensorFlow backend. Received: KERAS_BACKEND={backend}."
     assert done.stdout.splitlines() == [
         "(8, 10) (8,)",
         *(f"{name} {needs}" for name in ("train", "evaluate", "predict_probabilities")),

@@ -1,13 +1,20 @@
 """The examples run with small settings; each notebook is made from its script and shows its results."""
 
 import ast
+import functools
+import http.server
+import importlib.util
+import os
 import re
 import runpy
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import onnxruntime
 import pytest
 from nbclient import NotebookClient
 
@@ -29,17 +36,23 @@ RESULTS = {  # script -> what it prints, what it writes to EXAMPLE_OUT
     "06_two_replicas": ("2 replicas", ["none/metrics.json", "mirrored/metrics.json"]),
     "07_own_training_code": ("expected calibration error", ["model.keras"]),
     "08_most_accurate": ("McNemar's exact test", ["ensemble.keras", "errors.png"]),
-    "09_fine_tuning": ("classes 3, 5, 8", ["tuned.keras", "new.keras"]),
+    "09_fine_tuning": ("classes even, odd", ["tuned.keras", "new.keras"]),
     "10_in_a_bigger_model": ("2 replicas", ["model.keras", "history.csv"]),
     "11_distillation": ("from the ensemble", ["from_labels.keras", "from_ensemble.keras"]),
     "12_serving": ("takes pixels: float32", ["request.json", "response.json"]),
+    "13_in_a_browser": (
+        "cannot be exported to this format",
+        ["model.onnx", "index.html", "prepare.js"],
+    ),
+    "14_trackers": ("tensorboard: ", ["tensorboard/validation"]),
     "20_cross_validation": ("best of ", ["model.keras", "trials.png"]),
     "21_wrong_labels": ("labels are suspicious", ["suspicious.png"]),
     "22_active_learning": ("least sure: 100 labels", ["curves.png"]),
 }
-OF_THEIR_OWN = {  # set up TensorFlow's devices, which this process has done already
-    *("06_two_replicas", "10_in_a_bigger_model"),
+OF_THEIR_OWN = {  # set up TensorFlow's devices, which this process has done already, or patch Keras
+    *("06_two_replicas", "10_in_a_bigger_model", "14_trackers"),
 }
+IN_BROWSER = EXAMPLES / "13_in_a_browser.py"  # runs where its page is tried
 LONG = {"20_cross_validation", "21_wrong_labels"}  # train many models
 QUICK = {"01_mlp_128", "06_two_replicas"}  # their notebooks run in `make test`, too
 
@@ -98,7 +111,7 @@ def printed_by(notebook):
     [
         pytest.param(script, marks=[pytest.mark.full] * (script.stem in LONG))
         for script in SCRIPTS
-        if script.stem not in OF_THEIR_OWN
+        if script.stem not in OF_THEIR_OWN and script != IN_BROWSER
     ]
 )
 def test_a_script_runs(script, out, capsys):
@@ -114,6 +127,78 @@ def test_a_script_runs_in_a_process_of_its_own(script, out):
     if script.stem == "06_two_replicas":
         difference = re.search(r"largest difference of a probability: (\S+)", result.stdout)
         assert float(difference[1]) < 1e-5
+
+
+@pytest.mark.parametrize("tracker", ["mlflow", "wandb"])
+def test_a_tracker_logs_the_history(tracker, out, monkeypatch):
+    if importlib.util.find_spec(tracker) is None:
+        pytest.skip(f'{tracker} is not installed; pip install "mnist-keras[trackers]"')
+    monkeypatch.setenv("EXAMPLE_TRACKERS", tracker)
+    command = [sys.executable, EXAMPLES / "14_trackers.py"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stdout.startswith(f"{tracker}: 1 values as in the history"), result.stderr
+    assert [path.name for path in out.parent.iterdir()] == ["out"], "writes elsewhere"
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def address(out):
+    """Where a server on this machine sends the files of an example from."""
+    handler = functools.partial(QuietHandler, directory=out)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_the_page_of_onnx_runtime_web_answers_as_in_python(
+    out, address, capsys, monkeypatch, request
+):
+    """The script always runs; its page does where npm's files and a browser are."""
+    runtime = Path(
+        os.environ.get("EXAMPLE_ORT", EXAMPLES.parent / "node_modules/onnxruntime-web/dist")
+    )
+    monkeypatch.setenv("EXAMPLE_ORT", str(runtime))
+    runpy.run_path(str(IN_BROWSER), run_name="__main__")
+    printed = capsys.readouterr().out
+    check_results(IN_BROWSER, printed, out)
+    if "npm install onnxruntime-web" in printed:
+        pytest.skip("onnxruntime-web is not installed; npm install onnxruntime-web")
+    page = request.getfixturevalue("browser").new_page()
+    trouble, requests = [], []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(address)
+    page.get_by_text("Draw with a finger").wait_for()
+
+    images = mnist_keras.load_data("digits").test_images[:100]
+    received = page.evaluate(
+        """async (images) => {
+          const answers = [];
+          for (const image of images) answers.push(Array.from(await predict(image)));
+          return answers;
+        }""",
+        images.reshape(-1, 784).tolist(),
+    )
+    session = onnxruntime.InferenceSession(out / "model.onnx")
+    (expected,) = session.run(["probabilities"], {"pixels": images.astype(np.float32)})
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+
+    box = page.locator("#drawing").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.15 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.85 * box["height"], steps=8)
+    page.mouse.up()
+    page.get_by_text(re.compile(r"\d+\.\d% sure")).wait_for()
+    assert page.inner_text("#label") in set("0123456789")
+    page.close()
+    assert trouble == []
+    assert all(url.startswith((address, "blob:")) for url in requests)
 
 
 @parametrize(

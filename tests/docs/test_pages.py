@@ -24,7 +24,7 @@ GENERATED = {DOCS / "api.md", DOCS / "gallery.md"}  # by docs/conf.py
 SITE = sorted(page for page in DOCS.rglob("*.md") if page not in GENERATED)
 PAGES = [ROOT / "README.md", *SITE]
 PROSE = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "examples" / "README.md"]
-OTHER_PROGRAMS = {".", "pip", "python3", ".venv/bin/pre-commit", ".venv/bin/python"}
+OTHER_PROGRAMS = {".", "npm", "pip", "python3", ".venv/bin/pre-commit", ".venv/bin/python"}
 OF_THEIR_OWN = {"devices.md"}  # set up TensorFlow's devices, which this process has done already
 
 

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
 
 import keras
 import numpy as np
@@ -21,7 +20,6 @@ from mnist_keras.inference.pictures import load_picture
 from mnist_keras.inference.prediction import predict_probabilities
 from mnist_keras.inference.preprocessing import prepare
 
-CHROMIUM = "chromium"
 WIDTHS = [1280, 390]  # pixels, of a laptop and of a phone
 
 
@@ -36,19 +34,6 @@ def page_path(tmp_path_factory, digits):
     """The page of `cnn_tiny`."""
     path = tmp_path_factory.mktemp("pages") / "page.html"
     return export_model(mk.load_model("cnn_tiny"), path, format="web", data=digits).path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if shutil.which(CHROMIUM) is None:
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = {"executable_path": shutil.which(CHROMIUM), "args": ["--no-sandbox"]}
-        browser = playwright.chromium.launch(**options)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
