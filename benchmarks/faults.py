@@ -66,6 +66,9 @@ def _train(run_dir: Path, options: dict) -> None:
     """Trains, and leaves weights and scores beside the run directory, for each worker."""
     said = run_dir.with_name(f"{run_dir.name}.log").open("a", buffering=1)
     sys.stdout = sys.stderr = said
+    signal.signal(
+        signal.SIGHUP, signal.SIG_DFL
+    )  # under nohup it would be ignored, which runs respect
     options = {"checkpoint_steps": 1, "resume": True, "verbose": 0, **options}
     if tf_config := options.pop("tf_config", None):
         os.environ["TF_CONFIG"] = json.dumps(tf_config)
@@ -138,9 +141,9 @@ def wait_for_checkpoint(run_dir: Path, process, *, count: int = 1) -> None:
         time.sleep(0.005)
 
 
-def kill(run_dir: Path, rng: np.random.Generator, *, seconds: float) -> bool:
+def kill(run_dir: Path, rng: np.random.Generator, *, seconds: float, **options) -> bool:
     """Starts the run and kills it at a random moment of its training; returns whether it had not ended by then."""
-    process = start(run_dir)
+    process = start(run_dir, **options)
     begun = run_dir / ".lock"
     while not begun.exists() and process.exitcode is None:
         time.sleep(0.002)

@@ -23,8 +23,8 @@ import numpy as np
 from command import make_parser, results_directory, run_command
 from tabular import update_rows
 
-KILLS, SIGNALS, DAMAGES, FULL_DISKS, LOST_WORKERS = 30, 1, 1, 1, 1  # times that each is done
-CUTS = 1  # of each length, of the link between two workers
+KILLS, SIGNALS, DAMAGES, FULL_DISKS, LOST_WORKERS = 30, 5, 3, 3, 3  # times that each is done
+CUTS = 2  # of each length, of the link between two workers
 SEED = 0  # of the moments
 DISK_MEGABYTES = 12.0  # a state has 1.8 MB, and three are there while one is written
 LOG_BYTES = 50_000  # what the run says as it fails
@@ -85,15 +85,18 @@ def make_cases(root: Path, *, once: bool, num_kills: int = KILLS) -> dict[str, C
 class Reference:
     """An undisturbed run: its bits, and how long it trains."""
 
-    def __init__(self, run_dir: Path, count: int = 1):
+    def __init__(self, run_dir: Path, count: int = 1, **options):
         begun = time.monotonic()
-        run_to_end(run_dir, count)
+        run_to_end(run_dir, count, **options)
         self.seconds = time.monotonic() - begun
         self.bits = faults.bits(run_dir)
 
 
-def run_to_end(run_dir: Path, count: int = 1) -> None:
-    processes = faults.start_workers(run_dir, count) if count > 1 else [faults.start(run_dir)]
+def run_to_end(run_dir: Path, count: int = 1, **options) -> None:
+    several = count > 1
+    start = partial(faults.start_workers, count=count) if several else faults.start
+    processes = start(run_dir, **options)
+    processes = processes if several else [processes]
     if statuses := [status for process in processes if (status := faults.end(process))]:
         raise RuntimeError(f"A run ended with status {statuses[0]}: {faults.said(run_dir)}")
 
@@ -116,17 +119,17 @@ def repeated(case: Case, root: Path, reference: Reference, count: int) -> dict:
     return {"times": count, "good": good, "remark": remark}
 
 
-def kills(root: Path, reference: Reference, count: int) -> dict:
+def kills(root: Path, reference: Reference, count: int, **options) -> dict:
     """Kills runs at random moments, each again until it ends by itself; counts the kills that did no harm."""
     rng = np.random.default_rng(SEED)
     killed = harmless = torn = runs = 0
     while killed < count:
         run_dir, own = root / f"run-{runs}", 0
         runs += 1
-        while killed < count and faults.kill(run_dir, rng, seconds=reference.seconds):
+        while killed < count and faults.kill(run_dir, rng, seconds=reference.seconds, **options):
             killed, own = killed + 1, own + 1
             torn += faults.is_torn(run_dir)
-        run_to_end(run_dir)
+        run_to_end(run_dir, **options)
         harmless += own if faults.bits(run_dir) == reference.bits else 0
     return {"times": killed, "good": harmless, "remark": f"{torn} in the middle of a save"}
 

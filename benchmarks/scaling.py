@@ -27,6 +27,7 @@ STEPS = {"mlp_1024_128": 100, "cnn_2conv": 15}  # of an epoch, a second or two
 EPOCHS = 4  # the first one, with tracing, is not counted
 SIZES = (1_000, 30_000, 300_000, 3_000_000, 30_000_000)  # bytes of an all-reduce
 REPEATS = 20  # of each
+SCORES = 8  # bytes of a step's second all-reduce: the loss, and the number of right answers
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 ETHERNET = {
     "seconds_per_message": 50e-6,
@@ -52,7 +53,7 @@ def main() -> None:
     write_rows(
         out / "scaling_reduce.csv", [{**row, "machine": machine.summary()} for row in reduced]
     )
-    write_rows(out / "scaling_links.csv", [{"link": name, **link} for name, link in links.items()])
+    write_rows(out / "scaling_links.csv", [describe(name, link) for name, link in links.items()])
     projected = project(rows, links)
     write_rows(out / "scaling_projected.csv", projected)
     draw(pd.DataFrame(projected), out / "scaling.png")
@@ -164,6 +165,14 @@ def fit_ring(rows: list[dict]) -> dict[str, float]:
     return {"seconds_per_message": float(message), "bytes_per_second": float(1 / max(byte, 1e-15))}
 
 
+def describe(name: str, link: dict[str, float]) -> dict:
+    return {
+        "link": name,
+        "microseconds_per_message": round(link["seconds_per_message"] * 1e6, 1),
+        "megabytes_per_second": round(link["bytes_per_second"] / 1e6, 1),
+    }
+
+
 def ring_seconds(count: int, size: float, link: dict[str, float]) -> float:
     """Returns the time of an all-reduce over a ring of workers.
 
@@ -211,7 +220,7 @@ def project(rows: list[dict], links: dict[str, dict[str, float]]) -> list[dict]:
                 for count in WORKERS:
                     per_worker = BATCH if batch.startswith("128") else 1024 / count
                     computing = image * per_worker
-                    step = computing + ring_seconds(count, size, facts)
+                    step = computing + sum(ring_seconds(count, n, facts) for n in (size, SCORES))
                     speedup = count * per_worker / step * image
                     found.append(
                         {

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,8 @@ KILL_SECONDS = 10  # between SIGTERM and SIGKILL
 LOOK_SECONDS = 0.1  # between two looks at the workers
 SIGNALS = [getattr(signal, x) for x in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, x)]
 STOPPED = {128 + number for number in SIGNALS}  # the statuses of runs that somebody ended
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"  # the GPUs that a process sees, by number or UUID
+GPU_QUERY = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 BAD_INPUT = 2  # the status of a run that the next try would refuse too
 
 
@@ -48,11 +51,12 @@ def run(args: argparse.Namespace) -> None:
     check_integer("workers", args.workers, minimum=1)
     check_integer("restarts", args.restarts, minimum=0)
     command = args.arguments[args.arguments[:1] == ["--"] :]
+    shares = _share_gpus(args.workers)
     with _run_directory(command, args.parse) as run_dir, _Forwarding() as forwarding:
         command = [*command, "--run-dir", str(run_dir)]  # again, maybe: the last one counts
         before, status = _stamp(run_dir), 0
         for restart in range(args.restarts + 1):
-            status = _Attempt(command, args.workers, forwarding).run()
+            status = _Attempt(command, shares, forwarding).run()
             if status in {0, BAD_INPUT, *STOPPED} or restart == args.restarts:
                 break
             _say(f"try {restart + 2} of at most {args.restarts + 1}, from the last checkpoint")
@@ -84,6 +88,39 @@ def _run_directory(
         raise InputError("--resume and --overwrite need --run-dir, which says which run.")
     with claim_run_directory(train.model) as path:
         yield path
+
+
+def _share_gpus(count: int) -> list[dict[str, str]]:
+    """Returns the variable that shows each worker GPUs of its own; nothing where there are none to share.
+
+    Raises:
+        InputError: If there are GPUs, but not one for each worker: their collectives (NCCL) take no GPU twice.
+    """
+    from mnist_keras._validation import InputError
+
+    named = os.environ.get(VISIBLE_GPUS)
+    listed = _list_gpus() if named is None else named.split(",")
+    gpus = [gpu.strip() for gpu in listed if gpu.strip() not in {"", "-1"}]
+    if count == 1 or not gpus:
+        return [{}] * count
+    if len(gpus) < count:
+        raise InputError(
+            f"Each of the {count} workers needs a GPU of its own, and there are {len(gpus)}. Start fewer workers, or "
+            f"set {VISIBLE_GPUS}=-1 to train on the CPU."
+        )
+    each = len(gpus) // count  # all the same: workers of one training have equally many
+    return [{VISIBLE_GPUS: ",".join(gpus[i * each : (i + 1) * each])} for i in range(count)]
+
+
+def _list_gpus() -> list[str]:
+    """Returns the GPUs that NVIDIA's driver names; TensorFlow, which would take seconds, is not asked."""
+    if shutil.which(GPU_QUERY[0]) is None:
+        return []
+    try:
+        done = subprocess.run(GPU_QUERY, capture_output=True, text=True, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):  # no driver, or no GPU
+        return []
+    return done.stdout.split()
 
 
 def _stamp(run_dir: Path) -> tuple[int, int] | None:
@@ -126,8 +163,11 @@ class _Forwarding:
 class _Attempt:
     """One start of all workers."""
 
-    def __init__(self, command: Sequence[str], count: int, forwarding: _Forwarding):
-        self._command, self._count, self._forwarding = list(command), count, forwarding
+    def __init__(
+        self, command: Sequence[str], shares: Sequence[dict[str, str]], forwarding: _Forwarding
+    ):
+        self._command, self._shares, self._forwarding = list(command), shares, forwarding
+        self._count = len(shares)
 
     def run(self) -> int:
         """Returns the exit status of the worker that failed first; 0 if none did."""
@@ -153,7 +193,7 @@ class _Attempt:
     def _start(self, addresses: list[str], index: int) -> "subprocess.Popen[str]":
         # A lost worker is told in a sentence; TensorFlow's own errors beside it fill a screen.
         forget_choice()  # each worker chooses for its model
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **self._shares[index]}
         if self._count > 1:
             task = {"type": "worker", "index": index}
             environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})

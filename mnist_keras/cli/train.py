@@ -12,6 +12,7 @@ from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup
 
 DEMO_MODEL = "mlp_128_64_dropout"
 NEXT_MODEL = "cnn_fast"  # trained in seconds too
+KEPT = 2  # states; that of checkpoints
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")  # those of devices; to ask takes seconds
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")  # those of recipes
 
@@ -25,6 +26,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     option("--epochs", type=int, metavar="N", help="default: the recipe's")
     option("--batch-size", type=int, metavar="N", help="of all replicas; default: the recipe's")
     option("--learning-rate", type=float, metavar="F", help="default: the recipe's")
+    described = "scale the recipe's learning rate in proportion to --batch-size"
+    option("--scale-learning-rate", action="store_true", help=described)
     option("--seed", type=int, default=0, metavar="N", help="default: 0")
     described = (
         f"{', '.join(STRATEGIES)}; default: auto, which takes all GPUs or TF_CONFIG's workers"
@@ -35,6 +38,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     described = "save the state every N steps too; default: after each epoch"
     option("--checkpoint-steps", type=int, metavar="N", help=described)
     option("--checkpoint-seconds", type=float, metavar="T", help="save it every T seconds too")
+    described = "keep the newest K states; default: 2"
+    option("--keep-checkpoints", type=int, default=KEPT, metavar="K", help=described)
     again = command.add_mutually_exclusive_group()
     described = "go on with the run, or start it; with more --epochs, extend a finished one"
     again.add_argument("--resume", action="store_true", help=described)
@@ -74,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
                 overwrite=args.overwrite,
                 checkpoint_steps=args.checkpoint_steps,
                 checkpoint_seconds=args.checkpoint_seconds,
+                keep_checkpoints=args.keep_checkpoints,
                 verbose=0 if args.quiet else "auto",
             )
         except (KeyboardInterrupt, SystemExit):
@@ -144,13 +150,11 @@ def _call_train(model: str, data: Any, **options: Any) -> Any:
 
 def _recipe(args: argparse.Namespace) -> Any:
     """Returns the model's recipe, or the one that was asked for, with the single changes."""
-    from mnist_keras.models.recipes import load_recipe
+    from mnist_keras.models.recipes import change_recipe, load_recipe
     from mnist_keras.models.registry import get_trainable_spec
 
     recipe = get_trainable_spec(args.model).recipe
     if args.recipe is not None:
         recipe = load_recipe(args.recipe)
-    changes = ("epochs", "batch_size", "learning_rate")
-    return recipe.replace(
-        **{name: getattr(args, name) for name in changes if getattr(args, name) is not None}
-    )
+    names = ("epochs", "batch_size", "learning_rate", "scale_learning_rate")
+    return change_recipe(recipe, **{name: getattr(args, name) for name in names})

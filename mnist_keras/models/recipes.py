@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from mnist_keras._files import input_errors
 from mnist_keras._html import escape, table
 from mnist_keras._validation import (
+    InputError,
     check_choice,
     check_integer,
     check_number,
@@ -172,6 +173,26 @@ class Recipe:
         """Returns a copy of this recipe with some fields changed."""
         return Recipe.from_dict({**self.to_dict(), **changes})
 
+    def for_batch_size(self, batch_size: int) -> "Recipe":
+        """Returns this recipe for another batch size, its learning rate scaled in proportion.
+
+        Twice the images in a step make half as many steps, and each moves the weights twice as far. That holds for SGD
+        up to a batch size that depends on the task, and with a warm-up, as the schedule "one_cycle" has one. For Adam
+        the rule is less well founded: try the square root of the ratio too.
+
+        Raises:
+            InputError: If the batch size is invalid.
+
+        Reference:
+            Goyal et al., 2017, "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", section 2.1.
+
+        Example:
+            >>> Recipe(batch_size=128, learning_rate=0.1).for_batch_size(512).learning_rate
+            0.4
+        """
+        ratio = check_integer("batch_size", batch_size, minimum=1) / self.batch_size
+        return self.replace(batch_size=batch_size, learning_rate=ratio * self.learning_rate)
+
 
 _ACCURATE = Recipe(
     optimizer="adamw",
@@ -251,3 +272,25 @@ def load_recipe(source: str) -> Recipe:
     with input_errors(f"The recipe {source}", "read", advice, also=(ValueError, RecursionError)):
         fields = json.loads(Path(source).read_text(encoding="utf-8"))
     return Recipe.from_dict(fields)
+
+
+def change_recipe(recipe: Recipe, *, scale_learning_rate: bool = False, **changes: Any) -> Recipe:
+    """Returns a recipe with single fields changed.
+
+    Args:
+        recipe: What to start from.
+        scale_learning_rate: Whether a changed batch size scales the learning rate, see `Recipe.for_batch_size`.
+        changes: Fields of the recipe; None leaves a field as it is.
+
+    Raises:
+        InputError: If a value is invalid, or there is nothing to scale or the scaled learning rate is given too.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    if scale_learning_rate:
+        if "batch_size" not in given or "learning_rate" in given:
+            raise InputError(
+                "Scaling the learning rate needs a batch_size, and no learning_rate: that is the recipe's, times the "
+                "batch size over the recipe's. Leave learning_rate out, or do not scale it."
+            )
+        recipe = recipe.for_batch_size(given["batch_size"])
+    return recipe.replace(**given)

@@ -4,6 +4,7 @@ from __future__ import annotations  # help() shows the names of types, not what 
 
 import contextlib
 import functools
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,13 @@ from mnist_keras.training.workers.cluster import JOBS, Cluster, await_workers, f
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 MIN_JIT_PARAMETERS = 500_000  # between 784-128-10, see `choose_jit`, and 784-1024-128-10
+GROWTH_VARIABLE = (
+    "TF_FORCE_GPU_ALLOW_GROWTH"  # TensorFlow's own switch of what `let_memory_grow` does
+)
+GPU_PRECISIONS = (  # by the least compute capability that has tensor cores for them; NVIDIA
+    ((8, 0), "mixed_bfloat16"),  # Ampere and later
+    ((7, 0), "mixed_float16"),  # Volta and Turing
+)
 
 
 def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
@@ -36,6 +44,7 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
         ...     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
     """
     check_choice("strategy", name, STRATEGIES)
+    let_memory_grow()
     if name in {"auto", "multi_worker"}:
         cluster = find_cluster(slurm=name == "multi_worker")
         if cluster is not None:
@@ -45,6 +54,18 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
         devices = gpus or tf.config.list_logical_devices("CPU")
         return _mirrored(tuple(device.name for device in devices))
     return tf.distribute.get_strategy()
+
+
+def let_memory_grow() -> None:
+    """Lets TensorFlow take a GPU's memory as it needs it, so that other processes can use the GPU too.
+
+    What the program has set itself stays: the environment variable, logical devices, or a GPU that is in use.
+    """
+    if GROWTH_VARIABLE in os.environ:
+        return
+    for gpu in tf.config.get_visible_devices("GPU"):
+        with contextlib.suppress(RuntimeError, ValueError):  # it is in use, or has logical devices
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def choose_strategy(
@@ -85,7 +106,7 @@ def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
         ),
         task_type=job,
         task_id=number,
-        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        num_accelerators={"GPU": len(tf.config.get_visible_devices("GPU"))},
         rpc_layer="grpc",
     )
     try:
@@ -129,19 +150,24 @@ def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> N
 def choose_precision(precision: str, *, wide: bool) -> str:
     """Returns the Keras policy that a recipe's precision means for a model on this machine.
 
-    "auto" is "mixed_bfloat16" where every GPU computes in bfloat16 (compute capability 8.0 and later), and on a CPU
-    with bfloat16 instructions for models with convolutions or 50,000 weights, which two cores train up to 1.6 times
-    faster (benchmarks/results/choices.csv); else "float32".
+    "auto" is on GPUs what all visible ones have tensor cores for: "mixed_bfloat16" from compute capability 8.0 on,
+    "mixed_float16" from 7.0 on. On a CPU with bfloat16 instructions it is "mixed_bfloat16" for models with convolutions
+    or 50,000 weights, which two cores train up to 1.6 times faster (benchmarks/results/choices.csv). Else it is
+    "float32".
+
+    Reference:
+        Micikevicius et al., 2018, "Mixed Precision Training" (float16, with a scaled loss).
     """
     if precision != "auto":
         return precision
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-        fast = all(detail.get("compute_capability", (0, 0)) >= (8, 0) for detail in details)
-    else:
-        fast = wide and cpu_class() in BFLOAT16_CLASSES
-    return "mixed_bfloat16" if fast else "float32"
+    details = [
+        tf.config.experimental.get_device_details(gpu)
+        for gpu in tf.config.get_visible_devices("GPU")
+    ]
+    if details:
+        weakest = min(detail.get("compute_capability", (0, 0)) for detail in details)
+        return next((name for least, name in GPU_PRECISIONS if weakest >= least), "float32")
+    return "mixed_bfloat16" if wide and cpu_class() in BFLOAT16_CLASSES else "float32"
 
 
 def choose_jit(
@@ -149,10 +175,11 @@ def choose_jit(
 ) -> bool:
     """Returns whether XLA compiles the training loop of a model.
 
-    "auto" compiles wide float32 dense models without dropout or augmentation on one CPU. Measured on two cores: the
-    loop of 784-1024-128-10 runs 1.1 times faster, but a model with dropout runs 6 times slower (XLA draws random
-    numbers slowly on CPU), and convolutions run faster in oneDNN. A narrow model does not gain: an epoch of 784-128-10
-    is a quarter shorter, but the compiler takes 110 MB and as much time as a whole training saves.
+    On a GPU, "auto" is what Keras itself decides: one device compiles, unless a layer has operations that XLA lacks. On
+    a CPU it compiles wide float32 dense models without dropout or augmentation. Measured on two cores: the loop of
+    784-1024-128-10 runs 1.1 times faster, but a model with dropout runs 6 times slower (XLA draws random numbers slowly
+    on CPU), and convolutions run faster in oneDNN. A narrow model does not gain: an epoch of 784-128-10 is a quarter
+    shorter, but the compiler takes 110 MB and as much time as a whole training saves.
 
     Raises:
         InputError: If several replicas are to be compiled: XLA takes no variables of two devices.
@@ -161,19 +188,43 @@ def choose_jit(
         raise invalid("jit", expected=f"False or 'auto' with {num_replicas} replicas", received=jit)
     if jit != "auto":
         return bool(jit)
+    unstable = isinstance(model.optimizer, keras.optimizers.Adafactor)  # NaN under XLA (Keras 3.15)
+    if num_replicas > 1 or unstable:
+        return False
+    if tf.config.list_logical_devices("GPU"):
+        return bool(model.jit_compile)
     layers = list(flatten_layers(model))
     convolutional = any("Conv" in type(layer).__name__ for layer in layers)
     draws = any(v.path.endswith("seed_generator_state") for v in model.variables)
     float32 = all(layer.compute_dtype == "float32" for layer in layers)
-    on_cpu = not tf.config.list_logical_devices("GPU")
-    unstable = isinstance(model.optimizer, keras.optimizers.Adafactor)  # NaN under XLA (Keras 3.15)
     return (
-        on_cpu
-        and num_replicas == 1
-        and float32
+        float32
         and model.count_params() >= MIN_JIT_PARAMETERS
-        and not (convolutional or draws or augmented or unstable)
+        and not (convolutional or draws or augmented)
     )
+
+
+@contextlib.contextmanager
+def synchronized_batch_norm(model: keras.Model, strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Lets training steps that are traced inside normalize by the images of all replicas, as one device does.
+
+    Else each replica would normalize its own few images, and a recipe would mean something else on more devices. The
+    layers are their old selves after that; those with `renorm`, which Keras does not synchronize, are left as they are.
+    """
+    layers = [
+        layer
+        for layer in dict.fromkeys(flatten_layers(model))
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and not (layer.synchronized or getattr(layer, "renorm", False))
+        and strategy.num_replicas_in_sync > 1
+    ]
+    for layer in layers:
+        layer.synchronized = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.synchronized = False
 
 
 def copy_to_replicas(strategy: tf.distribute.Strategy, *tensors: tf.Tensor) -> tuple:
@@ -204,15 +255,18 @@ def precision_policy(precision: str) -> Iterator[None]:
 
 def describe_devices() -> list[dict[str, Any]]:
     """Returns each logical device that TensorFlow sees: `name`, `type`, and for a GPU its `model`."""
-    details = {
-        gpu.name.removeprefix("/physical_device:"): tf.config.experimental.get_device_details(gpu)
-        for gpu in tf.config.list_physical_devices("GPU")
-    }
+    let_memory_grow()
+    names = [  # in the order of the logical devices, of which a GPU can be made several
+        tf.config.experimental.get_device_details(gpu).get("device_name")
+        for gpu in tf.config.get_visible_devices("GPU")
+        for _ in tf.config.get_logical_device_configuration(gpu) or [None]
+    ]
+    gpus = iter(names)
     return [
         {
             "name": device.name.removeprefix("/device:"),
             "type": device.device_type,
-            "model": details.get(device.name.removeprefix("/device:"), {}).get("device_name"),
+            "model": next(gpus, None) if device.device_type == "GPU" else None,
         }
         for device in tf.config.list_logical_devices()
         if device.device_type in {"CPU", "GPU", "TPU"}

@@ -21,7 +21,7 @@ from mnist_keras.data.splits import Split
 from mnist_keras.data.windows import Windows
 from mnist_keras.models.inspection import input_scale
 from mnist_keras.training.callbacks import wants_every_step
-from mnist_keras.training.devices import copy_to_replicas
+from mnist_keras.training.devices import copy_to_replicas, synchronized_batch_norm
 from mnist_keras.training.fused_ops import fused_kernels
 from mnist_keras.training.pace import EACH_EPOCH, Cadence, Interrupted, Pace, Signals
 from mnist_keras.training.saving.checkpoints import Checkpoint
@@ -151,7 +151,8 @@ class TrainingLoop:
         progress, every_step = self.progress, any(map(wants_every_step, callbacks))
         self._start = time.perf_counter() - progress.seconds
         closing, fused = contextlib.closing(self._windows), fused_kernels(self.model)
-        with Signals() as signals, fused, closing:
+        synchronized = synchronized_batch_norm(self.model, self.strategy)  # those are not fused
+        with Signals() as signals, synchronized, fused, closing:
             pace = Pace(signals, self.workers, cadence, fixed=1 if every_step else None)
             pace.look()
             while progress.step < last_step and not (progress.stopped or pace.signal):
@@ -244,10 +245,9 @@ class TrainingLoop:
         def add_step(step, batch, loss_sum, num_correct):
             # The next batch hangs on nothing that this step changes, so that both are worked on at a time.
             next_batch = make_batch(tf.minimum(step + 1, end - 1))
-            loss, correct = self.strategy.run(self._replica_step, args=(batch, step))
-            loss_sum += self.strategy.reduce(total, loss, axis=None)
-            num_correct += self.strategy.reduce(total, correct, axis=None)
-            return step + 1, next_batch, loss_sum, num_correct
+            scores = self.strategy.run(self._replica_step, args=(batch, step))
+            loss, correct = tf.unstack(self.strategy.reduce(total, scores, axis=None))
+            return step + 1, next_batch, loss_sum + loss, num_correct + tf.cast(correct, tf.int64)
 
         # Not `tf.range`, whose limits XLA wants to know: it would compile again for every chunk.
         start = first_step, make_batch(first_step), loss_sum, num_correct
@@ -261,7 +261,7 @@ class TrainingLoop:
         return self._as_model_input(x), y
 
     def _replica_step(self, batch, step):
-        """One step of one replica; returns its share of the loss and its number of right answers."""
+        """One step of one replica; returns its share of the loss and its number of right answers, to be sent as one."""
         model, (x, y) = self.model, batch
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         for variable, key in self._seed_states:
@@ -275,7 +275,7 @@ class TrainingLoop:
             scaled = model.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, model.trainable_variables)
         model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return loss, _count_correct(y, outputs)
+        return tf.stack([loss, tf.cast(_count_correct(y, outputs), loss.dtype)])
 
     def _validate(self, hooks):
         """Returns what callbacks and history get; each worker computes its share of the batches."""

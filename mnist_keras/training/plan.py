@@ -16,7 +16,7 @@ from mnist_keras.data.image_data import ImageData
 from mnist_keras.data.preview import label_notices
 from mnist_keras.data.splits import Split, as_split
 from mnist_keras.models.inspection import architecture, check_input_shape
-from mnist_keras.models.recipes import Recipe, get_recipe
+from mnist_keras.models.recipes import Recipe, change_recipe, get_recipe
 from mnist_keras.models.registry import get_model_spec, get_trainable_spec
 from mnist_keras.training import devices
 from mnist_keras.training.run_directory import versions
@@ -139,7 +139,7 @@ def choose_recipe(
     Args:
         model: A registered name or a model.
         recipe: A recipe, the name of one, or None for the model's own.
-        changes: Fields of the recipe; None leaves a field as it is.
+        changes: What `change_recipe` takes.
 
     Raises:
         InputError: If there is no such model or recipe, or a model is given that was built in another precision.
@@ -161,14 +161,13 @@ def choose_recipe(
         recipe = get_recipe(recipe)
     elif not isinstance(recipe, Recipe):
         raise invalid("recipe", expected="a Recipe, a name or None", received=repr(recipe))
-    given = {key: value for key, value in changes.items() if value is not None}
     if isinstance(model, keras.Model):
-        own = model.dtype_policy.name
-        if given.get("precision", own) not in ("auto", own):
+        own, asked = model.dtype_policy.name, changes.get("precision")
+        if asked not in (None, "auto", own):
             expected = f"None or {own!r}, in which the model was built"
-            raise invalid("precision", expected=expected, received=repr(given["precision"]))
-        given["precision"] = own
-    return recipe.replace(**given)
+            raise invalid("precision", expected=expected, received=repr(asked))
+        changes["precision"] = own
+    return change_recipe(recipe, **changes)
 
 
 def hold_out(

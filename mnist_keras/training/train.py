@@ -52,6 +52,7 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    scale_learning_rate: bool = False,
     strategy: str | tf.distribute.Strategy = "auto",
     precision: str | None = None,
     seed: int = 0,
@@ -86,6 +87,8 @@ def train(
         epochs: Passes over the training images; the recipe's if None.
         batch_size: Images per step over all replicas together; the recipe's if None.
         learning_rate: The recipe's if None.
+        scale_learning_rate: Whether another `batch_size` scales the recipe's learning rate in proportion, see
+            `Recipe.for_batch_size`.
         strategy: "auto", "none", "mirrored" or "multi_worker", see `get_strategy`, or a strategy; a model built under
             a strategy is trained by it. With several workers, each makes the same call, and the chief alone reads
             and writes the run directory.
@@ -133,6 +136,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        scale_learning_rate=scale_learning_rate,
         precision=precision,
         validation_size=validation_size,
     )

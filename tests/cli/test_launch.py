@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from errors import error_of
 
 from mnist_keras.cli import launch, main
 
@@ -17,6 +20,7 @@ ARGUMENTS = ["--", "train", "mlp_128", "--data", "digits", "--run-dir", "run"]
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     return tmp_path
 
 
@@ -134,6 +138,53 @@ def test_a_signal_reaches_every_worker_once(start, empty_folder, number):
     assert status == 128 + number and len(commands) == 2
     assert [path.read_text() for path in empty_folder.glob("*-got")] == ["x", "x"]
     assert "the others are given" not in err
+
+
+@pytest.mark.full  # four workers that import TensorFlow
+def test_a_real_worker_that_is_killed_is_named_and_the_restart_finishes(empty_folder):
+    train = [*ARGUMENTS[1:], "--epochs", "60", "--quiet"]
+    command = [sys.executable, "-m", "mnist_keras", "launch", "--workers", "2", "--restarts", "1"]
+    process = subprocess.Popen([*command, "--", *train], stderr=subprocess.PIPE, text=True)
+    while not list(empty_folder.glob("run/checkpoint/*.json")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    killed = time.monotonic()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    err = process.communicate(timeout=200)[1]
+    assert process.returncode == 0, err
+    assert time.monotonic() - killed < 150
+    assert "mnist-keras launch: worker 1 ended with the signal SIGKILL" in err
+    assert "is gone, and the others cannot go on without it" in err
+    assert "mnist-keras launch: try 2 of at most 2, from the last checkpoint" in err
+    assert (empty_folder / "run" / "metrics.json").is_file()
+
+
+def test_gpus_are_shared_out(monkeypatch, empty_folder):
+    variable = "CUDA_VISIBLE_DEVICES"
+    for named, count, expected in (
+        ("0,1,2,3,4", 2, ["0,1", "2,3"]),
+        ("0, 1", 2, ["0", "1"]),
+        ("0,1", 1, [None]),
+        ("", 2, [None, None]),
+        ("-1", 2, [None, None]),
+    ):
+        monkeypatch.setenv(variable, named)
+        assert [share.get(variable) for share in launch._share_gpus(count)] == expected
+    monkeypatch.delenv(variable)
+    driver = empty_folder / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho GPU-a1\necho GPU-b2\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", str(empty_folder))
+    assert launch._share_gpus(2) == [{variable: "GPU-a1"}, {variable: "GPU-b2"}]
+    assert error_of(launch._share_gpus, 3) == (
+        "Each of the 3 workers needs a GPU of its own, and there are 2. Start fewer workers, or set "
+        "CUDA_VISIBLE_DEVICES=-1 to train on the CPU."
+    )
+    driver.write_text("#!/bin/sh\nexit 9\n")  # a driver without a GPU
+    assert launch._share_gpus(2) == [{}, {}]
+    driver.unlink()
+    assert launch._share_gpus(2) == [{}, {}]
 
 
 WRONG = {

@@ -21,6 +21,7 @@ from mnist_keras.inference.app import server
 from mnist_keras.models import recipes
 from mnist_keras.training import devices
 from mnist_keras.training.run_directory import RunDirectory
+from mnist_keras.training.saving import checkpoints
 
 TRAIN = ("train", "mlp_128", "--data", "digits", "--epochs", "1")
 
@@ -107,6 +108,7 @@ def test_the_version(run):
 def test_the_choices_are_those_of_the_library():
     assert train.STRATEGIES == devices.STRATEGIES
     assert train.PRECISIONS == recipes.PRECISIONS
+    assert train.KEPT == checkpoints.KEPT
     assert (app.HOST, app.PORT) == (server.HOST, server.PORT)
 
 

@@ -9,6 +9,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from errors import error_of
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
@@ -18,6 +19,7 @@ from mnist_keras.models.recipes import (
     RECIPES,
     SCHEDULES,
     Recipe,
+    change_recipe,
     get_recipe,
 )
 from mnist_keras.training.compile import START_DIVISOR, compile_model
@@ -71,6 +73,18 @@ def test_replace_changes_some_fields_of_a_copy():
         FULL.replace(epochs=0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         FULL.epochs = 1
+
+
+def test_the_learning_rate_follows_the_batch_size():
+    recipe = Recipe(batch_size=128, learning_rate=0.1, epochs=3)
+    for batch_size, rate in ((512, 0.4), (32, 0.025), (128, 0.1)):
+        scaled = change_recipe(recipe, batch_size=batch_size, epochs=2, scale_learning_rate=True)
+        assert scaled == Recipe(batch_size=batch_size, learning_rate=rate, epochs=2)
+    assert change_recipe(recipe, batch_size=512) == recipe.replace(batch_size=512)
+    assert error_of(recipe.for_batch_size, 0) == f"Invalid `batch_size`. {WHOLE.format(1, 0)}"
+    for changes in ({}, {"batch_size": 256, "learning_rate": 0.1}):
+        text = error_of(change_recipe, recipe, scale_learning_rate=True, **changes)
+        assert text.startswith("Scaling the learning rate needs a batch_size, and no learning_rate")
 
 
 WHOLE = "Expected a whole number of at least {}. Received: {}."

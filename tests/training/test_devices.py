@@ -1,10 +1,9 @@
 """Strategies, precision and XLA: what is chosen on which machine, with machines that are made up."""
 
 import json
-import subprocess
-import sys
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -12,6 +11,7 @@ import mnist_keras as mk
 from mnist_keras import _cpu
 from mnist_keras._validation import InputError
 from mnist_keras.training.devices import (
+    GROWTH_VARIABLE,
     check_replicas,
     choose_jit,
     choose_precision,
@@ -36,16 +36,52 @@ def pretend_gpus(monkeypatch, *details):
     of_type = {"GPU": logical, "CPU": cpus, None: [*cpus, *logical]}
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: of_type[kind])
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: physical)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: physical)
+    monkeypatch.setattr(tf.config, "get_logical_device_configuration", lambda device: None)
+    grown = []
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda device, on: grown.append((device, on))
+    )
     monkeypatch.setattr(
         tf.config.experimental,
         "get_device_details",
         lambda device: details[int(device.name.rsplit(":", 1)[1])],
     )
+    return physical, grown
 
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_memory_grows_on_every_gpu_unless_the_program_has_said_otherwise(monkeypatch, count):
+    monkeypatch.delenv(GROWTH_VARIABLE, raising=False)
+    gpus, grown = pretend_gpus(monkeypatch, *[{}] * count)
+    get_strategy("none")
+    assert grown == [(gpu, True) for gpu in gpus]
+    monkeypatch.setenv(GROWTH_VARIABLE, "false")
+    get_strategy("none")
+    assert len(grown) == count
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Physical devices cannot be modified after being initialized"),
+        ValueError("Cannot set memory growth on device when virtual devices configured"),
+    ],
+)
+def test_a_gpu_that_is_in_use_stays_as_it_is(monkeypatch, error):
+    monkeypatch.delenv(GROWTH_VARIABLE, raising=False)
+    pretend_gpus(monkeypatch, {})
+
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", fail)
+    get_strategy("none")
 
 
 @pytest.mark.parametrize("name", ["none", "auto"])
@@ -122,7 +158,9 @@ def test_gradients_are_not_accumulated_over_replicas():
     )
 
 
-AMPERE, VOLTA = {"compute_capability": (8, 0)}, {"compute_capability": (7, 0)}
+AMPERE, TURING, VOLTA, PASCAL = (
+    {"compute_capability": capability} for capability in ((8, 0), (7, 5), (7, 0), (6, 1))
+)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +169,10 @@ AMPERE, VOLTA = {"compute_capability": (8, 0)}, {"compute_capability": (7, 0)}
         ([], "float32"),
         ([AMPERE], "mixed_bfloat16"),
         ([AMPERE, {"compute_capability": (9, 0)}], "mixed_bfloat16"),
-        ([VOLTA], "float32"),
-        ([AMPERE, VOLTA], "float32"),
+        ([VOLTA], "mixed_float16"),
+        ([AMPERE, TURING], "mixed_float16"),
+        ([PASCAL], "float32"),
+        ([AMPERE, PASCAL], "float32"),
         ([{}], "float32"),
     ],
 )
@@ -196,12 +236,20 @@ def test_several_replicas_are_not_compiled():
     )
 
 
-def test_auto_jit_is_for_float32_on_cpu(monkeypatch):
+def test_auto_jit_on_cpu_is_for_float32():
     with precision_policy("mixed_bfloat16"):
         assert not choose_jit("auto", compiled(mk.build_mlp(WIDE)), num_replicas=1)
-    model = compiled(mk.build_mlp(WIDE))
+
+
+def test_auto_jit_on_a_gpu_is_what_keras_decides(monkeypatch):
     pretend_gpus(monkeypatch, AMPERE)
-    assert not choose_jit("auto", model, num_replicas=1)
+    model = compiled(mk.build_cnn((8,), dropout=0.2))
+    assert choose_jit("auto", model, num_replicas=1, augmented=True)
+    assert not choose_jit("auto", model, num_replicas=2)
+    assert not choose_jit(False, model, num_replicas=1)
+    model.layers[1].supports_jit = False
+    assert not choose_jit("auto", compiled(model), num_replicas=1)
+    assert not choose_jit("auto", compiled(mk.build_mlp(), "adafactor"), num_replicas=1)
 
 
 def test_auto_jit_leaves_out_an_optimizer_that_xla_turns_into_nan():
@@ -227,32 +275,26 @@ def test_describe_devices(monkeypatch):
     json.dumps(describe_devices())
 
 
-# A process of its own: the collectives of strategies of two sizes cannot live in one.
-FIT = """
-import keras, numpy as np, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import mnist_keras as mk
-
-rng = np.random.default_rng(0)
-images, labels = rng.integers(0, 256, (64, 8, 8), np.uint8), rng.integers(0, 10, 64)
-weights = []
-for name in ("none", "mirrored"):
-    keras.utils.set_random_seed(0)
-    strategy = mk.get_strategy(name)
-    with strategy.scope():
-        model = mk.build_mlp((16,), input_shape=(8, 8, 1))
-        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    batches = mk.make_dataset(images, labels, batch_size=16, training=True)
-    model.fit(batches, steps_per_epoch=4, epochs=2, shuffle=False, verbose=0)
-    weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
-    print(strategy.num_replicas_in_sync)
-print(abs(weights[0] - weights[1]).max() < 1e-5)
-"""
+def test_a_gpu_that_is_hidden_or_split_does_not_shift_the_names(monkeypatch):
+    gpus, _ = pretend_gpus(monkeypatch, *[{"device_name": name} for name in ("T4", "H100", "A100")])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: gpus[1:])
+    halves = {gpus[1]: [None, None]}
+    monkeypatch.setattr(tf.config, "get_logical_device_configuration", halves.get)
+    models = [device["model"] for device in describe_devices() if device["type"] == "GPU"]
+    assert models == ["H100", "H100", "A100"]
 
 
 def test_compile_and_fit_in_the_scope_of_a_strategy():
-    done = subprocess.run(
-        [sys.executable, "-c", FIT], capture_output=True, text=True, check=False, timeout=200
-    )
-    assert done.stdout.split() == ["1", "2", "True"], done.stderr
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (64, 8, 8), np.uint8), rng.integers(0, 10, 64)
+    weights = []
+    for name in ("none", "mirrored"):
+        keras.utils.set_random_seed(0)
+        with get_strategy(name).scope():
+            model = mk.build_mlp((16,), input_shape=(8, 8, 1))
+            model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        batches = mk.make_dataset(images, labels, batch_size=16, training=True)
+        model.fit(batches, steps_per_epoch=4, epochs=2, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for one, four in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, four, atol=1e-5)

@@ -231,7 +231,7 @@ def assert_same_run(a, b):
 
 
 @pytest.mark.parametrize("kind", ["two replicas", "XLA", "half precision"])
-def test_a_resumed_run_has_the_bits_of_one_left_alone(data, two_cpus, tmp_path, kind):
+def test_a_resumed_run_has_the_bits_of_one_left_alone(data, two_cpus, tmp_path, no_pictures, kind):
     strategy = two_cpus if kind == "two replicas" else mk.get_strategy("none")
     policy = "mixed_float16" if kind == "half precision" else "float32"
 
@@ -247,35 +247,6 @@ def test_a_resumed_run_has_the_bits_of_one_left_alone(data, two_cpus, tmp_path, 
     assert_same_run(whole, run(run_dir=tmp_path / "run", resume=True))
 
 
-def test_a_killed_run_goes_on_from_its_last_epoch(data, tmp_path):
-    script = """
-import os, signal, sys
-import keras
-import mnist_keras as mk
-
-class Kill(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == 13:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-(images, labels), (test_images, test_labels) = mk.load_data("digits")
-data = (images[:256], labels[:256]), (test_images[:100], test_labels[:100])
-recipe = mk.Recipe(batch_size=32, epochs=3, augmentation="affine")
-mk.train("mlp_128_64_dropout", data, recipe=recipe, run_dir=sys.argv[1], callbacks=[Kill()], verbose=0)
-"""
-    run_dir = tmp_path / "run"
-    command = [sys.executable, "-c", script, str(run_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert [path.name for path in (run_dir / "checkpoint").glob("*.json")] == [
-        "state-0000000008.json"
-    ]
-    options = {"recipe": mk.Recipe(batch_size=32, epochs=3, augmentation="affine"), "verbose": 0}
-    whole = train("mlp_128_64_dropout", data, **options)
-    resumed = train("mlp_128_64_dropout", data, run_dir=run_dir, resume=True, **options)
-    assert_same_run(whole, resumed)
-
-
 class StopAsEpochBegins(callbacks.Callback):
     """Sends this process a signal before the first step of the second epoch."""
 
@@ -285,7 +256,7 @@ class StopAsEpochBegins(callbacks.Callback):
 
 
 @pytest.mark.parametrize("stop", [lambda: StopAt(13), StopAsEpochBegins])
-def test_an_epoch_begins_once_for_a_resumed_callback(data, tmp_path, stop):
+def test_an_epoch_begins_once_for_a_resumed_callback(data, tmp_path, no_pictures, stop):
     def halving():
         return callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
 
@@ -299,7 +270,7 @@ def test_an_epoch_begins_once_for_a_resumed_callback(data, tmp_path, stop):
 
 
 def test_a_run_that_stopped_early_and_died_in_the_evaluation_is_finished(
-    data, tmp_path, monkeypatch
+    data, tmp_path, monkeypatch, no_pictures
 ):
     recipe = mk.Recipe(batch_size=32, epochs=9, ema_momentum=0.9)
 
@@ -323,6 +294,7 @@ def test_a_run_that_stopped_early_and_died_in_the_evaluation_is_finished(
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 
+@pytest.mark.full  # a process of its own; that the steps are traced once is tested below
 def test_xla_compiles_the_steps_once_whatever_the_chunk(tmp_path):
     script = """
 import numpy as np

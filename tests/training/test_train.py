@@ -49,7 +49,7 @@ def dense_net(*, regularizer=None, batch_norm=False, dropout=0.0, seed=0):
     layers = [keras.Input((28, 28, 1)), keras.layers.Flatten()]
     layers += [keras.layers.Dense(16, activation="relu", kernel_regularizer=regularizer)]
     if batch_norm:
-        layers.append(keras.layers.BatchNormalization(synchronized=True))
+        layers.append(keras.layers.BatchNormalization())
     if dropout:
         layers += [
             keras.layers.Dropout(dropout),
@@ -181,18 +181,44 @@ def test_dropout_layers_have_masks_of_their_own():
     assert np.abs(run.model.get_weights()[0] - before[0]).max() > 0
 
 
-@pytest.mark.parametrize("replicas", [2, 4])
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_replicas_agree_with_one_device(digits, replicas, batch_norm):
-    data, recipe = small_data(digits), mk.Recipe(batch_size=32, epochs=2, augmentation="affine")
-    one = train(dense_net(batch_norm=batch_norm), data, recipe=recipe, verbose=0)
-    strategy = mirrored(replicas)
-    with strategy.scope():
-        model = dense_net(batch_norm=batch_norm)
-    several = train(model, data, recipe=recipe, strategy=strategy, verbose=0)
-    assert distance(one.model, several.model) < (1e-4 if batch_norm else 1e-5)
-    np.testing.assert_allclose(one.history["loss"], several.history["loss"], rtol=1e-4)
-    assert one.history["accuracy"] == pytest.approx(several.history["accuracy"], abs=0.01)
+def norm_net():
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(
+                4, 5, strides=4, use_bias=False
+            ),  # whose gradient would be rounding alone
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(8, use_bias=False),
+            layers.BatchNormalization(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "augmentation", "counts"), [(dense_net, "affine", [3]), (norm_net, None, [2, 3])]
+)
+def test_replicas_agree_with_one_device(digits, build, augmentation, counts):
+    data = small_data(digits, 96)
+    recipe = mk.Recipe(
+        optimizer="sgd", learning_rate=0.05, batch_size=24, epochs=2, augmentation=augmentation
+    )
+    one = train(build(), data, recipe=recipe, verbose=0)
+    for replicas in counts:
+        strategy = mirrored(replicas)
+        with strategy.scope():
+            model = build()
+        config = model.get_config()
+        several = train(model, data, recipe=recipe, strategy=strategy, verbose=0)
+        assert distance(one.model, several.model) < 1e-5
+        np.testing.assert_allclose(one.history["loss"], several.history["loss"], rtol=1e-5)
+        assert one.history["accuracy"] == several.history["accuracy"]
+        assert model.get_config() == config, "synchronized while it is trained, and saved as it was"
 
 
 @pytest.mark.parametrize("replicas", [2, 4])
@@ -244,37 +270,33 @@ class StopAt(keras.callbacks.Callback):
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize("step", [1, 5, 8, 13])
-@pytest.mark.parametrize(
-    ("number", "exception"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
-)
-def test_interrupted_and_resumed_has_the_same_bits(digits, tmp_path, step, number, exception):
-    data = small_data(digits)
+def test_interrupted_and_resumed_has_the_same_bits(digits, tmp_path, no_pictures):
+    data = small_data(digits, 64)  # four steps an epoch
     recipe = mk.Recipe(
-        batch_size=32, epochs=3, schedule="cosine", ema_momentum=0.9, augmentation="affine"
+        batch_size=16, epochs=2, schedule="cosine", ema_momentum=0.9, augmentation="affine"
     )
-    whole = train("mlp_128_64_dropout", data, recipe=recipe, run_dir=tmp_path / "whole", verbose=0)
-    with pytest.raises(exception) as caught:
-        train(
-            "mlp_128_64_dropout",
-            data,
-            recipe=recipe,
-            run_dir=tmp_path / "run",
-            callbacks=[StopAt(step, number)],
-            verbose=0,
-        )
-    if exception is SystemExit:
-        assert caught.value.code == 143
-    resumed = train(
-        "mlp_128_64_dropout", data, recipe=recipe, run_dir=tmp_path / "run", resume=True, verbose=0
-    )
+    options = {"recipe": recipe, "verbose": 0}
+    whole = train("mlp_128_64_dropout", data, **options)
+    options |= {"run_dir": tmp_path / "run", "resume": True}
+    for step, number, error in (
+        (1, signal.SIGINT, KeyboardInterrupt),
+        (4, signal.SIGTERM, SystemExit),  # the last of an epoch
+        (6, signal.SIGTERM, SystemExit),
+    ):
+        with pytest.raises(error) as caught:
+            train("mlp_128_64_dropout", data, callbacks=[StopAt(step, number)], **options)
+        if error is SystemExit:
+            assert caught.value.code == 128 + number
+        newest = max((tmp_path / "run" / "checkpoint").glob("*.json"))
+        assert newest.stem == f"state-{step:010}"
+    resumed = train("mlp_128_64_dropout", data, **options)
     assert_same_bits(whole.model, resumed.model)
     for key in ("loss", "accuracy", "learning_rate"):
         assert whole.history[key] == resumed.history[key]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_resume_keeps_the_patience_of_early_stopping(digits, tmp_path):
+def test_resume_keeps_the_patience_of_early_stopping(digits, tmp_path, no_pictures):
     data, recipe = small_data(digits), mk.Recipe(batch_size=64, epochs=9)
 
     def stopping():
@@ -305,7 +327,7 @@ def test_resume_keeps_the_patience_of_early_stopping(digits, tmp_path):
     assert_same_bits(whole.model, resumed.model)
 
 
-def test_resume_of_a_finished_run_returns_it(digits, tmp_path):
+def test_resume_of_a_finished_run_returns_it(digits, tmp_path, no_pictures):
     data, recipe = small_data(digits), mk.Recipe(epochs=1)
     options = {"recipe": recipe, "run_dir": tmp_path / "run", "verbose": 0}
     run = train("mlp_128", data, **options)
@@ -315,7 +337,9 @@ def test_resume_of_a_finished_run_returns_it(digits, tmp_path):
     assert again.history == run.history
 
 
-def test_a_finished_run_goes_on_to_more_epochs_with_the_bits_of_a_longer_one(digits, tmp_path):
+def test_a_finished_run_goes_on_to_more_epochs_with_the_bits_of_a_longer_one(
+    digits, tmp_path, no_pictures
+):
     data, recipe = small_data(digits), mk.Recipe(batch_size=64, ema_momentum=0.9)
     options = {"recipe": recipe, "verbose": 0}
     whole = train("mlp_128_64_dropout", data, epochs=3, **options)
@@ -329,7 +353,7 @@ def test_a_finished_run_goes_on_to_more_epochs_with_the_bits_of_a_longer_one(dig
     assert again.metrics == extended.metrics
 
 
-def test_a_checkpoint_of_another_run_is_refused_and_stays(digits, tmp_path):
+def test_a_checkpoint_of_another_run_is_refused_and_stays(digits, tmp_path, no_pictures):
     data = small_data(digits)
     options = {"recipe": mk.Recipe(batch_size=64, epochs=2), "verbose": 0}
     for seed in (0, 1):
@@ -353,7 +377,9 @@ def test_the_images_of_each_replica_are_printed(digits, capsys):
     assert "replicas" not in capsys.readouterr().out
 
 
-def test_states_are_saved_within_an_epoch_by_steps_and_by_seconds(digits, tmp_path, monkeypatch):
+def test_states_are_saved_within_an_epoch_by_steps_and_by_seconds(
+    digits, tmp_path, monkeypatch, no_pictures
+):
     data, recipe = small_data(digits), mk.Recipe(batch_size=32, epochs=2)
     saved = []
     save = train_module.save_checkpoint
@@ -377,7 +403,7 @@ def test_states_are_saved_within_an_epoch_by_steps_and_by_seconds(digits, tmp_pa
     assert saved == list(range(1, 17))
 
 
-def test_resume_starts_a_run_where_there_is_none(digits, tmp_path):
+def test_resume_starts_a_run_where_there_is_none(digits, tmp_path, no_pictures):
     run = train(
         "softmax_regression",
         small_data(digits),
@@ -412,18 +438,24 @@ DIFFERENT = {
 }
 
 
+@pytest.fixture(scope="module")
+def finished(digits, tmp_path_factory):
+    """Directory of a finished run, which refusals leave as it is."""
+    run_dir = tmp_path_factory.mktemp("finished") / "run"
+    train("mlp_128", small_data(digits), recipe=mk.Recipe(epochs=1), run_dir=run_dir, verbose=0)
+    return run_dir
+
+
 @pytest.mark.parametrize("what", DIFFERENT)
-def test_resume_with_another_run_is_refused_and_loses_nothing(digits, tmp_path, what):
+def test_resume_with_another_run_is_refused_and_loses_nothing(digits, finished, what):
     changes, text = DIFFERENT[what]
     arguments = {"model": "mlp_128", "recipe": mk.Recipe(epochs=1), "n": 256} | changes
-    run_dir = tmp_path / "run"
-    train("mlp_128", small_data(digits), recipe=mk.Recipe(epochs=1), run_dir=run_dir, verbose=0)
-    before = (run_dir / "metrics.json").read_bytes()
+    before = (finished / "metrics.json").read_bytes()
     data = small_data(digits, arguments.pop("n"))
     with pytest.raises(InputError, match="cannot be resumed") as caught:
-        train(arguments.pop("model"), data, run_dir=run_dir, resume=True, verbose=0, **arguments)
+        train(arguments.pop("model"), data, run_dir=finished, resume=True, verbose=0, **arguments)
     assert text in str(caught.value)
-    assert (run_dir / "metrics.json").read_bytes() == before
+    assert (finished / "metrics.json").read_bytes() == before
 
 
 def test_run_directory_explains_the_run(digits, tmp_path):
@@ -456,7 +488,7 @@ def test_run_directory_explains_the_run(digits, tmp_path):
     assert_same_bits(mk.load_model(run.run_dir), run.model)
 
 
-def test_an_existing_run_or_foreign_directory_is_not_touched(digits, tmp_path):
+def test_an_existing_run_or_foreign_directory_is_not_touched(digits, tmp_path, no_pictures):
     data, recipe = small_data(digits), mk.Recipe(epochs=1)
     options = {"recipe": recipe, "verbose": 0}
     train("softmax_regression", data, run_dir=tmp_path / "run", **options)
@@ -502,23 +534,30 @@ def test_keras_callbacks_work(digits, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_learns_and_is_saved_in_float32(digits, tmp_path, precision):
+def test_mixed_precision_learns_and_is_saved_in_float32(digits, tmp_path, no_pictures, precision):
+    data = from_arrays(
+        *(digits.train_images[:256], digits.train_labels[:256]),
+        *(digits.test_images[:64], digits.test_labels[:64]),
+        digits.class_names,
+        name="digits",
+        source="memory",
+    )
     run = train(
         "mlp_128",
-        digits,
-        recipe=mk.Recipe(epochs=3),
+        data,
+        recipe=mk.Recipe(epochs=4, batch_size=32),
         precision=precision,
         run_dir=tmp_path / "run",
         verbose=0,
     )
-    assert run.metrics["accuracy"] > 0.85
+    assert run.metrics["accuracy"] > 0.7
     assert run.model.output.dtype == "float32"
     saved = keras.models.load_model(tmp_path / "run" / "model.keras")
     assert {layer.compute_dtype for layer in saved.layers} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_given_model_keeps_its_precision(digits, tmp_path):
+def test_a_given_model_keeps_its_precision(digits, tmp_path, no_pictures):
     with precision_policy("mixed_bfloat16"):
         model = mk.build_mlp((8,))
     options = {"recipe": mk.Recipe(epochs=1), "run_dir": tmp_path / "run", "verbose": 0}
@@ -672,7 +711,7 @@ def test_progress_bar_shows_loss_and_accuracy(digits, capsys):
     assert "accuracy" in shown and "loss" in shown
 
 
-def test_a_run_is_a_line_at_a_prompt_and_a_table_in_a_notebook(digits, tmp_path):
+def test_a_run_is_a_line_at_a_prompt_and_a_table_in_a_notebook(digits, tmp_path, no_pictures):
     data, model = small_data(digits), dense_net()
     run = train(model, data, epochs=1, verbose=0, run_dir=tmp_path / "run")
     line = repr(run)
@@ -701,3 +740,6 @@ def test_a_recipes_fields_are_arguments_too(digits):
     )
     assert len(run.history["loss"]) == 2
     assert run.history["learning_rate"] == pytest.approx([0.01, 0.01])
+    options = {"epochs": 1, "batch_size": 64, "scale_learning_rate": True}
+    run = train("mlp_128", small_data(digits), verbose=0, **options)
+    assert run.history["learning_rate"] == pytest.approx([0.0005]), "the recipe's 1e-3 is for 128"

@@ -59,7 +59,15 @@ class Workers:
         """Returns the sum of all workers' arrays of one shape: int32, int64, float32 or float64."""
         if self.count == 1:
             return array
-        return self._strategy.reduce("SUM", tf.constant(array), axis=None).numpy()
+
+        def own(context):
+            """Returns the array for the first replica of this worker, and zeros for its others."""
+            first = context.replica_id_in_sync_group % num_local == 0
+            return tf.constant(array if first else np.zeros_like(array))
+
+        num_local = len(self._strategy.extended.worker_devices)
+        values = self._strategy.experimental_distribute_values_from_function(own)
+        return self._strategy.reduce("SUM", values, axis=None).numpy()
 
     def gather(self, value: Any) -> list[Any]:
         """Returns each worker's value, in their order; JSON must hold it."""

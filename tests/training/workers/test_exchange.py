@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from errors import error_of
 
+import mnist_keras as mk
 from mnist_keras._validation import InputError
 from mnist_keras.training.workers.exchange import LostWorkerError, Workers
 
@@ -79,6 +80,12 @@ def test_a_worker_that_tensorflow_does_not_name_is_another_one():
     lost = pytest.raises(LostWorkerError, match=r"^Another worker is gone")
     with lost, Together(TERMS, TERMS, TERMS).naming_the_lost():
         raise tf.errors.CancelledError(None, None, "step was cancelled")
+
+
+def test_a_worker_with_several_devices_is_counted_once():
+    workers = Workers(mk.get_strategy("mirrored"))  # four logical CPUs
+    workers.count = 2
+    np.testing.assert_array_equal(workers.sum(np.arange(3)), np.arange(3))
 
 
 def test_a_process_alone_hears_itself():

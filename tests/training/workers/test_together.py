@@ -54,7 +54,7 @@ def test_two_processes_equal_one_and_a_run_goes_on_with_another_number(faults, t
 
 
 def build_batch_norm():
-    """Returns a small model whose batch normalization uses the statistics of all replicas' images."""
+    """Returns a small model whose batch normalization each worker computes over the images of all."""
     with mk.get_strategy().scope():
         keras.utils.set_random_seed(0)
         layers = keras.layers
@@ -64,7 +64,7 @@ def build_batch_norm():
                 layers.Conv2D(
                     4, 5, strides=3, use_bias=False
                 ),  # whose gradient would be rounding alone
-                layers.BatchNormalization(synchronized=True),
+                layers.BatchNormalization(),
                 layers.ReLU(),
                 layers.Flatten(),
                 layers.Dense(10, activation="softmax"),
