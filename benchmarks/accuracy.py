@@ -10,27 +10,23 @@ its run directory. Sums have another order on another number of cores, so the la
 are from one core, `taskset -c 0 python benchmarks/accuracy.py ...` on Linux.
 """
 
-import argparse
 import dataclasses
 import shutil
 from pathlib import Path
 
 import tables
 from command import load_published, make_parser, results_directory, run_command
-from entries import ENTRIES, Entry, model_digest, recipe_name
-from tabular import RESULTS, ROOT, matching, read_rows, update_rows
+from entries import ENTRIES, Entry, recipe_name
+from tabular import ROOT, matching, read_rows, update_rows
 
 from mnist_keras._validation import check_integer
 from mnist_keras.cli.doctor import examine
 from mnist_keras.models.pretrained import DATASETS, list_weights, load_card
-from mnist_keras.models.recipes import Recipe
-from mnist_keras.models.registry import get_model_spec
 from mnist_keras.training.run_directory import RunDirectory
 
 PLOTTED = ("lenet5", 0)  # model and seed whose confusion matrix is kept beside the rows
 REFERENCE = "lenet5"  # which the packaged weights for MNIST are compared with
 SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
-HELD_OUT = "10000"  # images, in the trials that give a temperature
 
 
 def main() -> None:
@@ -44,10 +40,10 @@ def main() -> None:
         check_integer("--seeds", args.seeds, minimum=1)
     out = results_directory(args, "accuracy")
     if args.packaged:
-        score_packaged(args, out / "packaged.csv")
+        for dataset in DATASETS:
+            score_packaged(dataset, args, out / "packaged.csv")
         return
-    runs = args.out / "runs" if args.out else ROOT / "runs" / "accuracy"
-    ledger = Ledger(out / "accuracy.csv", runs)
+    ledger = Ledger(out, args.out / "runs" if args.out else ROOT / "runs" / "accuracy")
     for entry in ENTRIES:
         if entry.recipe_name in args.recipes:
             data = load_published(entry.data, args.data_dir)
@@ -60,9 +56,9 @@ def main() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """What was trained: a CSV file, and the directory of the run directories."""
+    """What was trained: the directory of accuracy.csv, and that of the run directories."""
 
-    rows: Path
+    out: Path
     runs: Path
 
     def run_directory(self, entry: Entry, seed: int) -> Path:
@@ -70,8 +66,8 @@ class Ledger:
 
     def find_row(self, entry: Entry, seed: object) -> dict[str, str] | None:
         """Returns the row of a seed, if model and recipe are what they were."""
-        found = matching(read_rows(self.rows), {**entry.key, "seed": str(seed)})
-        return found.to_dict("records")[0] if len(found) else None
+        rows = matching(read_rows(self.out / "accuracy.csv"), {**entry.key, "seed": str(seed)})
+        return next(iter(rows.to_dict("records")), None)
 
     def train_seeds(self, entry: Entry, seeds: int, data) -> None:
         """Trains the seeds that have no row."""
@@ -85,7 +81,7 @@ class Ledger:
             run = train(entry.model, data, verbose=0, **options)
             self.add_row(entry, seed, load_model(run_dir), data, run.metrics["train_seconds"])
             if (entry.model, seed) == PLOTTED:
-                shutil.copy(run_dir / "plots" / "confusion_matrix.png", self.rows.parent)
+                shutil.copy(run_dir / "plots" / "confusion_matrix.png", self.out)
 
     def add_vote(self, entry: Entry, data) -> None:
         """Adds the row of an ensemble, if it is missing and every member has its row and its run."""
@@ -110,104 +106,73 @@ class Ledger:
         from mnist_keras.evaluation.evaluate import measure_accuracy
 
         scores = evaluate(model, data.test)
-        row = {
-            **entry.key,
-            "seed": str(seed),
-            "accuracy": f"{scores.accuracy:.4f}",
-            "errors": str(scores.num_errors),
-            "errors_in_first_half": str(errors_by_half(scores)[0]),
-            **score_cells(scores),
-            "train_accuracy": f"{measure_accuracy(model, data.train):.5f}",
-            "train_seconds": f"{seconds:.1f}",
-            "cores": str(examine()["cpu"]["cores"]),
-        }
+        row = {**entry.key, "seed": str(seed), "accuracy": f"{scores.accuracy:.4f}"}
+        row |= {"errors": str(scores.num_errors), "errors_in_first_half": by_half(scores)[0]}
+        row |= score_cells(scores)
+        row["train_accuracy"] = f"{measure_accuracy(model, data.train):.5f}"
+        row |= {"train_seconds": f"{seconds:.1f}", "cores": str(examine()["cpu"]["cores"])}
         order = [(entry.model, entry.recipe_name, entry.data) for entry in ENTRIES]
-        update_rows(self.rows, [row], keys=["net", "recipe", "data", "seed"], order=order)
+        keys = ["net", "recipe", "data", "seed"]
+        update_rows(self.out / "accuracy.csv", [row], keys=keys, order=order)
         print(f"{entry.title}, seed {seed}: {scores.accuracy:.2%}", flush=True)
 
 
-def errors_by_half(scores) -> tuple[int, int]:
+def by_half(scores) -> tuple[str, str]:
     """Returns the errors in each half of the images: of MNIST's, students wrote the first, census staff the second."""
     wrong = scores.predictions != scores.labels
     half = len(wrong) // 2
-    return int(wrong[:half].sum()), int(wrong[half:].sum())
+    return str(wrong[:half].sum()), str(wrong[half:].sum())
 
 
 def score_cells(scores, suffix: str = "") -> dict[str, str]:
     return {f"{name}{suffix}": f"{getattr(scores, name):.5f}" for name in SCORES}
 
 
-def score_packaged(args: argparse.Namespace, path: Path) -> None:
-    """Writes a row for each of the packaged weights that were trained by the wanted recipes."""
+def score_packaged(dataset: str, args, path: Path) -> None:
+    """Writes a row for each of a dataset's packaged weights that were trained by the wanted recipes."""
     from mnist_keras import create_model, evaluate
 
     models = list(dict.fromkeys(entry.model for entry in ENTRIES))
+    cards = [load_card(model, dataset) for model in models if model in list_weights(dataset)]
+    cards = [card for card in cards if recipe_name(card["name"], card["recipe"]) in args.recipes]
+    data = load_published(dataset, args.data_dir) if cards else None
+    reference = None
+    if cards and dataset == "mnist":
+        reference = evaluate(create_model(REFERENCE, weights=dataset), data.test).predictions
     order = [(dataset, model) for dataset in DATASETS for model in models]
-    for dataset in DATASETS:
-        cards = [load_card(model, dataset) for model in models if model in list_weights(dataset)]
-        names = {card["name"]: recipe_name(card["name"], card["recipe"]) for card in cards}
-        cards = [card for card in cards if names[card["name"]] in args.recipes]
-        if not cards:
-            continue
-        data, reference = load_published(dataset, args.data_dir), None
-        if dataset == "mnist":
-            reference = evaluate(create_model(REFERENCE, weights=dataset), data.test).predictions
-        for card in cards:
-            row = packaged_row(card, data, reference)
-            update_rows(path, [row], keys=["data", "net"], order=order)
-            print(f"{row['net']} on {dataset}: {float(row['accuracy']):.2%}", flush=True)
+    for card in cards:
+        row = packaged_row(card, data, reference)
+        update_rows(path, [row], keys=["data", "net"], order=order)
+        print(f"{row['net']} on {dataset}: {float(row['accuracy']):.2%}", flush=True)
 
 
 def packaged_row(card: dict, data, reference) -> dict[str, str]:
     """Returns the row of packaged weights: shares, nats, and for the comparison numbers of images.
 
-    The views are the images and their neighbors shifted by a pixel. The temperature is that of the last trial of the
-    same architecture and recipe, fitted to held-out images that the model of the trial had not seen.
+    The views are the images and their neighbors shifted by a pixel. The temperature is the card's.
     """
     import mnist_keras as mk
 
-    name, suffix = card["name"], "_at_temperature"
+    name, temperature = card["name"], card["temperature"]
     model = mk.create_model(name, weights=data.name)
     scores, views = mk.evaluate(model, data.test), mk.evaluate(model, data.test, shift=1)
-    first_half, second_half = errors_by_half(scores)
-    row = {
-        "net": name,
-        "data": data.name,
-        "recipe": recipe_name(name, card["recipe"]),
-        "seed": str(card["seed"]),
-        "accuracy": f"{scores.accuracy:.4f}",
-        "ci95_low": f"{scores.accuracy_ci95[0]:.4f}",
-        "ci95_high": f"{scores.accuracy_ci95[1]:.4f}",
-        "errors_in_first_half": str(first_half),
-        "errors_in_second_half": str(second_half),
-        "accuracy_of_views": f"{views.accuracy:.4f}",
-        **dict.fromkeys(("only_this_right", "only_lenet5_right", "mcnemar_p_value"), ""),
-        **score_cells(scores),
-        "temperature": find_temperature(card),
-        **dict.fromkeys((f"{score}{suffix}" for score in SCORES), ""),
-    }
+    low, high = scores.accuracy_ci95
+    row = {"net": name, "data": data.name, "recipe": recipe_name(name, card["recipe"])}
+    row |= {"seed": str(card["seed"]), "accuracy": f"{scores.accuracy:.4f}"}
+    row |= {"ci95_low": f"{low:.4f}", "ci95_high": f"{high:.4f}"}
+    row["errors_in_first_half"], row["errors_in_second_half"] = by_half(scores)
+    row["accuracy_of_views"] = f"{views.accuracy:.4f}"
+    row |= dict.fromkeys(("only_this_right", "only_lenet5_right", "mcnemar_p_value"), "")
     if reference is not None and name != REFERENCE:
-        comparison = mk.compare(scores.labels, scores.predictions, reference)
-        row["only_this_right"] = str(comparison.only_a_correct)
-        row["only_lenet5_right"] = str(comparison.only_b_correct)
-        row["mcnemar_p_value"] = f"{comparison.p_value:.2g}"
-    if row["temperature"]:
-        scaled = mk.apply_temperature(scores.probabilities, float(row["temperature"]))
-        row |= score_cells(mk.evaluate_predictions(scores.labels, scaled), suffix)
-    return row
-
-
-def find_temperature(card: dict) -> str:
-    """Returns the temperature of the last trial of a card's model and recipe; nothing if there is none.
-
-    An ensemble has none: that would take as many models, trained without the held-out images.
-    """
-    if get_model_spec(card["name"]).trained_as != card["name"]:
-        return ""
-    digest = model_digest(card["name"], Recipe.from_dict(card["recipe"]))
-    cells = {"data": card["dataset"], "digest": digest, "held_out": HELD_OUT}
-    found = matching(read_rows(RESULTS / "trials.csv"), cells)
-    return found["temperature"].iloc[-1] if len(found) else ""
+        found = mk.compare(scores.labels, scores.predictions, reference)
+        row["only_this_right"] = str(found.only_a_correct)
+        row["only_lenet5_right"] = str(found.only_b_correct)
+        row["mcnemar_p_value"] = f"{found.p_value:.2g}"
+    row |= {**score_cells(scores), "temperature": f"{temperature:.3f}" if temperature else ""}
+    if not temperature:
+        return row | {f"{score}_at_temperature": "" for score in SCORES}
+    scaled = mk.apply_temperature(scores.probabilities, temperature)
+    return row | score_cells(mk.evaluate_predictions(scores.labels, scaled), "_at_temperature")
 
 
 if __name__ == "__main__":

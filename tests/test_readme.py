@@ -65,7 +65,7 @@ def test_the_readme_is_short_and_in_order():
 
 
 def test_every_recipe_was_measured_as_it_is_and_reaches_its_claim(accuracy):
-    rows = accuracy.read_rows(accuracy.RESULTS / "accuracy.csv").to_dict("records")
+    rows = rows_of("accuracy.csv")
     trained = {}
     for entry in accuracy.ENTRIES:
         own = [row for row in rows if entry.key.items() <= row.items()]

@@ -4,8 +4,8 @@
     python tools/package_weights.py runs/accuracy/cnn_accurate-1a2b3c4d-? --data-dir DIR \\
         --ensemble cnn_accurate_ensemble    # the runs as its members
 
-The card's scores are those of the rounded weights; its temperature is that of the last trial of `accuracy.py`, null
-where there is none. Its hardware is this machine: run it with the cores of the training. What was trained on
+The card's scores are those of the rounded weights; its temperature is that of the last trial in trials.csv, null where
+there is none. Its hardware is this machine: run it with the cores of the training. What was trained on
 Fashion-MNIST is stored as NAME-fashion_mnist.
 """
 
@@ -20,14 +20,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from accuracy import find_temperature
 from command import load_published, run_command
-from entries import recipe_name
+from entries import model_digest, recipe_name
+from tabular import RESULTS, matching, read_rows
 
 from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
 from mnist_keras.cli.doctor import examine
 from mnist_keras.models.pretrained import WEIGHTS_DIRECTORY, stem
+from mnist_keras.models.recipes import Recipe
 from mnist_keras.models.registry import get_model_spec
 from mnist_keras.training.run_directory import RunDirectory
 
@@ -35,6 +36,7 @@ LICENSES = {
     "mnist": "MNIST: Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0",
     "fashion_mnist": "Fashion-MNIST: Zalando SE; MIT",
 }
+HELD_OUT = "10000"  # images, in the trials that give a temperature
 
 
 def main() -> None:
@@ -83,10 +85,24 @@ def package(runs: list[Path], data_dir: Path, *, ensemble: str | None = None) ->
         "hardware": describe_hardware(),
         "train_seconds": sum(RunDirectory(run).read_metrics()["train_seconds"] for run in runs),
     }
-    temperature = find_temperature(card)
-    card["temperature"] = float(temperature) if temperature else None
+    card["temperature"] = find_temperature(card)
     write_package(path, content, card)
     return card
+
+
+def find_temperature(card: dict) -> float | None:
+    """Returns the temperature of the last trial of a card's model and recipe; None if there is none.
+
+    It was fitted to held-out images that the model of the trial had not seen. An ensemble has none: that would take as
+    many models, trained without them.
+    """
+    if get_model_spec(card["name"]).trained_as != card["name"]:
+        return None
+    digest = model_digest(card["name"], Recipe.from_dict(card["recipe"]))
+    cells = {"data": card["dataset"], "digest": digest, "held_out": HELD_OUT}
+    found = matching(read_rows(RESULTS / "trials.csv"), cells)
+    found = found[found["temperature"] != ""]
+    return float(found["temperature"].iloc[-1]) if len(found) else None
 
 
 def describe_model(model, content: bytes) -> dict:

@@ -8,6 +8,7 @@ import pytest
 
 import mnist_keras as mk
 from mnist_keras.models import recipes, registry
+from mnist_keras.training import outcome
 
 LABELS = np.arange(20) % 10
 
@@ -22,6 +23,8 @@ def accuracy(benchmark, monkeypatch, digits):
     """The benchmark's module, on scikit-learn's digits in place of MNIST."""
     module = benchmark("accuracy")
     monkeypatch.setattr(module, "load_published", lambda *_: digits)
+    for name in ("save_plots", "write_report"):  # take longer than the trainings
+        monkeypatch.setattr(outcome, name, lambda *_, **__: None)
     return module
 
 
@@ -104,8 +107,8 @@ def test_each_score_of_packaged_weights_has_its_cell(accuracy, monkeypatch):
         mk, "evaluate", lambda *_, shift=0: mk.evaluate_predictions(LABELS, views[shift])
     )
     monkeypatch.setattr(mk, "create_model", lambda *_, **__: None)
-    monkeypatch.setattr(accuracy, "find_temperature", lambda *_: "0.5")
     card = {"name": "mlp_128", "seed": 4, "recipe": mk.get_model_spec("mlp_128").recipe.to_dict()}
+    card["temperature"] = 0.5
     reference = LABELS.copy()
     reference[[0, 2, 3, 4, 5]] += 1  # wrong where ours is too, and in four others
     data = type("Data", (), {"name": "mnist", "test": None})
@@ -129,22 +132,6 @@ def test_packaged_weights_are_scored_and_the_other_rows_stay(run):
     assert rows["accuracy"].between(rows["ci95_low"], rows["ci95_high"]).all()
     _, rows = run("--packaged", "--recipes", "mlp_128")
     assert rows["net"].tolist() == ["softmax_regression", "mlp_128", "lenet5"]
-
-
-def test_a_temperature_is_of_the_same_model_recipe_and_data(accuracy, monkeypatch, tmp_path):
-    (entry,) = (x for x in accuracy.ENTRIES if x.model == "mlp_128")
-    row = {**entry.key, "temperature": "1.5", "held_out": "10000"}
-    few = {**row, "temperature": "1.6", "held_out": "64"}
-    pd.DataFrame([row, few]).to_csv(tmp_path / "trials.csv", index=False)
-    monkeypatch.setattr(accuracy, "RESULTS", tmp_path)
-    card = {"name": "mlp_128", "dataset": "mnist", "recipe": entry.recipe.to_dict()}
-    assert accuracy.find_temperature(card) == "1.5", "not one of so few images"
-    assert accuracy.find_temperature({**card, "dataset": "fashion_mnist"}) == ""
-    other = {**card, "recipe": entry.recipe.replace(epochs=3).to_dict()}
-    assert accuracy.find_temperature(other) == ""
-    spec = dataclasses.replace(entry.spec, arguments={"hidden_units": (128,), "dropout": 0.1})
-    monkeypatch.setitem(registry.MODELS, "mlp_128", spec)
-    assert accuracy.find_temperature(card) == "", "the model has changed"
 
 
 def test_a_title_says_what_is_not_the_usual(accuracy):

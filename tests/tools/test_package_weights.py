@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from errors import error_of
 
@@ -85,3 +86,21 @@ def test_a_run_of_a_recipe_without_a_name_is_not_packaged(package_weights):
     config = {"model": {"name": "mlp_128"}, "recipe": mk.Recipe(epochs=77).to_dict(), "seed": 0}
     message = error_of(package_weights.train_command, "mlp_128", "mnist", config)
     assert message == "The recipe of mlp_128's run is not a registered one."
+
+
+def test_a_temperature_is_of_the_same_model_recipe_and_data(package_weights, monkeypatch, tmp_path):
+    recipe = mk.get_model_spec("mlp_128").recipe
+    row = {"data": "mnist", "digest": package_weights.model_digest("mlp_128", recipe)}
+    row |= {"temperature": "1.5", "held_out": "10000"}
+    few, old = {**row, "temperature": "1.6", "held_out": "64"}, {**row, "temperature": ""}
+    pd.DataFrame([row, few, old]).to_csv(tmp_path / "trials.csv", index=False)
+    monkeypatch.setattr(package_weights, "RESULTS", tmp_path)
+    card = {"name": "mlp_128", "dataset": "mnist", "recipe": recipe.to_dict()}
+    find = package_weights.find_temperature
+    assert find(card) == 1.5, "not one of so few images"
+    assert find({**card, "dataset": "fashion_mnist"}) is None
+    assert find({**card, "recipe": recipe.replace(epochs=3).to_dict()}) is None
+    spec = registry.MODELS["mlp_128"]
+    spec = dataclasses.replace(spec, arguments={"hidden_units": (128,), "dropout": 0.1})
+    monkeypatch.setitem(registry.MODELS, "mlp_128", spec)
+    assert find(card) is None, "the model has changed"
