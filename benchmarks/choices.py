@@ -23,14 +23,10 @@ from turns import OwnProcess, seconds_of
 from mnist_keras._cpu import BFLOAT16_CLASSES, VARIABLE, cpu_class
 from mnist_keras.models.registry import get_model_spec
 
-CAP = 2  # seconds
-REPEATS = 2
-PART, CONVOLUTIONAL_PART = (
-    12_800,
-    3_200,
-)  # images that are trained on between two looks at the clock
+CAP, REPEATS = 2, 2  # seconds, trainings of each
+PARTS = {False: 12_800, True: 3_200}  # images between two looks at the clock, by convolutions
 KEYS = ["class", "net", "precision", "onednn", "xla"]
-FORMATS = {"step_ms": "{:.4g}", **dict.fromkeys(("steps", "steps_trained", "repeats"), "{:.0f}")}
+YES = {True: "yes", False: "no"}
 
 
 def main() -> None:
@@ -53,22 +49,16 @@ def main() -> None:
 
 def variants(models: list[str], onednn: bool) -> list[tuple[str, str, bool]]:
     """Returns what is trained: XLA once and where it is not known to be slow, bfloat16 where oneDNN has it."""
-    ways = [("float32", False)]
+    found = [(model, "float32", False) for model in models]
     if onednn:
-        ways.append(("float32", True))
-        if cpu_class() in BFLOAT16_CLASSES:
-            ways.append(("mixed_bfloat16", False))
-    return [
-        (model, precision, xla)
-        for model in models
-        for precision, xla in ways
-        if not (xla and xla_is_slow(model))
-    ]
-
-
-def xla_is_slow(model: str) -> bool:
-    spec = get_model_spec(model)
-    return spec.convolutional or bool(spec.arguments.get("dropout") or spec.recipe.augmentation)
+        for model in models:
+            spec = get_model_spec(model)
+            slow = spec.arguments.get("dropout") or spec.recipe.augmentation
+            if not (spec.convolutional or slow):
+                found.append((model, "float32", True))
+            if cpu_class() in BFLOAT16_CLASSES:
+                found.append((model, "mixed_bfloat16", False))
+    return found
 
 
 def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
@@ -77,9 +67,8 @@ def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
 
     model, precision, jit = variant
     spec = get_model_spec(model)
-    recipe = spec.recipe
-    steps = recipe.epochs * (len(data.train) // recipe.batch_size)
-    data = first_images(data, CONVOLUTIONAL_PART if spec.convolutional else PART)
+    steps = spec.recipe.epochs * (len(data.train) // spec.recipe.batch_size)
+    data = first_images(data, PARTS[spec.convolutional])
     start = time.perf_counter()
     ours = Ours(model, data.train, precision=precision, jit=jit)
     ours.epoch()
@@ -91,15 +80,15 @@ def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
         epochs.append(seconds_of(ours.epoch))
         done += steps_per_epoch
     step_seconds = (statistics.median(epochs) if epochs else first) / steps_per_epoch
-    choosers = {"auto": {"precision": "auto", "jit": "auto"}, "recipe": {}}
-    chosen = {who: Ours(model, data.train, **changes) for who, changes in choosers.items()}
-    best = machine.our_environment(convolutional=spec.convolutional).get(VARIABLE, "1")
-    right = jit or onednn == (best == "1")
-    chosen_by = [who for who, x in chosen.items() if right and (x.precision, x.jit) == variant[1:]]
+    chosen_by = []
+    best = machine.environment("ours", convolutional=spec.convolutional).get(VARIABLE, "1")
+    for who, changes in {"auto": {"precision": "auto", "jit": "auto"}, "recipe": {}}.items():
+        chosen = Ours(model, data.train, **changes)
+        if (chosen.precision, chosen.jit) == variant[1:] and (jit or onednn == (best == "1")):
+            chosen_by.append(who)
     return {
         **{"class": machine.cpu(), "net": model, "precision": precision},
-        **{"onednn": "yes" if onednn else "no", "xla": "yes" if jit else "no"},
-        "chosen_by": " ".join(chosen_by),
+        **{"onednn": YES[onednn], "xla": YES[jit], "chosen_by": " ".join(chosen_by)},
         "seconds": first + sum(epochs) + (steps - done) * step_seconds,
         "first_seconds": first,
         "step_ms": 1000 * step_seconds,
@@ -111,15 +100,11 @@ def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
 def make_rows(trainings: list[dict]) -> pd.DataFrame:
     """Returns a row for each way to train a model: medians, and how much slower it is than the fastest."""
     groups = pd.DataFrame(trainings).groupby([*KEYS, "chosen_by"], sort=False)
-    table = groups.median().assign(
-        steps_trained=groups["steps_trained"].min(), repeats=groups.size()
-    )
-    table = table.reset_index()
+    table = groups.median().astype({"steps": int, "steps_trained": int})
+    table = table.assign(repeats=groups.size()).reset_index()
     for column, keys in (("ratio_to_best", KEYS[:2]), ("ratio_to_best_of_precision", KEYS[:3])):
         table[column] = table["seconds"] / table.groupby(keys)["seconds"].transform("min")
-    for column in table.select_dtypes("number"):
-        table[column] = table[column].map(FORMATS.get(column, "{:.3f}").format)
-    return table.assign(machine=machine.summary())
+    return table.round(3).assign(machine=machine.summary())
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 def make_parser(
-    document: str, *, data: bool = True, quick: bool | str = False, stand_in: bool = False
+    document: str, *, data: bool = True, quick: bool = False, stand_in: bool = False
 ) -> argparse.ArgumentParser:
     """Returns a parser with `--data-dir` and `--out`, and `--quick` and `--stand-in` for a command that has them."""
     parser = argparse.ArgumentParser(description=document.splitlines()[0], allow_abbrev=False)
@@ -35,15 +35,10 @@ def make_parser(
     if data:
         parser.add_argument("--data-dir", type=Path, required=True, help="where the datasets are")
     if quick:
-        described = quick if isinstance(quick, str) else "a smoke test with few images"
-        parser.add_argument("--quick", action="store_true", help=described)
+        parser.add_argument("--quick", action="store_true", help="a small part of it")
     if stand_in:
-        parser.add_argument(
-            "--stand-in",
-            choices=machine.STAND_INS,
-            type=machine.stand_in,
-            help="measure as on a CPU of this slower class",
-        )
+        slower = {"choices": machine.STAND_INS, "help": "measure as on a CPU of this slower class"}
+        parser.add_argument("--stand-in", type=machine.stand_in, **slower)
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
     return parser
 
@@ -86,7 +81,8 @@ def load_published(name: str, data_dir: Path):
     return data
 
 
-def first_images(data, count: int):
-    """Returns the first training images and the first test images of a dataset."""
-    train, test = (split.take(range(min(count, len(split)))) for split in (data.train, data.test))
+def first_images(data, count: int, test_count: int | None = None):
+    """Returns the first training images and the first test images of a dataset, as many if not said otherwise."""
+    counts = ((data.train, count), (data.test, test_count or count))
+    train, test = (split.take(range(min(wanted, len(split)))) for split, wanted in counts)
     return dataclasses.replace(data, train=train, test=test)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+import pandas as pd
 from command import make_parser, results_directory, run_command
 from machine import peak_megabytes
 from tabular import write_rows
@@ -30,18 +31,15 @@ def main() -> None:
         train = ["-m", "mnist_keras", "train", "mlp_128", "--data", "mnist", "--quiet"]
         run(*train, "--data-dir", str(args.data_dir), "--run-dir", f"{directory}/run")
     trained = peak_megabytes(resource.RUSAGE_CHILDREN)  # the largest child so far is this one
-    measured = {  # and the limit of each
-        "import_mnist_keras_seconds": (imported - start, "0.1"),
-        "help_seconds": (help_seconds, "0.5"),
-        "import_tensorflow_peak_megabytes": (tensorflow, ""),
-        "train_mlp_128_extra_peak_megabytes": (trained - tensorflow, "200"),
-    }
-    rows = [
-        {"what": what, "measured": f"{value:.3f}", "limit": limit}
-        for what, (value, limit) in measured.items()
+    measured = [
+        ("import_mnist_keras_seconds", imported - start, "0.1"),
+        ("help_seconds", help_seconds, "0.5"),
+        ("import_tensorflow_peak_megabytes", tensorflow, ""),
+        ("train_mlp_128_extra_peak_megabytes", trained - tensorflow, "200"),
     ]
+    rows = pd.DataFrame(measured, columns=["what", "measured", "limit"]).round(3)
     write_rows(results_directory(args, "footprint") / "footprint.csv", rows)
-    print(*(" ".join(row.values()) for row in rows), sep="\n")
+    print(rows.to_string(index=False))
 
 
 def run(*arguments: str) -> None:

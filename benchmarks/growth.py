@@ -19,12 +19,11 @@ from command import load_to_time, make_parser, results_directory, run_command
 from tabular import write_rows
 from turns import OwnProcess, seconds_of
 
-COLUMNS = ("data", "images", "metric", "median", "ratio_to_first", "limit", "repeats", "machine")
+KEYS = ["data", "images", "metric"]
 SIZES = {"memory": (60_000, 120_000, 300_000, 600_000, 1_200_000), "records": (60_000, 600_000)}
 QUICK_SIZES = {"memory": (256, 512), "records": (256, 512)}
 EPOCHS = {"memory": 6, "records": 2}  # the first of them is not counted
 REPEATS = 3  # processes of each
-LIMIT = "1.10"  # times what it is at the first size
 SHARD_IMAGES = 60_000  # of a file; array_record copies a file's index at every read of it
 BATCH_SIZE = 128
 
@@ -34,19 +33,17 @@ def main() -> None:
     path = results_directory(args, "growth") / "growth.csv"
     load_to_time(args)  # fails here, not in the processes, if the data is not MNIST
     sizes, repeats = (QUICK_SIZES, 1) if args.quick else (SIZES, REPEATS)
-    cases = [(kind, images) for kind, counts in sizes.items() for images in counts]
-    values = []
+    cases, values = [(kind, images) for kind in sizes for images in sizes[kind]], []
     with tempfile.TemporaryDirectory() as directory:
         call = functools.partial(call_in_process, args.data_dir, directory=directory)
         for images in sizes["records"]:
             call("write_files", images=images)
-        for _ in range(repeats):
-            for kind, images in cases:
-                found = call("measure", kind=kind, images=images)
-                values += [(kind, images, metric, value) for metric, value in found.items()]
-                print(f"{kind}, {images:,} images: {found}", flush=True)
+        for kind, images in repeats * cases:
+            found = call("measure", kind=kind, images=images)
+            values += [(kind, images, metric, value) for metric, value in found.items()]
+            print(f"{kind}, {images:,} images: {found}", flush=True)
     rows = make_rows(values)
-    write_rows(path, rows, columns=COLUMNS)
+    write_rows(path, rows)
     print(rows.drop(columns="machine").to_string(index=False))
 
 
@@ -57,23 +54,13 @@ def call_in_process(data_dir: Path, function: str, **arguments):
 
 
 def make_rows(values: list[tuple[str, int, str, float]]) -> pd.DataFrame:
-    """Returns the rows of growth.csv of (data, images, metric, value); what memory grows by has a row of its own."""
-    keys = ["data", "images", "metric"]
-    groups = pd.DataFrame(values, columns=[*keys, "value"]).groupby(keys, sort=False)["value"]
-    table = groups.agg(["median", "size"]).reset_index().rename(columns={"size": "repeats"})
-    first = table.groupby(["data", "metric"])["median"].transform("first")
-    from_files = table["data"] == "records"
-    limited = from_files | (table["metric"] == "microseconds_per_image")
-    rows = table.assign(
-        median=table["median"].map("{:.5g}".format),
-        ratio_to_first=(table["median"] / first).map("{:.3f}".format),
-        limit=limited.map({True: LIMIT, False: ""}),
-        machine=machine.summary(),
-    )
-    grown = rows[from_files & (table["metric"] == "peak_megabytes")].iloc[1:]
-    grown = grown.assign(metric="growth_megabytes", ratio_to_first="", limit="")
-    grown["median"] = (table["median"] - first)[grown.index].map("{:.1f}".format)
-    return pd.concat([rows, grown]).sort_index(kind="stable")[list(COLUMNS)]
+    """Returns the rows of growth.csv of (data, images, metric, value)."""
+    groups = pd.DataFrame(values, columns=[*KEYS, "value"]).groupby(KEYS, sort=False)["value"]
+    table = groups.agg(median="median", ratio_to_first="median", repeats="size").reset_index()
+    table["ratio_to_first"] /= table.groupby(["data", "metric"])["median"].transform("first")
+    rounded = {"median": "{:.5g}".format, "ratio_to_first": "{:.3f}".format}
+    table = table.assign(**{name: table[name].map(text) for name, text in rounded.items()})
+    return table.assign(machine=machine.summary())
 
 
 def repeated(data_dir: Path, count: int):
@@ -90,15 +77,12 @@ def write_files(data_dir: Path, *, images: int, directory: str) -> None:
     import tensorflow_datasets as tfds
 
     data = repeated(data_dir, images)
-    features = {
-        "image": tfds.features.Image(shape=(28, 28, 1)),
-        "label": tfds.features.ClassLabel(num_classes=10),
-    }
+    image, label = tfds.features.Image(shape=(28, 28, 1)), tfds.features.ClassLabel(num_classes=10)
     columns = {"image": data.images[..., None], "label": data.labels}
     tfds.dataset_builders.store_as_tfds_dataset(
         "digits",
         version="1.0.0",
-        features=tfds.features.FeaturesDict(features),
+        features=tfds.features.FeaturesDict({"image": image, "label": label}),
         split_datasets={"train": tf.data.Dataset.from_tensor_slices(columns)},
         data_dir=Path(directory) / str(images),
         file_format="array_record",

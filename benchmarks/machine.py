@@ -42,16 +42,13 @@ def stand_in(name: str) -> str:
     return name
 
 
-def peer_environment() -> dict[str, str]:
-    """Returns what gives Keras's `fit` what TensorFlow does by default on a CPU of this class."""
-    return {_cpu.VARIABLE: "0"} if cpu() == f"avx2{STOOD_IN}" else {}
-
-
-def our_environment(*, convolutional: bool) -> dict[str, str]:
-    """Returns what the command line sets for a model."""
-    if _cpu.best_onednn(convolutional=convolutional):
+def environment(module: str, *, convolutional: bool) -> dict[str, str]:
+    """Returns what the command line sets for a model of ours, and for Keras's what TensorFlow does by default here."""
+    if module == "ours" and _cpu.best_onednn(convolutional=convolutional):
         return {_cpu.VARIABLE: "1"}
-    return peer_environment()
+    if module in ("ours", "peers_keras") and cpu() == f"avx2{STOOD_IN}":
+        return {_cpu.VARIABLE: "0"}
+    return {}
 
 
 def wait_for_quiet() -> None:
@@ -66,11 +63,11 @@ def load() -> float:
     """Returns how many other processes want a core: the mean of two seconds on Linux, elsewhere of a minute."""
     if not RUNNING.exists():
         return os.getloadavg()[0]
-    counts = []
+    total = 0
     for _ in range(40):
         time.sleep(0.05)
-        counts.append(int(RUNNING.read_text().split()[3].partition("/")[0]) - 1)  # itself
-    return sum(counts) / len(counts)
+        total += int(RUNNING.read_text().split()[3].partition("/")[0]) - 1  # itself
+    return total / 40
 
 
 @functools.cache
@@ -79,15 +76,13 @@ def facts() -> dict[str, str]:
     from mnist_keras.cli.doctor import examine
 
     cpu = examine()["cpu"]
+    instructions = " ".join(name for name, there in (cpu["instructions"] or {}).items() if there)
+    found = {"cpu": cpu["model"], "cores": str(cpu["cores"]), "instructions": instructions}
+    found["system"] = f"{platform.system()} {platform.machine()}"
+    found["python"] = platform.python_version()
     installed = {distribution.name for distribution in importlib.metadata.distributions()}
-    return {
-        "cpu": cpu["model"],
-        "cores": str(cpu["cores"]),
-        "instructions": " ".join(x for x, there in (cpu["instructions"] or {}).items() if there),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in VERSIONS if name in installed},
-    }
+    versions = {name: importlib.metadata.version(name) for name in VERSIONS if name in installed}
+    return found | versions
 
 
 def summary() -> str:

@@ -1,9 +1,12 @@
 """Keras's `fit`: the documented models with it, and Keras's own MNIST example."""
 
+import time
+from functools import partial
+
 import keras
 import tensorflow as tf
 from keras import layers
-from turns import Stopwatch
+from turns import Contestant, train_to
 
 from mnist_keras import create_model
 
@@ -18,21 +21,13 @@ def predict_labels(model: keras.Model, images):
     return model.predict(as_input(images), batch_size=1000, verbose=0).argmax(axis=1)
 
 
-class Fit:
+def make(name, batch_size, data, optimizer="adam", **options) -> Contestant:
     """The same model with `compile` and `fit`, from float32 arrays in memory, as its users run it."""
-
-    def __init__(self, name, data, *, batch_size, optimizer, **options):
-        self.batch_size = batch_size
-        self.images, self.labels = as_input(data.train.images), data.train.labels
-        self.model = create_model(name)
-        loss = "sparse_categorical_crossentropy"
-        self.model.compile(optimizer(), loss, metrics=["accuracy"], **options)
-
-    def epoch(self) -> None:
-        self.model.fit(self.images, self.labels, batch_size=self.batch_size, epochs=1, verbose=0)
-
-    def predict(self, images):
-        return predict_labels(self.model, images)
+    images, labels, model = as_input(data.train.images), data.train.labels, create_model(name)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(optimizer, loss, metrics=["accuracy"], **options)
+    epoch = partial(model.fit, images, labels, batch_size=batch_size, verbose=0)
+    return Contestant(epoch, partial(predict_labels, model))
 
 
 def train_keras_example(data, *, seed: int, target: float) -> list[tuple[float, float]]:
@@ -43,7 +38,7 @@ def train_keras_example(data, *, seed: int, target: float) -> list[tuple[float, 
     Reference:
         https://keras.io/examples/vision/mnist_convnet
     """
-    watch = Stopwatch(lambda: predict_labels(model, data.test.images), data.test.labels)
+    start = time.perf_counter()
     keras.utils.set_random_seed(seed)
     seen = round(0.9 * len(data.train))
     images = as_input(data.train.images[:seen])
@@ -52,25 +47,19 @@ def train_keras_example(data, *, seed: int, target: float) -> list[tuple[float, 
     convolutions += [layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(2)]
     dense = [layers.Flatten(), layers.Dropout(0.5), layers.Dense(10, activation="softmax")]
     model = keras.Sequential([keras.Input((28, 28, 1)), *convolutions, *dense])
-
-    def stop_at_target(epoch, logs):
-        model.stop_training = watch.look() >= target
-
-    look = keras.callbacks.LambdaCallback(on_epoch_end=stop_at_target)
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
-    model.fit(images, labels, batch_size=128, epochs=15, callbacks=[look], verbose=0)
-    return watch.curve
-
-
-def _maker(name, batch_size=128, optimizer=keras.optimizers.Adam, **options):
-    return lambda data: Fit(name, data, batch_size=batch_size, optimizer=optimizer, **options)
+    epoch = partial(model.fit, images, labels, batch_size=128, verbose=0)
+    example = Contestant(epoch, partial(predict_labels, model))
+    return train_to(target, example, data.test, epochs=15, start=start)
 
 
 CONTESTANTS = {
     "epoch_mlp_128": {
-        "fit": _maker("mlp_128"),
-        "fit_32_steps": _maker("mlp_128", steps_per_execution=32),
+        "fit": partial(make, "mlp_128", 128),
+        "fit_32_steps": partial(make, "mlp_128", 128, steps_per_execution=32),
     },
-    "epoch_mlp_1024_128": {"fit": _maker("mlp_1024_128")},
-    "epoch_cnn_2conv": {"fit": _maker("cnn_2conv", 64, lambda: keras.optimizers.SGD(0.05))},
+    "epoch_mlp_1024_128": {"fit": partial(make, "mlp_1024_128", 128)},
+    "epoch_cnn_2conv": {
+        "fit": lambda data: make("cnn_2conv", 64, data, keras.optimizers.SGD(0.05))
+    },
 }

@@ -1,27 +1,25 @@
 """Rates that no peer sets: the input pipeline by itself, and prediction; parts of speed.py."""
 
-import os
+import collections
+import contextlib
+import itertools
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import tensorflow as tf
 from entries import DOCUMENTED
+from exports import RUNTIMES
 from ours import Ours
 from turns import seconds_of
 
-from mnist_keras import (
-    DigitClassifier,
-    create_model,
-    export_model,
-    get_model_spec,
-    make_dataset,
-)
+from mnist_keras import DigitClassifier, create_model, export_model, get_model_spec, make_dataset
 from mnist_keras.data import windows
 from mnist_keras.data.batches import epoch_rows, get_batch, make_batch_source
+from mnist_keras.inference.export import EXPORT_FORMATS
 from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
 from mnist_keras.training import loop
 
@@ -37,64 +35,59 @@ TRANSFORMS = {  # alone, as strong as in the presets or as usual
     "affine": "affine",
     "elastic": "elastic",
 }
-REPEATS, CALLS, SHARE_SECONDS = (3, 1), (500, 20), (20.0, 0.0)  # in full, and with --quick
-QUICK_MODELS, QUICK_TRANSFORMS = ["mlp_128"], ["plain", "affine"]
-PICTURES = 1000  # that are prepared as pictures of any size
+PREDICTED = ("mlp_128", "cnn_fast")
+REPEATS, CALLS, SHARE_SECONDS = 3, 500, 20.0
 MAX_STEPS = 300  # of an epoch of the pipeline
 MAX_PAIRS = 60  # of epochs with batches and with one batch made before
 STATUS = Path("/proc/self/status")  # only on Linux
 
 
-def measure_pipeline(results, data, quick: bool) -> None:
+def note_rates(results, task: str, runs: dict[str, Callable], count: int, repeats: int) -> None:
+    """Notes images a second of what takes turns with so many images, after once to warm up."""
+    for turn in range(1 + repeats):
+        for contestant, run in runs.items():
+            rate = count / seconds_of(run)
+            if turn:
+                results.add(task, contestant, images_per_second=rate)
+
+
+def measure_pipeline(results, data) -> None:
     """Notes images a second at batch 128, and the share of a step that each model waits for its batches."""
-    transforms = QUICK_TRANSFORMS if quick else list(TRANSFORMS)
-    for name in transforms:
-        options = {"batch_size": 128, "augmentation": TRANSFORMS[name]}
+    for name, augmentation in TRANSFORMS.items():
+        options = {"batch_size": 128, "augmentation": augmentation}
         source = make_batch_source(data.train, **options)
         steps = min(MAX_STEPS, source.steps_per_epoch)
         batches = iter(make_dataset(data.train, training=True, **options))
 
         def iterate(batches=batches, steps=steps):
-            for _ in range(steps):
-                next(batches)
+            collections.deque(itertools.islice(batches, steps), maxlen=0)
 
-        runs = {"ours": _gather(source, steps), "ours_make_dataset": iterate}
-        for contestant, run in runs.items():
-            run()
-            for _ in range(REPEATS[quick]):
-                rate = steps * 128 / seconds_of(run)
-                results.add(f"pipeline_{name}", contestant, images_per_second=rate)
-    for name in QUICK_MODELS if quick else sorted(DOCUMENTED):
-        _measure_share(results, name, name, data, quick)
-    for name in transforms:
-        changes = {"augmentation": TRANSFORMS[name]}
-        _measure_share(results, f"{AUGMENTED}_{name}", AUGMENTED, data, quick, **changes)
+        runs = {"ours": gather(source, steps), "ours_make_dataset": iterate}
+        note_rates(results, f"pipeline_{name}", runs, steps * 128, REPEATS)
+        measure_share(results, f"{AUGMENTED}_{name}", AUGMENTED, data, augmentation=augmentation)
+    for name in sorted(DOCUMENTED):
+        measure_share(results, name, name, data)
 
 
-def _measure_share(results, title, name, data, quick, **changes):
+def measure_share(results, title, name, data, **changes) -> None:
     """Notes how much of a step the loop waits for batches: its epochs against those with one batch made before."""
-    batch_size = get_model_spec(name).recipe.batch_size
-    steps = min(MAX_STEPS, len(data.train) // batch_size)
-    images = data.train.take(range(steps * batch_size))
-    real, fixed = Ours(name, images, **changes), Ours(name, images, **changes)
-    runs = [real.epoch, _fixed_epoch(fixed), _gather(real.loop.source, steps)]
-    for run in runs:
+    images = MAX_STEPS * get_model_spec(name).recipe.batch_size
+    images = data.train.take(range(min(images, len(data.train))))
+    with_batches = Ours(name, images, **changes).epoch
+    without = fixed_epoch(Ours(name, images, **changes))
+    for run in (with_batches, without):
         run()
-    task, end, pairs = f"pipeline_share_{title}", time.perf_counter() + SHARE_SECONDS[quick], 0
-    while pairs < REPEATS[quick] or (pairs < MAX_PAIRS and time.perf_counter() < end):
-        order = runs[:: 1 if pairs % 2 else -1]  # what runs first may find the machine otherwise
+    end = time.perf_counter() + SHARE_SECONDS
+    for pair in range(MAX_PAIRS):
+        order = (with_batches, without)[:: 1 if pair % 2 else -1]  # the first may be slower
         seconds = {run: seconds_of(run) for run in order}
-        step, fixed_step, batch = (1000 * seconds[run] / steps for run in runs)
-        times = {"step_ms": step, "fixed_batch_step_ms": fixed_step, "batch_ms": batch}
-        shares = {"share_of_step": 1 - fixed_step / step, "batch_ms_over_step_ms": batch / step}
-        results.add(task, "ours", **times, **shares)
-        pairs += 1
-    share = results.of(task, "ours", "share_of_step")
-    quartiles = {"lower": share.quantile(0.25), "upper": share.quantile(0.75)}
-    results.add(task, "ours", **{f"share_of_step_{x}_quartile": y for x, y in quartiles.items()})
+        share = 1 - seconds[without] / seconds[with_batches]
+        results.add(f"pipeline_share_{title}", "ours", share_of_step=share)
+        if pair + 1 >= REPEATS and time.perf_counter() > end:
+            return
 
 
-def _fixed_epoch(ours):
+def fixed_epoch(ours: Ours) -> Callable[[], None]:
     """Returns what runs an epoch of the same loop, in which every step gets the same batch."""
     rows = epoch_rows(ours.loop.source, 0, 0)
     batch = get_batch(ours.loop.source, 0, 0, rows=rows)
@@ -109,7 +102,7 @@ def _fixed_epoch(ours):
     return epoch
 
 
-def _gather(source, num_steps):
+def gather(source, num_steps: int) -> Callable[[], float]:
     """Returns what makes the batches of an epoch as the training loop does, and reads a pixel and a label of each."""
     rows = epoch_rows(source, 0, 0)
 
@@ -124,100 +117,60 @@ def _gather(source, num_steps):
     return lambda: float(make(tf.constant(num_steps, tf.int64))[1])
 
 
-def measure_prediction(results, data, quick: bool) -> None:
-    """Notes milliseconds for one image, images a second for the test set, and the memory of many calls."""
-    images, calls = data.test.images, CALLS[quick]
+def in_batches(predict: Callable, images) -> None:
+    for start in range(0, len(images), BATCH_SIZE):
+        predict(images[start : start + BATCH_SIZE])
+
+
+def predictors(model, images) -> dict[str, Callable[[], object]]:
+    """Returns what predicts images, by contestant; `predict` and the bare function get them as input of the model."""
     inputs = tf.constant(images[..., None], tf.float32) / 255
-    for name in QUICK_MODELS if quick else ("mlp_128", "cnn_fast"):
-        model = create_model(name)
-        signature = [tf.TensorSpec((None, 28, 28, 1))]
-        compiled = tf.function(lambda x, model=model: model(x, training=False), signature)
-
-        def run_compiled(count, compiled=compiled):
-            for start in range(0, count, BATCH_SIZE):
-                compiled(inputs[start : min(start + BATCH_SIZE, count)]).numpy()
-
-        def run_keras(count, model=model):
-            model.predict(inputs[:count], batch_size=BATCH_SIZE, verbose=0)
-
-        def run_ours(count, model=model):
-            predict_probabilities(model, images[:count])
-
-        runs = {"ours": run_ours, "compiled": run_compiled, "model_predict": run_keras}
-        one, every = f"predict_one_{name}", f"predict_all_{name}"
-        for run in 3 * list(runs.values()):
-            for count in (1, len(images)):
-                run(count)
-        for contestant, run in runs.items():
-            for _ in range(calls // (20 if contestant == "model_predict" else 1)):
-                results.add(one, contestant, ms=1000 * seconds_of(lambda run=run: run(1)))
-        for contestant, run in 5 * REPEATS[quick] * list(runs.items()):
-            rate = len(images) / seconds_of(lambda run=run: run(len(images)))
-            results.add(every, contestant, images_per_second=rate)
-        rates = {x: results.of(every, x, "images_per_second").median() for x in runs}
-        results.add(every, "ours", share_of_compiled=rates["ours"] / rates["compiled"])
-        before = _resident_megabytes()
-        for _ in range(20 * calls):
-            run_ours(1)
-        if before:
-            grown = _resident_megabytes() - before
-            results.add(one, "ours", **{f"growth_mb_over_{20 * calls}_calls": grown})
-
-
-def measure_throughput(results, data, quick: bool) -> None:
-    """Notes images a second of all training images: ours beside ONNX Runtime and LiteRT on the same model."""
-    images, pictures = data.train.images, list(data.test.images[:PICTURES])
-    for name in ("mlp_128", "cnn_fast"):
-        model, task = create_model(name, weights="mnist"), f"predict_60000_{name}"
-        classifier = DigitClassifier(model)
-        with tempfile.TemporaryDirectory() as directory:
-            runs = {
-                "ours": partial(predict_probabilities, model),
-                "classifier_predict_proba": classifier.predict_proba,
-                "model_predict": lambda x, model=model: model.predict(
-                    x[..., None].astype("float32") / 255, batch_size=BATCH_SIZE, verbose=0
-                ),
-                **_other_runtimes(model, Path(directory), data),
-            }
-            for turn in range(1 + REPEATS[quick]):
-                for contestant, run in runs.items():
-                    part = images if turn else images[: 2 * BATCH_SIZE]  # the first time to warm up
-                    rate = len(part) / seconds_of(lambda run=run, part=part: run(part))
-                    if turn:
-                        results.add(task, contestant, images_per_second=rate)
-        seconds = seconds_of(lambda classifier=classifier: classifier.predict(pictures))
-        rate = len(pictures) / seconds
-        results.add(task, "classifier_predict", images_per_second=rate)
-
-
-def _other_runtimes(model, directory: Path, data) -> dict:
-    """Returns what predicts batches in other runtimes with as many threads as cores, by name."""
-    import onnxruntime
-    from ai_edge_litert.interpreter import Interpreter
-
-    names = {"onnx": str(directory / "model.onnx"), "litert": str(directory / "model.tflite")}
-    for name, path in names.items():
-        export_model(model, path, format=name, data=(data.test.images, data.test.labels))
-    session = onnxruntime.InferenceSession(names["onnx"], providers=["CPUExecutionProvider"])
-    interpreter = Interpreter(names["litert"], num_threads=os.cpu_count())
-    runner = interpreter.get_signature_runner()
-    dtypes = {
-        "onnx": np.float32,
-        "litert": next(iter(runner.get_input_details().values()))["dtype"],
-    }
-    answers = {
-        "onnx": lambda pixels: session.run(["probabilities"], {"pixels": pixels}),
-        "litert": lambda pixels: runner(pixels=pixels),
+    compiled = tf.function(lambda x: model(x, training=False), [tf.TensorSpec((None, 28, 28, 1))])
+    return {
+        "ours": partial(predict_probabilities, model, images),
+        "classifier_predict_proba": partial(DigitClassifier(model).predict_proba, images),
+        "compiled": partial(in_batches, lambda x: compiled(x).numpy(), inputs),
+        "model_predict": partial(model.predict, inputs, BATCH_SIZE, verbose=0),
     }
 
-    def run(name, images):
-        for start in range(0, len(images), BATCH_SIZE):
-            answers[name](images[start : start + BATCH_SIZE].astype(dtypes[name]))
 
-    return {name: partial(run, name) for name in names}
+def measure_prediction(results, data) -> None:
+    """Notes milliseconds for one image, images a second for the test set, and the memory of many calls."""
+    images = data.test.images
+    for name in PREDICTED:
+        model, one, every = create_model(name), f"predict_one_{name}", f"predict_all_{name}"
+        note_rates(results, every, predictors(model, images), len(images), 5 * REPEATS)
+        ours, bare = (results.of(every, x, "images_per_second") for x in ("ours", "compiled"))
+        results.add(every, "ours", share_of_compiled=ours.median() / bare.median())
+        runs = predictors(model, images[:1])
+        for contestant, calls in {"ours": CALLS, "model_predict": CALLS // 20}.items():
+            runs[contestant]()
+            for _ in range(calls):
+                results.add(one, contestant, ms=1000 * seconds_of(runs[contestant]))
+        if before := resident_megabytes():
+            for _ in range(20 * CALLS):
+                runs["ours"]()
+            grown = resident_megabytes() - before
+            results.add(one, "ours", **{f"growth_mb_over_{20 * CALLS}_calls": grown})
 
 
-def _resident_megabytes():
+def resident_megabytes() -> float:
     """Returns the resident memory, or 0 where the system does not tell."""
     lines = STATUS.read_text().splitlines() if STATUS.exists() else []
     return sum(int(x.split()[1]) * 1024 / 1e6 for x in lines if x.startswith("VmRSS"))
+
+
+def measure_throughput(results, data, repeats: int) -> None:
+    """Notes images a second of all training images: ours beside ONNX Runtime and LiteRT, each by its defaults."""
+    images = data.train.images
+    for name in PREDICTED:
+        model = create_model(name, weights="mnist")
+        runs = predictors(model, images)
+        with contextlib.ExitStack() as stack:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            for runtime in ("onnx", "litert"):
+                path = directory / f"model{EXPORT_FORMATS[runtime].suffix}"
+                export_model(model, path, format=runtime, data=data)
+                predict = stack.enter_context(RUNTIMES[runtime](path))
+                runs[runtime] = partial(in_batches, predict, images)
+            note_rates(results, f"predict_60000_{name}", runs, len(images), repeats)

@@ -4,6 +4,7 @@ A process holds the library of its contestants and no other: with TensorFlow in 
 small dense model was measured to be 10 to 25% slower.
 """
 
+import functools
 import importlib
 import math
 import multiprocessing
@@ -11,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +20,14 @@ from mnist_keras import _cpu
 
 REST = 0.5  # seconds between two turns: threads that wait for work spin for up to 0.2 s
 
-_here: dict = {}  # in such a process: "module", "data", and of a task "makers" and "contestants" by name
+_here: dict = {}  # in such a process: "module" and "data"
+
+
+class Contestant(NamedTuple):
+    """What trains an epoch more, and what returns the labels of images."""
+
+    epoch: Callable[[], object]
+    predict: Callable[[np.ndarray], np.ndarray]
 
 
 def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: float) -> None:
@@ -58,22 +67,42 @@ def _call(function, arguments):
     return found(_here["data"], **arguments)
 
 
-def enter(data, *, task: str) -> list[str]:
-    """Lets go of the contestants of the task before; returns the names of those of this one."""
-    _here.update(makers=_here["module"].CONTESTANTS.get(task, {}), contestants={})
-    return list(_here["makers"])
+@functools.cache
+def contestant(task: str, name: str) -> Contestant:
+    return _here["module"].CONTESTANTS[task][name](_here["data"])
 
 
-def time_epoch(data, *, name: str) -> float:
+def names_of(data, *, task: str) -> list[str]:
+    return list(_here["module"].CONTESTANTS.get(task, {}))
+
+
+def time_epoch(data, *, task: str, name: str) -> float:
     """Returns the seconds of a contestant's next epoch; it is made before the first."""
-    if name not in _here["contestants"]:
-        _here["contestants"][name] = _here["makers"][name](data)
-    return seconds_of(_here["contestants"][name].epoch)
+    return seconds_of(contestant(task, name).epoch)
 
 
-def measure_accuracy(data, *, name: str) -> float:
-    predictions = _here["contestants"][name].predict(data.test.images)
-    return float(np.mean(predictions == data.test.labels))
+def measure_accuracy(data, *, task: str, name: str) -> float:
+    return accuracy_of(contestant(task, name), data.test)
+
+
+def accuracy_of(contestant: Contestant, test) -> float:
+    return float(np.mean(contestant.predict(test.images) == test.labels))
+
+
+def train_to(
+    target: float, contestant: Contestant, test, *, epochs: int, start: float
+) -> list[tuple[float, float]]:
+    """Trains to an accuracy on the test images; returns the curve: seconds and accuracy after each epoch.
+
+    Seconds run from `start` on, and stand still while the test images are looked at.
+    """
+    curve: list[tuple[float, float]] = []
+    while len(curve) < epochs and (not curve or curve[-1][1] < target):
+        contestant.epoch()
+        now = time.perf_counter()
+        curve.append((now - start, accuracy_of(contestant, test)))
+        start += time.perf_counter() - now
+    return curve
 
 
 def seconds_of(function: Callable[[], object]) -> float:
@@ -82,41 +111,17 @@ def seconds_of(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def best_rates(multiply: Callable, draw: Callable, *, sizes, seconds: float) -> dict[str, float]:
-    """Returns the best rate of a library's matrix product over several sizes, in operations a second by dtype."""
-    rates: dict[str, float] = {}
-    for dtype in ("float32", "bfloat16"):
-        for rows, inner, columns in sizes:
-            a, b = draw((rows, inner), dtype), draw((inner, columns), dtype)
-            multiply(a, b)
-            end = time.perf_counter() + seconds
-            while time.perf_counter() < end:
-                duration = seconds_of(lambda a=a, b=b: multiply(a, b))
-                rate = 2 * rows * inner * columns / duration
-                rates[dtype] = max(rates.get(dtype, 0.0), rate)
-    return rates
-
-
-class Stopwatch:
-    """Counts a training from the arrays in memory on, and stands still while the test images are looked at.
-
-    `curve` has seconds and test accuracy at each look.
-    """
-
-    def __init__(self, predict: Callable[[], np.ndarray], labels: np.ndarray):
-        self.predict, self.labels = predict, labels
-        self.curve: list[tuple[float, float]] = []
-        self._start = time.perf_counter()
-
-    def look(self) -> float:
-        """Notes seconds and test accuracy; returns the accuracy."""
-        begun = time.perf_counter()
-        accuracy = float(np.mean(self.predict() == self.labels))
-        self.curve.append((begun - self._start, accuracy))
-        self._start += time.perf_counter() - begun
-        return accuracy
+def best_rate(multiply: Callable, draw: Callable, *, sizes, seconds: float) -> float:
+    """Returns the best rate of a library's matrix product over several sizes, in operations a second."""
+    best = 0.0
+    for rows, inner, columns in sizes:
+        a, b, end = draw((rows, inner)), draw((inner, columns)), time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            duration = seconds_of(lambda a=a, b=b: multiply(a, b))
+            best = max(best, 2 * rows * inner * columns / duration)
+    return best
 
 
 def seconds_to(target: float, curve: list[tuple[float, float]]) -> float:
-    """Returns the seconds at the first look with this accuracy; infinite if there is none."""
+    """Returns the seconds at the first epoch with this accuracy; infinite if there is none."""
     return next((seconds for seconds, accuracy in curve if accuracy >= target), math.inf)
