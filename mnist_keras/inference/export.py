@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_keras._files import TEMPORARY, replace_file
+from mnist_keras._files import TEMPORARY, input_errors, replace_file
 from mnist_keras._validation import (
     InputError,
     check_class_names,
@@ -149,7 +149,8 @@ def export_model(
         The path, the size, and what the comparison found.
 
     Raises:
-        InputError: If an argument is invalid, a layer is not known to the format, or the proof fails.
+        InputError: If an argument is invalid, a layer is not known to the format, the proof fails, or the path cannot
+            be written.
         MissingExtraError: If a package is missing that writes or runs the format.
 
     Example:
@@ -186,7 +187,8 @@ def export_model(
         received = module.run(file, images)
         export = _compare(Path(path), spec, _size(file), expected, received, labels)
         _check(export, spec, expected, received)
-        _publish(file, Path(path))
+        with input_errors(path, "written", "Choose another path."):
+            _publish(file, Path(path))
     return export
 
 

@@ -91,6 +91,13 @@ def check_classifier(model: keras.Model) -> None:
             expected="a model with one output of shape (n, num_classes)",
             received=f"{model.name!r} with output shape {model.output_shape}",
         )
+    if model.output_shape[1] == 1:
+        raise invalid(
+            "model",
+            expected="a model with an output for each class, at least two",
+            received=f"{model.name!r} with output shape {model.output_shape}",
+            hint='For two classes, end it with Dense(2, activation="softmax").',
+        )
 
 
 def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:

@@ -178,6 +178,13 @@ def test_a_path_that_exists_is_left_alone(tmp_path, model):
     assert path.read_text() == "mine"
 
 
+def test_a_path_that_cannot_be_written_is_a_sentence(tmp_path, model):
+    (tmp_path / "file").write_text("mine")
+    path = tmp_path / "file" / "x.tflite"
+    text = error_of(export_model, model, path, format="litert", data="digits")
+    assert text.startswith(f"{path} cannot be written: ") and text.endswith("Choose another path.")
+
+
 def test_the_suffix_is_the_formats(tmp_path, model):
     text = error_of(export_model, model, tmp_path / "x.bin", format="litert")
     assert text.startswith("Invalid `path`. Expected a path that ends in .tflite. Received: ")
@@ -190,12 +197,13 @@ def test_a_missing_extra_is_named_with_its_command(tmp_path, model, monkeypatch)
 
 
 def test_what_is_no_classifier_is_refused(tmp_path):
-    features = mk.build_cnn((4,), include_top=False)
     assert "Expected a keras.Model" in error_of(export_model, "cnn_tiny", tmp_path / "x")
     images = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.ReLU()])
     assert "one output of shape (n, num_classes)" in error_of(export_model, images, tmp_path / "x")
-    assert features.output_shape[1] != 10
-    assert "class_names" not in error_of(export_model, images, tmp_path / "x")
+    one = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    assert "an output for each class, at least two" in error_of(export_model, one, tmp_path / "x")
 
 
 def test_data_of_another_shape_are_refused(tmp_path, model):

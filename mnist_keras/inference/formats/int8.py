@@ -108,6 +108,7 @@ class _Model:
         (returned,) = operator.outputs
         options = operator.builtinOptions
         kernel = self._array(weights, np.int8)
+        has_bias = bias >= 0  # LiteRT leaves out one that is all zeros
         shapes = self._shape(given), self._shape(returned)
         strides, padding = (1, 1), (0, 0)
         if name == "FULLY_CONNECTED":
@@ -128,7 +129,7 @@ class _Model:
             strides=strides,
             padding=padding,
             kernel=kernel.transpose(1, 2, 3, 0),
-            bias=self._array(bias, np.int32),
+            bias=self._array(bias, np.int32) if has_bias else np.zeros(len(kernel), np.int32),
             factor=np.broadcast_to(factor, len(kernel)).astype(np.float32),
             zero=self.zero(given),
             out_zero=zero,

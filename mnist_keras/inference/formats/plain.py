@@ -75,7 +75,7 @@ class UnknownLayerError(InputError):
 def _unknown(layer: keras.Layer, what: str = "") -> UnknownLayerError:
     return UnknownLayerError(
         f"The layer {layer.name!r} ({type(layer).__name__}{what}) cannot be exported to this format. It knows: "
-        f"{LAYERS}; activations {', '.join(ACTIVATIONS)}. The formats saved_model, litert and onnx take any layer."
+        f"{LAYERS}; activations {', '.join(ACTIVATIONS)}. saved_model takes any layer, and litert and onnx take most."
     )
 
 

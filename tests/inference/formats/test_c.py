@@ -11,6 +11,7 @@ import pytest
 from errors import error_of
 
 import mnist_keras as mk
+from mnist_keras.inference import export
 from mnist_keras.inference.export import EXPORT_FORMATS, export_model
 from mnist_keras.inference.formats import c, litert, plain
 from mnist_keras.inference.prediction import predict_probabilities
@@ -95,6 +96,25 @@ def test_int8_answers_as_litert_does(exported, digits, name, command):
     received = answers_of(exported(name, "int8"), images, command)
     assert (received.argmax(axis=1) == expected.argmax(axis=1)).all()
     np.testing.assert_allclose(received, expected, atol=1.01 / 256)  # 255/256 is the highest
+
+
+def test_layers_without_a_bias_go_into_int8(tmp_path, digits, monkeypatch):
+    monkeypatch.setattr(export, "LEAST_ACCURACY", 0)  # nothing is trained here
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(2, 5, strides=3, use_bias=False),
+            layers.Flatten(),
+            layers.Dense(10, use_bias=False),
+        ]
+    )
+    paths = [tmp_path / "x.c", tmp_path / "x.tflite"]
+    for path, format in zip(paths, ("c_int8", "litert_int8"), strict=True):
+        export_model(model, path, format=format, data=digits)
+    images = digits[0][:100]
+    expected = litert.run(paths[1], images)
+    np.testing.assert_allclose(c.run(paths[0], images), expected, atol=1.01 / 256)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
