@@ -5,18 +5,25 @@ import pytest
 
 import mnist_keras as mk
 
+ONE_OF_EACH = ("saved_model", "litert", "onnx", "c", "web", "hub")  # a format of each runtime
+
 
 @pytest.fixture(scope="module")
 def exports(benchmark):
     return benchmark("exports")
 
 
-def test_every_runtime_is_measured(exports, monkeypatch, tmp_path):
+def test_every_format_has_a_runtime(exports):
+    assert {exports.EXPORT_FORMATS[name].module for name in ONE_OF_EACH} == set(exports.RUNTIMES)
+
+
+@pytest.mark.parametrize(
+    "formats", [("litert", "c"), pytest.param(ONE_OF_EACH, marks=pytest.mark.full)]
+)
+def test_every_runtime_is_measured(exports, monkeypatch, tmp_path, formats):
     digits = mk.load_data("digits")
     monkeypatch.setattr(exports, "load_published", lambda *_: digits)
     monkeypatch.setattr(exports, "PATIENCE", 0.0)
-    formats = ("saved_model", "litert", "onnx", "c", "web", "hub")
-    assert {exports.EXPORT_FORMATS[name].module for name in formats} == set(exports.RUNTIMES)
     for chosen in (formats, ["c"]):
         command = ["exports.py", "--data-dir", "x", "--out", str(tmp_path), "--models", "mlp_128"]
         monkeypatch.setattr("sys.argv", [*command, "--formats", *chosen])
