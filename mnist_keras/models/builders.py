@@ -157,9 +157,10 @@ def build_cnn(
 
 
 def build_fast_cnn(
-    filters: Sequence[int] = (24, 32),
+    filters: Sequence[int] = (16, 32),
     *,
     hidden_units: int = 256,
+    crop: int = 2,
     input_shape: Sequence[int] = INPUT_SHAPE,
     num_classes: int = 10,
     classifier_activation: str | None = "softmax",
@@ -167,14 +168,16 @@ def build_fast_cnn(
     include_rescaling: bool = False,
     name: str | None = None,
 ) -> keras.Model:
-    """Builds a small model for quick training: conv 5x5 - pool - ReLU - conv 3x3 - pool - ReLU - dense ReLU - 10.
+    """Builds a small, quick model: crop - conv 5x5 - pool - ReLU - conv 3x3 - pool - ReLU - dense ReLU - 10.
 
-    The default has 215,194 parameters. Pooling comes before the ReLU, which gives the same result at a quarter of the
-    cost.
+    The default has 138,954 parameters. Pooling comes before the ReLU, which gives the same result at a quarter of the
+    cost. The border of MNIST's images is blank: without two pixels of it and with 16 instead of 24 filters in the
+    first convolution, a step takes about half as long.
 
     Args:
         filters: Number of filters of the 5x5 and of the 3x3 convolution.
         hidden_units: Width of the dense layer.
+        crop: Pixels that the model cuts off on each side of the image.
         input_shape: Shape of one image, `(height, width, channels)`.
         num_classes: Number of classes, at least 2.
         classifier_activation: Activation of the last layer: "softmax" for probabilities, None for logits.
@@ -186,17 +189,20 @@ def build_fast_cnn(
         A `keras.Model` with input `(n, *input_shape)` and output `(n, num_classes)`.
 
     Raises:
-        InputError: If an argument is invalid, or the image is smaller than 12x12.
+        InputError: If an argument is invalid, or the cropped image is smaller than 12x12.
 
     Reference:
-        The model of the repository `train_mnist_fast` (PyTorch), 99.04% after one epoch.
+        The model of the repository `train_mnist_fast` (PyTorch), 99.04% after one epoch: `filters=(24, 32), crop=0`.
     """
     filters = check_widths("filters", filters)
     if len(filters) != 2:
         raise invalid("filters", expected="two numbers, one for each convolution", received=filters)
     check_integer("hidden_units", hidden_units, minimum=1)
-    inputs, x = start(input_shape, include_rescaling, least=12)
+    check_integer("crop", crop, minimum=0)
+    inputs, x = start(input_shape, include_rescaling, least=12 + 2 * crop)
     layers = keras.layers
+    if crop:
+        x = layers.Cropping2D(crop, name="crop")(x)
     for index, (count, kernel_size) in enumerate(zip(filters, (5, 3), strict=True), start=1):
         x = layers.Conv2D(count, kernel_size, name=f"conv_{index}")(x)
         x = layers.MaxPooling2D(2, name=f"max_pool_{index}")(x)

@@ -199,7 +199,6 @@ def test_claims_are_those_of_the_sources():
     claims = {name: spec.claimed_accuracy for name, spec in MODELS.items() if spec.claimed_accuracy}
     assert claims == {
         "cnn_2conv": 0.97,
-        "cnn_fast": 0.9904,
         "lenet5": 0.9905,
         "mlp_128": 0.97,
         "mlp_128_64_dropout": 0.9785,

@@ -71,6 +71,7 @@ def run_plain(plain: PlainModel, pixels: tf.Tensor) -> tf.Tensor:
 
 def _run_step(step: Step, x: tf.Tensor) -> tf.Tensor:
     if step.kind == "conv":
+        x = _crop(step, x)
         x = tf.nn.bias_add(tf.nn.conv2d(x, step.kernel, step.strides, _padding(step)), step.bias)
     elif step.kind == "dense":
         x = tf.nn.bias_add(tf.matmul(x, step.kernel), step.bias)
@@ -82,8 +83,18 @@ def _run_step(step: Step, x: tf.Tensor) -> tf.Tensor:
     return _ACTIVATIONS[step.activation](x)
 
 
+def _crop(step: Step, x: tf.Tensor) -> tf.Tensor:
+    """Returns what a convolution with negative padding takes of its input."""
+    if min(step.padding) >= 0:
+        return x
+    top, left = (-number for number in step.padding)
+    sizes = zip(step.output_shape, step.strides, step.kernel.shape, strict=False)
+    height, width = ((returned - 1) * stride + window for returned, stride, window in sizes)
+    return x[:, top : top + height, left : left + width]
+
+
 def _padding(step: Step) -> str:
-    same = all(
+    same = min(step.padding) >= 0 and all(
         -(-given // stride) == returned
         for given, stride, returned in zip(
             step.input_shape, step.strides, step.output_shape[:2], strict=False

@@ -1,6 +1,6 @@
 """The integer layers of an int8 LiteRT model, read from its file, for runtimes of our own."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class IntegerLayer:
         output_shape: The same of what it returns.
         window: Height and width of its windows.
         strides: Steps of its windows, down and to the right.
-        padding: Rows above and columns to the left that count as zeros.
+        padding: Rows above and columns to the left that count as zeros; negative where they are left out.
         kernel: int8, of shape `(height, width, inputs, outputs)`; of a table its 256 values.
         bias: int32, one for each output.
         factor: float32, for each output what turns the sums into numbers of the next layer.
@@ -51,6 +51,7 @@ def read_integer_layers(content: bytes) -> tuple[list[IntegerLayer], float]:
     """
     model = _Model(content)
     layers: list[IntegerLayer] = []
+    crop: dict[str, tuple] = {}  # fields of the convolution after a slice
     for name, operator in model.operators():
         if name == "SOFTMAX":
             return layers, model.scale(operator.inputs[0])
@@ -58,8 +59,11 @@ def read_integer_layers(content: bytes) -> tuple[list[IntegerLayer], float]:
             given, returned = operator.inputs[0], operator.outputs[0]
             same = np.isclose(model.scale(given), model.scale(returned))
             assert same and model.zero(given) == model.zero(returned) + 128, "bytes become int8"
+        elif name == "STRIDED_SLICE":
+            crop = model.crop(operator)
         elif name != "RESHAPE":
-            layers.append(model.layer(name, operator))
+            layers.append(replace(model.layer(name, operator), **crop))
+            crop = {}
     raise InputError("C in int8 needs a model that ends in a softmax.")
 
 
@@ -102,6 +106,12 @@ class _Model:
             f"C in int8 does not know LiteRT's operation {name}. It knows convolutions and dense layers with or "
             "without ReLU or tanh, max-pools and average pools. C in float32 may take the model: format 'c'."
         )
+
+    def crop(self, operator) -> dict[str, tuple]:
+        """Returns the input shape and the padding of a convolution that takes a slice of its input."""
+        given, begin, *_ = operator.inputs
+        _, top, left, *_ = (int(number) for number in self._array(begin, np.int32))
+        return {"input_shape": self._shape(given), "padding": (-top, -left)}
 
     def _weighted(self, name, operator) -> IntegerLayer:
         given, weights, bias = operator.inputs

@@ -3,6 +3,7 @@
 The steps do what the model does to rounding, with fewer and simpler operations:
 - a convolution or dense layer, its batch normalization and its activation become one step,
 - also across the max-pool between them, which an increasing function may pass,
+- a crop becomes part of the convolution after it,
 - and a model of models, such as an ensemble, becomes the mean of several lists of steps.
 """
 
@@ -18,8 +19,8 @@ from mnist_keras.models.inspection import input_scale, returns_logits
 
 ACTIVATIONS = ("linear", "relu", "tanh", "softmax")
 LAYERS = (
-    "Activation, Average, AveragePooling2D, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D, ReLU, "
-    "Rescaling, Reshape, Softmax"
+    "Activation, Average, AveragePooling2D, BatchNormalization, Conv2D, Cropping2D, Dense, Dropout, Flatten, "
+    "MaxPooling2D, ReLU, Rescaling, Reshape, Softmax"
 )
 
 
@@ -37,7 +38,8 @@ class Step:
         activation: What is applied last: "linear", "relu", "tanh" or "softmax".
         size: Height and width of a pool's windows.
         strides: Steps of a convolution's or pool's windows, down and to the right.
-        padding: Rows of zeros above and columns of zeros to the left of a convolution's input.
+        padding: Rows of zeros above and columns of zeros to the left of a convolution's input; negative where it
+            leaves out rows and columns.
     """
 
     kind: str
@@ -131,8 +133,26 @@ def _take_scaling(chain) -> tuple[float, float]:
 
 
 def _steps(chain) -> Iterator[Step]:
+    crop = None
     for layer in chain:
-        yield from _steps_of(layer)
+        if crop is not None:
+            yield _cropped(crop, layer)
+            crop = None
+        elif type(layer) is keras.layers.Cropping2D:
+            crop = layer
+        else:
+            yield from _steps_of(layer)
+    if crop is not None:
+        raise _unknown(crop)
+
+
+def _cropped(crop: keras.layers.Cropping2D, layer: keras.Layer) -> Step:
+    """Returns a convolution that leaves out the border of its input."""
+    if type(layer) is not keras.layers.Conv2D or layer.padding != "valid":
+        raise _unknown(crop, " before a layer other than a Conv2D with padding='valid'")
+    (step,) = _steps_of(layer)
+    (top, _), (left, _) = crop.cropping
+    return replace(step, input_shape=tuple(crop.input.shape[1:]), padding=(-top, -left))
 
 
 def _steps_of(layer: keras.Layer) -> Iterator[Step]:

@@ -210,9 +210,30 @@ def test_batch_normalization_anywhere_strides_and_logits(tmp_path):
     export_model(model, tmp_path / "x.c", format="c", data="digits")
 
 
+def test_a_crop_is_part_of_the_convolution_after_it(tmp_path):
+    layers = keras.layers
+    crop = layers.Cropping2D(((1, 4), (3, 0)))
+    convolution = layers.Conv2D(3, (3, 5), strides=(2, 1), activation="relu")
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), crop, convolution, layers.Flatten(), layers.Dense(10)]
+    )
+    step, *_ = plain.to_plain(model).branches[0]
+    assert (step.kind, step.input_shape, step.padding) == ("conv", (28, 28, 1), (-1, -3))
+    export_model(model, tmp_path / "x.c", format="c", data="digits")
+
+
+@pytest.mark.slow
+def test_a_crop_in_int8(tmp_path, digits):
+    export_model(mk.load_model("cnn_fast"), tmp_path / "x.c", format="c_int8", data=digits)
+
+
 @pytest.mark.parametrize(
     ("layer", "named"),
     [
+        (
+            keras.layers.Cropping2D(2, name="crop"),
+            "'crop' (Cropping2D before a layer other than a Conv2D with padding='valid')",
+        ),
         (keras.layers.GlobalAveragePooling2D(name="gap"), "'gap' (GlobalAveragePooling2D)"),
         (
             keras.layers.Conv2D(2, 3, activation="gelu", name="conv"),
