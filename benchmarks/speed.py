@@ -35,7 +35,7 @@ REPEATS, SEEDS = 3, 10  # of each contestant, of `cnn_fast`
 EPOCHS = 3  # of a repeat, since they are short
 PRODUCT_SECONDS = 1.0
 TARGET, TO_TARGET = 0.99, "to_99_percent"  # of the test images
-TARGET_PATIENCE, PATIENCE = 900, 40  # seconds, for trainings to 99%, for epochs
+TARGET_PATIENCE, PATIENCE = 240, 40  # seconds, for trainings to 99%, for epochs
 TASKS = {  # -> images of an epoch with --quick
     "epoch_mlp_128": 60_000,
     "epoch_mlp_1024_128": 12_800,

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from data_files import small_arrays, write_idx_set
 from errors import error_of
 
@@ -395,3 +396,26 @@ def test_a_stand_in_limits_what_the_libraries_may_use(benchmark, monkeypatch):
         environment = machine.environment(module, convolutional=convolutional)
         assert environment == {"TF_ENABLE_ONEDNN_OPTS": onednn}
     assert machine.environment("peers_torch", convolutional=True) == {}
+
+
+def test_the_parts_of_a_step_have_the_operations_of_its_layers(benchmark, data):
+    roofline = benchmark("roofline")
+    parts = roofline.parts_of("cnn_2conv", tf.float32, data)
+    second = 2 * 64 * 24 * 24 * 9 * 32 * 32  # batch, places, kernel, channels
+    for way in ("forward", "by weights", "by input"):
+        assert parts[f"second convolution, {way}"][2] == second
+    assert "first convolution, by input" not in parts, "nothing is below it"
+    for model in ("cnn_2conv", "mlp_128"):
+        for function, arguments, _ in roofline.parts_of(model, tf.float32, data).values():
+            assert function(*arguments) is not None
+
+
+def test_a_trial_is_compared_with_the_first_of_its_turn(benchmark):
+    trials = [("none", 0, 0.99, 2.0), ("none", 1, 0.991, 4.0)]
+    trials += [("batch 512", 0, 0.98, 1.0), ("batch 512", 1, 0.97, 3.0)]
+    names = ("variant", "seed", "accuracy", "seconds")
+    rows = benchmark("fast_trials").make_rows([dict(zip(names, x, strict=True)) for x in trials])
+    assert rows.to_numpy().tolist() == [
+        ["none", "2", "0.9905", "0.0007", "3.00", "1.00"],
+        ["batch 512", "2", "0.9750", "0.0071", "2.00", "0.62"],
+    ]
