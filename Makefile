@@ -1,5 +1,5 @@
 # make demo   trains, evaluates and draws with what is at hand; nothing else needs to be installed before
-# make test   the test suite at reduced counts
+# make test   the test suite without its slow tests
 # Another interpreter: make test PYTHON=python3.12 (3.11 to 3.13)
 
 PYTHON ?= python3
@@ -9,11 +9,12 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := mnist_keras tests benchmarks tools docs examples setup.py
 
-.PHONY: help demo test test-full test-minimum coverage audit lint docs notebooks clean
+.PHONY: help demo test test-slow test-full test-minimum coverage audit lint docs notebooks clean
 
 help:
 	@echo "make demo          trains mlp_128_64_dropout with the data at hand, evaluates it and draws the plots"
-	@echo "make test          runs the test suite at reduced counts (at most 10 minutes on two cores)"
+	@echo "make test          runs the test suite without its slow tests (five minutes on two cores)"
+	@echo "make test-slow     runs the slow tests (five minutes)"
 	@echo "make test-full     runs all of it, at full counts (hours)"
 	@echo "make test-minimum  runs some tests with the oldest versions of the dependencies"
 	@echo "make coverage      says which lines the tests of the library do not run (ten minutes)"
@@ -27,7 +28,10 @@ demo: $(VENV)/installed
 	@$(BIN)/mnist-keras demo
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m "not full and not network" -n $(PYTEST_WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and not full and not network" -n $(PYTEST_WORKERS) --dist worksteal
+
+test-slow: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m "slow and not full and not network" -n $(PYTEST_WORKERS) --dist worksteal
 
 test-full: $(VENV)/installed-test
 	$(BIN)/python -m pytest --timeout 7200
