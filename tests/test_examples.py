@@ -1,6 +1,7 @@
 """The examples run with small settings; each notebook is made from its script and shows its results."""
 
 import ast
+import asyncio
 import functools
 import http.server
 import importlib.util
@@ -107,6 +108,7 @@ def printed_by(notebook):
     return "".join(x.text for x in outputs_of(notebook) if x.output_type == "stream")
 
 
+@pytest.mark.slow
 @parametrize(
     [
         pytest.param(script, marks=[pytest.mark.full] * (script.stem in LONG))
@@ -119,6 +121,7 @@ def test_a_script_runs(script, out, capsys):
     check_results(script, capsys.readouterr().out, out)
 
 
+@pytest.mark.slow
 @parametrize([script for script in SCRIPTS if script.stem in OF_THEIR_OWN])
 def test_a_script_runs_in_a_process_of_its_own(script, out):
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
@@ -211,7 +214,8 @@ def test_the_page_of_onnx_runtime_web_answers_as_in_python(
 )
 def test_a_notebook_runs(script, out):
     notebook = read_notebook(script)
-    NotebookClient(notebook, timeout=250, resources={"metadata": {"path": out.parent}}).execute()
+    client = NotebookClient(notebook, timeout=250, resources={"metadata": {"path": out.parent}})
+    asyncio.run(client.async_execute())  # `execute` leaves its event loop open
     check_results(script, printed_by(notebook), out)
 
 

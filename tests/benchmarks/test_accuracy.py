@@ -53,6 +53,7 @@ def change_recipe(monkeypatch, name, **fields):
     monkeypatch.setitem(registry.MODELS, name, spec)
 
 
+@pytest.mark.slow
 def test_a_seed_is_trained_once_and_again_if_its_recipe_changes(run, accuracy, monkeypatch):
     name = "softmax_regression"
     change_recipe(monkeypatch, name, epochs=2)
@@ -69,6 +70,7 @@ def test_a_seed_is_trained_once_and_again_if_its_recipe_changes(run, accuracy, m
     assert rows["seed"].tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_the_seeds_vote_once_all_are_there(run, accuracy, monkeypatch):
     """A small dense model shows it as well as `cnn_accurate` does."""
     change_recipe(monkeypatch, "softmax_regression", epochs=1)

@@ -73,12 +73,14 @@ def run(benchmark, here, random_mnist, monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_rounding_compares_replicas_and_moved_weights_with_a_plain_training(run):
     rows = run("rounding").set_index(["change", "step"])
     for change in ("two replicas", "moved weights"):
         assert 0 < rows.loc[(change, 1), "largest_difference"] < 1e-5
 
 
+@pytest.mark.slow
 def test_growth_runs_in_memory_and_from_files(run):
     rows = run("growth").set_index(["data", "images", "metric"])["median"]
     for kind in ("memory", "records"):
@@ -87,6 +89,7 @@ def test_growth_runs_in_memory_and_from_files(run):
                 assert rows[kind, images, metric] > 0
 
 
+@pytest.mark.slow
 def test_choices_run(run, benchmark, monkeypatch):
     way = ("mlp_128", "float32", False)
     monkeypatch.setattr(benchmark("choices"), "variants", lambda models, onednn: [way])
@@ -178,6 +181,7 @@ def test_contestants_take_turns_while_patience_lasts(benchmark, monkeypatch):
     assert calls == ["ours", "twice", "slow", "ours", "twice", "ours"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["baselines", pytest.param("peers_torch", marks=pytest.mark.full)]
 )
@@ -313,6 +317,7 @@ def rates(benchmark, monkeypatch):
     return rates
 
 
+@pytest.mark.slow
 def test_the_pipeline_and_predictions_are_rated(benchmark, rates, data):
     results = benchmark("speed").Results()
     rates.measure_pipeline(results, data)

@@ -18,6 +18,7 @@ def test_all_models_were_measured_on_the_same_images(robustness):
     assert len(rows) == 34 * len(robustness.MODELS)
 
 
+@pytest.mark.slow
 def test_a_model_alone_replaces_its_rows(robustness, monkeypatch, tmp_path):
     split = mk.load_data("digits").test.take(range(12))
 

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pytest
 
 from mnist_keras.data.augmentation.strokes import WAYS
 from mnist_keras.models.ways import DIGITS, HIDDEN_CLASSES
@@ -24,6 +25,7 @@ def test_held_out_ways_are_other_ones(benchmark):
         assert DIGITS[HIDDEN_CLASSES.index(way.group)] == way.digit
 
 
+@pytest.mark.slow
 def test_the_command_writes_both_tables(benchmark, monkeypatch, tmp_path):
     schools = benchmark("schools")
     monkeypatch.setattr(schools, "QUICK_WRITERS", 1)

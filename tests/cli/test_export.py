@@ -39,6 +39,7 @@ def test_wrong_input_ends_with_status_2(capsys, arguments, said):
     assert err.startswith("mnist-keras export: ") and said in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_run_is_proved_on_the_data_it_was_trained_on(tmp_path, capsys):
     train = ["train", "mlp_128", "--data", "digits", "--epochs", "3", "--run-dir", "run", "--quiet"]
     assert main.main(train) == 0

@@ -258,6 +258,7 @@ def test_train_writes_a_run_directory_and_says_what_it_reached(run, empty_folder
     assert (empty_folder / "runs" / "mlp_128-2" / "metrics.json").is_file()
 
 
+@pytest.mark.slow
 def test_train_takes_recipe_changes_seed_strategy_and_precision(run, empty_folder):
     recipe = {"optimizer": "sgd", "epochs": 7, "schedule": "cosine"}
     (empty_folder / "mine.json").write_text(json.dumps(recipe), encoding="utf-8")
@@ -279,12 +280,14 @@ def test_train_takes_recipe_changes_seed_strategy_and_precision(run, empty_folde
     assert config["data"]["name"] == "digits"
 
 
+@pytest.mark.slow
 def test_train_takes_the_recipe_of_another_net(run):
     status, *_ = run(*TRAIN, "--recipe", "mlp_deep", "--run-dir", "mine", "--quiet")
     assert status == 0
     assert RunDirectory("mine").read_config()["recipe"]["schedule"] == "cosine"
 
 
+@pytest.mark.slow
 def test_a_run_is_neither_lost_nor_repeated(run, runs):
     command = ("train", "softmax_regression", "--data", "digits", "--run-dir", runs[1], "--epochs")
     metrics = (runs[1] / "metrics.json").read_bytes()

@@ -238,6 +238,7 @@ def test_records_train_through_fit(directory, arrays):
 # Training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "options"),
     [
@@ -312,6 +313,7 @@ def test_a_run_does_not_go_on_with_other_records(arrays, tmp_path):
         train(net(), (Records(Disk(65)), arrays[1]), resume=True, **options)
 
 
+@pytest.mark.slow
 def test_the_plots_show_the_test_records(directory, arrays, tmp_path):
     records = open_records("digits", split="test", data_dir=directory)
     options = {"recipe": mk.Recipe(batch_size=32, epochs=1), "verbose": 0}

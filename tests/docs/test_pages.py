@@ -63,6 +63,7 @@ def workplace(small_mnist, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @parametrize([page for page in PAGES if page.name not in OF_THEIR_OWN])
 def test_the_code_runs(page, workplace):
     names: dict = {}
@@ -82,6 +83,7 @@ def test_the_code_runs(page, workplace):
             assert doctest.DocTestRunner(verbose=False).run(session, clear_globs=False).failed == 0
 
 
+@pytest.mark.slow
 @parametrize([page for page in PAGES if page.name in OF_THEIR_OWN])
 def test_the_code_runs_in_a_process_of_its_own(page, workplace):
     script = workplace / "page.py"

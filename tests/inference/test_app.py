@@ -21,6 +21,7 @@ from mnist_keras.inference.app.reader import MAX_BYTES, Reader
 from mnist_keras.inference.app.server import MAX_REQUEST, serve_app
 
 CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.slow
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
 SEVEN = [(0.3, 0.25), (0.7, 0.25), (0.55, 0.5), (0.45, 0.8)]  # of the sheet's width and height
 ONE = [(0.5, 0.2), (0.5, 0.8)]

@@ -246,6 +246,7 @@ def test_what_int8_may_lose(num_images, changed, allowed):
     assert export._may_lose(done) == pytest.approx(allowed, abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["saved_model", "litert"])
 def test_a_killed_export_leaves_nothing(tmp_path, name):
     """Killed while the proof runs, when everything is written."""
@@ -261,6 +262,7 @@ mk.export_model(mk.build_mlp((8,)), {str(tmp_path / "x.tflite")!r}, format={name
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "copy"), [("hub", "copytree"), ("c", "copyfile")])
 def test_an_export_that_is_killed_while_it_is_published_is_not_there(tmp_path, name, copy):
     """Killed when half of it is in the folder: under another name, which is not the export's."""

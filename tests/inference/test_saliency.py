@@ -62,6 +62,7 @@ def test_occlusion_finds_the_pixel_that_decides():
     assert np.count_nonzero(saliency > 1e-3) == 1  # a square of one pixel, a sixth of the side
 
 
+@pytest.mark.slow
 def test_pixels_to_255_and_a_rescaling_give_the_same():
     weights = np.random.default_rng(0).normal(size=(2, 16))
     images = np.random.default_rng(1).integers(0, 256, (3, 4, 4), dtype=np.uint8)

@@ -9,6 +9,7 @@ import mnist_keras as mk
 from mnist_keras.models.adapting import on_tensor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp_128", "cnn_tiny", "cnn_real_world"])
 def test_a_model_reads_a_tensor_of_a_bigger_model(name, tmp_path):
     trained = mk.load_model(name)

@@ -212,6 +212,7 @@ def test_features_do_not_depend_on_the_number_of_classes():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_an_ensemble_has_no_new_head():
     text = error_of(mk.create_model, "cnn_accurate_ensemble", weights="mnist", num_classes=3)
     assert (

@@ -133,6 +133,7 @@ def load(data_dir):
     return functools.cache(functools.partial(mk.load_data, data_dir=data_dir))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "dataset"), PACKAGED)
 def test_a_card_gives_the_accuracy_on_the_test_images(load, name, dataset):
     results, data = pretrained.load_card(name, dataset)["results"], load(dataset)

@@ -14,6 +14,10 @@ from mnist_keras.models.registry import MODELS
 from mnist_keras.training.devices import precision_policy
 
 NAMES = mk.list_models()
+every_model = pytest.mark.parametrize(
+    "name",
+    [pytest.param(x, marks=[pytest.mark.slow] * x.endswith("_ensemble")) for x in NAMES],
+)
 
 
 def create(name, seed=0, **options):
@@ -28,7 +32,7 @@ def random_images(*shape, n=4):
 # The contract of a registered net.
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_model
 def test_input_and_output(name):
     model = create(name)
     assert model.name == name
@@ -39,12 +43,12 @@ def test_input_and_output(name):
     np.testing.assert_allclose(outputs.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_model
 def test_number_of_parameters(name):
     assert create(name).count_params() == mk.get_model_spec(name).num_parameters
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_model
 def test_one_seed_same_weights(name):
     first, again, other = (create(name, seed).get_weights() for seed in (1, 1, 2))
     for a, b in zip(first, again, strict=True):
@@ -52,7 +56,7 @@ def test_one_seed_same_weights(name):
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_model
 def test_float32_output_under_mixed_precision(name):
     with precision_policy("mixed_bfloat16"):
         model = create(name)
@@ -62,7 +66,7 @@ def test_float32_output_under_mixed_precision(name):
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_model
 def test_two_steps_lower_the_loss(name):
     model, images, labels = create(name), random_images(n=32), np.arange(32) % 10
     loss = keras.losses.SparseCategoricalCrossentropy()
@@ -105,6 +109,7 @@ for path in sorted(directory.glob("*.keras")):
 """
 
 
+@pytest.mark.slow
 def test_saved_nets_load_where_the_package_is_not_installed(tmp_path):
     images = random_images()
     np.save(tmp_path / "images.npy", images)
@@ -142,7 +147,7 @@ def test_the_documented_nets_are_there():
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_model
 def test_an_entry_is_complete(name):
     spec = mk.get_model_spec(name)
     assert spec.name == name

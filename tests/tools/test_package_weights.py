@@ -54,6 +54,7 @@ def test_weights_are_packaged_rounded_and_scored_so(package_weights, tmp_path):
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.slow
 def test_members_are_packaged_as_one_ensemble(package_weights, monkeypatch, tmp_path):
     """A small dense model shows it as well as `cnn_accurate` does."""
     member = registry.MODELS["softmax_regression"]

@@ -284,6 +284,7 @@ def test_a_gpu_that_is_hidden_or_split_does_not_shift_the_names(monkeypatch):
     assert models == ["H100", "H100", "A100"]
 
 
+@pytest.mark.slow
 def test_compile_and_fit_in_the_scope_of_a_strategy():
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (64, 8, 8), np.uint8), rng.integers(0, 10, 64)

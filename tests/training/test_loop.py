@@ -317,6 +317,7 @@ mk.train("softmax_regression", (images, labels), recipe=recipe, verbose=0)
     assert len(compiled) == 1, compiled
 
 
+@pytest.mark.slow
 def test_many_trainings_in_one_process_are_each_traced_once_and_nothing_is_said_of_it(data, caplog):
     traces = []
 

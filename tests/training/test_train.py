@@ -533,6 +533,7 @@ def test_keras_callbacks_work(digits, tmp_path):
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_learns_and_is_saved_in_float32(digits, tmp_path, no_pictures, precision):
     data = from_arrays(

@@ -35,6 +35,7 @@ def test_the_hub_reads_the_card(folder):
     assert "9,194 parameters" in card.text
 
 
+@pytest.mark.slow
 def test_the_folder_loads_where_this_package_is_not_known(folder):
     code = f"""
 import sys, keras, numpy as np

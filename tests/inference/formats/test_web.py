@@ -170,6 +170,7 @@ def test_each_step_of_the_preparation_is_pythons(engine, paper):
 # In Chromium
 
 
+@pytest.mark.slow
 def test_chromium_answers_as_keras_does(open_page, digits):
     page, images = open_page(), digits[0][:1000]
     answers = page.evaluate(
@@ -182,6 +183,7 @@ def test_chromium_answers_as_keras_does(open_page, digits):
     assert (np.argmax(answers, axis=1) == expected.argmax(axis=1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(("stroke", "digit"), [(SEVEN, "7"), (ONE, "1")])
 def test_a_digit_that_is_drawn_with_the_mouse_is_read(open_page, width, stroke, digit):
@@ -194,6 +196,7 @@ def test_a_digit_that_is_drawn_with_the_mouse_is_read(open_page, width, stroke, 
     assert page.inner_text("#label") == "" and not seen_by(page).any()
 
 
+@pytest.mark.slow
 def test_a_finger_draws(open_page):
     page = open_page(width=390, has_touch=True, is_mobile=True)
     box = page.locator("#drawing").bounding_box()
@@ -206,6 +209,7 @@ def test_a_finger_draws(open_page):
     shows(page, "#label", "1")
 
 
+@pytest.mark.slow
 def test_pictures_that_are_opened_are_prepared_as_in_python(open_page):
     page = open_page()
     for kind, change in FILES.items():
@@ -221,6 +225,7 @@ def test_pictures_that_are_opened_are_prepared_as_in_python(open_page):
         assert min(choices) <= 2, kind
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_dropped_is_read_and_a_text_is_not(open_page):
     page = open_page()
     drop = """([text, type]) => {
