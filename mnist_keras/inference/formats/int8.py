@@ -1,6 +1,7 @@
 """The integer layers of an int8 LiteRT model, read from its file, for runtimes of our own."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def read_integer_layers(content: bytes) -> tuple[list[IntegerLayer], float]:
     """
     model = _Model(content)
     layers: list[IntegerLayer] = []
-    crop: dict[str, tuple] = {}  # fields of the convolution after a slice
+    crop: dict[str, Any] = {}  # fields of the convolution after a slice
     for name, operator in model.operators():
         if name == "SOFTMAX":
             return layers, model.scale(operator.inputs[0])
@@ -107,7 +108,7 @@ class _Model:
             "without ReLU or tanh, max-pools and average pools. C in float32 may take the model: format 'c'."
         )
 
-    def crop(self, operator) -> dict[str, tuple]:
+    def crop(self, operator) -> dict[str, Any]:
         """Returns the input shape and the padding of a convolution that takes a slice of its input."""
         given, begin, *_ = operator.inputs
         _, top, left, *_ = (int(number) for number in self._array(begin, np.int32))
