@@ -8,7 +8,6 @@ the sizes take turns. Times are medians of whole epochs after the first one, mem
 process, TensorFlow included. Another process writes the files before, PNG images as TensorFlow Datasets stores them.
 """
 
-import functools
 import statistics
 import tempfile
 from pathlib import Path
@@ -35,7 +34,11 @@ def main() -> None:
     sizes, repeats = (QUICK_SIZES, 1) if args.quick else (SIZES, REPEATS)
     cases, values = [(kind, images) for kind in sizes for images in sizes[kind]], []
     with tempfile.TemporaryDirectory() as directory:
-        call = functools.partial(call_in_process, args.data_dir, directory=directory)
+
+        def call(function, **arguments):
+            with OwnProcess("growth", args.data_dir) as process:
+                return process.call(function, directory=directory, **arguments)
+
         for images in sizes["records"]:
             call("write_files", images=images)
         for kind, images in repeats * cases:
@@ -45,12 +48,6 @@ def main() -> None:
     rows = make_rows(values)
     write_rows(path, rows)
     print(rows.drop(columns="machine").to_string(index=False))
-
-
-def call_in_process(data_dir: Path, function: str, **arguments):
-    """Returns what a function of this module returns in a fresh process."""
-    with OwnProcess("growth", data_dir) as process:
-        return process.call(function, **arguments)
 
 
 def make_rows(values: list[tuple[str, int, str, float]]) -> pd.DataFrame:
