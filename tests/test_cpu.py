@@ -171,9 +171,14 @@ print(uses_onednn())
 """
 
 
-@pytest.mark.parametrize("onednn", ["0", "1"])
-def test_two_runs_with_one_seed_agree_with_onednn_and_without(onednn):
+@pytest.mark.parametrize(
+    ("onednn", "limit"), [("0", None), ("1", None), ("1", "AVX512_CORE"), ("1", "AVX2")]
+)
+def test_two_runs_with_one_seed_agree_on_each_class_of_cpu(onednn, limit):
+    """A limit above what the CPU has changes nothing."""
     environment = {**os.environ, _cpu.VARIABLE: onednn, "TF_CPP_MIN_LOG_LEVEL": "0"}
+    if limit:
+        environment[_cpu.LIMIT_VARIABLE] = limit
     command = [sys.executable, "-c", REPEAT]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment, timeout=300
