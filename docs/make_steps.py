@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from mnist_keras import load_data
 from mnist_keras.inference import preprocessing as steps
+from mnist_keras.inference.lines import remove_lines
 from mnist_keras.inference.pictures import load_picture
 from mnist_keras.inference.polarity import look_at, to_gray
 
@@ -45,9 +46,9 @@ def trace(source) -> dict[str, np.ndarray]:
     look = look_at(small)
     is_light = look.balance >= 0
     ink = steps.find_ink(to_gray(small, look.weights), is_light)
-    without_lines = steps.remove_lines(ink)
+    without_lines = remove_lines(ink)
     part = steps.shrink(steps.cut(page, steps.ink_box(without_lines), ink.shape), steps.READ_SIDE)
-    close = steps.remove_lines(steps.find_ink(to_gray(part, look.weights), is_light))
+    close = remove_lines(steps.find_ink(to_gray(part, look.weights), is_light))
     digit = steps.darken(steps.drop_specks(close))
     return {
         "the picture": picture,

@@ -58,7 +58,7 @@ LAYERS = {
         "numbers",
         "export classifier",
         "formats saliency preprocessing scoring",
-        "prediction pictures polarity writing",
+        "prediction pictures polarity lines writing",
     ],
     "inference.app": ["server", "page", "reader", "answers"],
     "inference.numbers": ["reader", "lattice", "pieces", "cuts", "rows"],

@@ -10,6 +10,7 @@ scoring        calibrated probabilities of prepared images, and how much each lo
 prediction     predict_probabilities: one compiled function for each model
 preprocessing  to_mnist_image: converts a photo, scan or drawing to MNIST's form
 polarity       which part of a picture is ink and which is background
+lines          the lines of ruled and squared paper
 pictures       reads a picture from a path, bytes, a file object, a PIL image or an array
 writing        American or European handwriting: a prior over the ways of writing a digit
 """

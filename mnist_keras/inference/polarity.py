@@ -76,7 +76,9 @@ def ink_balance(gray: np.ndarray) -> float:
     if surrounded := _reaching_class(small):
         return surrounded
     size = max(3, max(small.shape) // 3)
-    difference = small - ndimage.median_filter(small, size=size, mode="nearest")
+    window = np.zeros((size, size), bool)
+    window[::3, ::3] = True  # a ninth of the pixels has nearly the same median
+    difference = small - ndimage.median_filter(small, footprint=window, mode="nearest")
     cubes = difference.astype(np.float64) ** 3
     local = cubes.sum() / max(np.abs(cubes).sum(), 1.0)
     border = np.mean(np.sign(otsu(gray) - border_of(gray)))

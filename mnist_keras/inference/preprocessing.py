@@ -11,6 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from mnist_keras.data.readers.pictures import IMAGE_SIZE, frame
+from mnist_keras.inference.lines import remove_lines
 from mnist_keras.inference.pictures import load_picture
 from mnist_keras.inference.polarity import DOUBT, border_of, look_at, otsu, reduce_to, to_gray
 
@@ -106,15 +107,15 @@ def enlarge(picture: np.ndarray) -> np.ndarray:
     )
 
 
-def shrink(picture: np.ndarray, side: int) -> np.ndarray:
-    """Returns a picture whose longer side is at most `side` pixels."""
+def shrink(picture: np.ndarray, side: int, *, reducing_gap: float = 2.0) -> np.ndarray:
+    """Returns a picture whose longer side is at most `side` pixels; a gap of 1 is fast and rough."""
     height, width = picture.shape[:2]
     if max(height, width) <= side:
         return picture
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = Image.fromarray(np.ascontiguousarray(picture))
-    return np.asarray(image.resize(size, Image.Resampling.BOX, reducing_gap=2.0))
+    return np.asarray(image.resize(size, Image.Resampling.BOX, reducing_gap=reducing_gap))
 
 
 class Page(NamedTuple):
@@ -135,7 +136,7 @@ class Page(NamedTuple):
 
 def crop_page(picture: np.ndarray) -> Page:
     """Returns the inside of a bright page on a dark table, any other picture as it is."""
-    small = shrink(picture, FIND_SIDE)
+    small = shrink(picture, FIND_SIDE, reducing_gap=1.0)
     gray = shrink(small, PAGE_SIDE).mean(axis=-1)
     level = otsu(gray)
     if (border_of(gray) > level).mean() > 0.3:
@@ -166,7 +167,7 @@ def crop_page(picture: np.ndarray) -> Page:
         )
     )
     part[outside] = np.median(part[~outside][::7], axis=0)  # the corners of a page that is turned
-    return Page(part, shrink(part, FIND_SIDE), top, left)
+    return Page(part, shrink(part, FIND_SIDE, reducing_gap=1.0), top, left)
 
 
 def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:
@@ -181,91 +182,83 @@ def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:
     """
     gray = gray if is_light else 255 - gray
     ground = _ground(gray)
-    values = (gray - ground) / np.maximum(255 - ground, 64)
+    values = gray - ground
+    values /= np.maximum(255 - ground, 64)  # in place: new arrays would take half of the time
     samples = values[::3, ::3]
     noise = 1.4826 * float(
         np.median(np.abs(samples - np.median(samples)))
     )  # a deviation, as of a normal distribution
-    values = np.clip(values - np.clip(3 * noise, 0.03, 0.25), 0, None)
-    peak = max(
-        float(np.quantile(values[::2, ::2], 0.995)),
-        float(ndimage.uniform_filter(values, 3).max()) / 1.2,
-    )
+    values -= np.clip(3 * noise, 0.03, 0.25)
+    np.maximum(values, 0, out=values)
+    peak = max(float(np.quantile(values[::2, ::2], 0.995)), _highest_mean(values) / 1.2)
     if peak < MIN_CONTRAST:
         return np.zeros_like(values)
-    return np.clip(values / peak, 0, 1)
+    values /= peak
+    return np.minimum(values, 1, out=values)
+
+
+def _highest_mean(values: np.ndarray) -> float:
+    """Returns the highest mean of 3x3 pixels; a quarter of SciPy's time."""
+    above, here, below = _three(values)
+    left, middle, right = _three((above + here + below).T)
+    return float((left + middle + right).max()) / 9
+
+
+def _three(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns each pixel's upper neighbor, the pixels, and their lower neighbors; the border repeats."""
+    padded = np.pad(values, ((1, 1), (0, 0)), "edge")
+    return padded[:-2], values, padded[2:]
+
+
+def _median_of_nine(values: np.ndarray) -> np.ndarray:
+    """Returns the median of 3x3 pixels around each; a tenth of SciPy's time.
+
+    It is the median of three: the highest of the columns' lowest, the median of their medians, the lowest of their
+    highest.
+    """
+    low, middle, high = (_three(part.T) for part in _sorted(*_three(values)))
+    parts = _sorted(*low)[2], _sorted(*middle)[1], _sorted(*high)[0]
+    return _sorted(*parts)[1].T
+
+
+def _sorted(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    return np.minimum(low, c), np.maximum(low, np.minimum(high, c)), np.maximum(high, c)
 
 
 def _ground(gray: np.ndarray) -> np.ndarray:
     """Returns the brightness of the ground under bright ink; it follows the edges of shadows."""
     small = reduce_to(gray, GROUND_SIDE)
     size = max(3, max(small.shape) // 3)
-    ground = ndimage.grey_opening(
-        ndimage.median_filter(small, 3), size=(size, size), mode="nearest"
-    )
+    ground = ndimage.grey_opening(_median_of_nine(small), size=(size, size), mode="nearest")
     ground = ndimage.gaussian_filter(ground, 1.5, mode="nearest")
     image = Image.fromarray(ground.astype(np.float32))
     return np.asarray(image.resize(gray.shape[::-1], Image.Resampling.BILINEAR))
 
 
-def remove_lines(values: np.ndarray) -> np.ndarray:
-    """Returns ink without the lines of ruled or squared paper: thin, straight, and from one border to the other."""
-    mask = (values > 0.1).astype(np.uint8)
-    lines = find_lines(mask) | find_lines(mask.T).T
-    if not lines.any():
-        return values
-    lines = ndimage.binary_dilation(lines)
-    closed = ndimage.grey_closing(
-        np.where(lines, 0, values), size=(7, 7)
-    )  # where a stroke crossed a line
-    return np.where(lines, closed, values)
-
-
-def find_lines(mask: np.ndarray) -> np.ndarray:
-    """Returns where level lines are in a mask of 0 and 1; they may be turned by a degree or two."""
-    length = mask.shape[1]
-    lines = np.zeros(mask.shape, bool)
-    margin = max(1, round(0.03 * length))
-    if not (mask[:, :margin].any() and mask[:, -margin:].any()):
-        return lines
-    thick = max(4, round(0.025 * length))
-    thin = mask & (1 - _opened(mask, thick + 1, axis=0))
-    near = ndimage.maximum_filter1d(thin, 3, axis=0)
-    gap = max(1, length // 6)
-    wide = ndimage.maximum_filter1d(near, gap, axis=1, mode="constant")
-    near = np.maximum(ndimage.minimum_filter1d(wide, gap, axis=1, mode="constant"), near)
-    labels, _ = ndimage.label(_opened(near, max(9, length // 10), axis=1), np.ones((3, 3)))
-    for place, where in enumerate(ndimage.find_objects(labels), start=1):
-        rows, columns = where
-        crosses = columns.start <= margin and columns.stop >= length - margin
-        if crosses and rows.stop - rows.start <= 0.1 * length + thick:
-            lines[where] |= (labels[where] == place) & (thin[where] > 0)
-    return lines
-
-
-def _opened(mask: np.ndarray, size: int, axis: int) -> np.ndarray:
-    """Returns where a mask of 0 and 1 holds runs of at least `size` along an axis."""
-    size |= 1  # an odd window has a middle
-    eroded = ndimage.minimum_filter1d(mask, size, axis=axis, mode="constant")
-    return ndimage.maximum_filter1d(eroded, size, axis=axis, mode="constant")
-
-
 def ink_box(values: np.ndarray) -> tuple[int, int, int, int] | None:
     """Returns top, bottom, left and right of the digit's ink, or None where there is none."""
-    keep = _main_components(values)
-    if keep is None:
+    _, _, boxes = _main_components(values)
+    if not boxes:
         return None
-    rows, columns = np.flatnonzero(keep.any(axis=1)), np.flatnonzero(keep.any(axis=0))
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    rows, columns = zip(*boxes, strict=True)
+    return (
+        min(part.start for part in rows),
+        max(part.stop for part in rows),
+        min(part.start for part in columns),
+        max(part.stop for part in columns),
+    )
 
 
-def _main_components(values: np.ndarray) -> np.ndarray | None:
-    """Returns a mask of the components that make up the digit, without dust and what hangs on the border."""
-    mask = values > 0.3
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
+def _main_components(values: np.ndarray) -> tuple[np.ndarray, list[int], list[tuple[slice, ...]]]:
+    """Returns the labels of all components, and those and the boxes of the components that make up the digit, without
+    dust and what hangs on the border.
+    """
+    labels, count = ndimage.label(values > 0.3, np.ones((3, 3)))
     if not count:
-        return None
-    areas = np.bincount(labels.ravel(), values.ravel(), count + 1)[1:]
+        return labels, [], []
+    inked = np.flatnonzero(labels)
+    areas = np.bincount(labels.ravel()[inked], values.ravel()[inked], count + 1)[1:]
     inner = np.ones(count, bool)
     rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     inner[rim[rim > 0] - 1] = False
@@ -279,9 +272,7 @@ def _main_components(values: np.ndarray) -> np.ndarray | None:
         for i in range(count)
         if areas[i] >= MIN_SPECK * areas[main] and _gap(boxes[i], boxes[main]) <= 0.4 * reach
     ]
-    is_kept = np.zeros(count + 1, bool)
-    is_kept[np.array(kept) + 1] = True
-    return is_kept[labels]
+    return labels, [i + 1 for i in kept], [boxes[i] for i in kept]
 
 
 def _gap(box: tuple[slice, ...], other: tuple[slice, ...]) -> float:
@@ -304,10 +295,12 @@ def cut(picture: np.ndarray, box: tuple[int, int, int, int], shape: tuple[int, .
 
 def drop_specks(values: np.ndarray) -> np.ndarray:
     """Returns the ink of the digit alone, with its soft edges."""
-    keep = _main_components(values)
-    if keep is None:
+    labels, kept, _ = _main_components(values)
+    if not kept:
         return np.zeros_like(values)
-    return np.where(ndimage.binary_dilation(keep, iterations=2), values, 0)
+    is_kept = np.zeros(labels.max() + 1, bool)
+    is_kept[kept] = True
+    return np.where(ndimage.binary_dilation(is_kept[labels], iterations=2), values, 0)
 
 
 def darken(values: np.ndarray) -> np.ndarray:
@@ -317,7 +310,8 @@ def darken(values: np.ndarray) -> np.ndarray:
     columns = np.flatnonzero(mask.any(axis=0))
     if len(rows):
         size = max(np.ptp(rows), np.ptp(columns)) + 1
-        distance = ndimage.distance_transform_edt(np.pad(mask, 1))
+        digit = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        distance = ndimage.distance_transform_edt(np.pad(digit, 1))
         ridge = distance[distance >= ndimage.maximum_filter(distance, 3)]
         width = 2 * float(np.median(ridge[ridge > 0]))
         if width < THIN_STROKE * size:

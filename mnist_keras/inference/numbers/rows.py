@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from mnist_keras.inference.lines import remove_lines
 from mnist_keras.inference.polarity import DOUBT, look_at, to_gray
-from mnist_keras.inference.preprocessing import crop_page, find_ink, remove_lines, shrink
+from mnist_keras.inference.preprocessing import crop_page, find_ink, shrink
 
 PAGE_SIDE = 1600  # pixels of the longer side of a page; its digits should be 16 high and more
 MIN_SIDE = (

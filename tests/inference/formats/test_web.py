@@ -149,12 +149,19 @@ def test_each_digit_is_prepared_as_in_python(engine, digit):
     check_prepared(engine, load_picture(255 - draw_large(digit, seed=digit)))
 
 
+def squares(ink):
+    return np.where((np.indices(ink.shape) % 41 < 2).any(axis=0), 150, 255).astype(np.uint8)
+
+
 PAPERS = {
     "blank": lambda ink: ink * 0 + 200,
     "as in MNIST": lambda ink: prepare(load_picture(ink))[0],
     "small": lambda ink: np.asarray(Image.fromarray(255 - ink).resize((20, 24))),
     "hairlines": lambda ink: 255 - ndimage.grey_erosion(ink, 11),
     "ruled": lambda ink: np.where(np.arange(len(ink))[:, None] % 40 < 2, 150, 255 - ink),
+    "squared, turned": lambda ink: np.minimum(
+        255 - ink, np.asarray(Image.fromarray(squares(ink)).rotate(1, fillcolor=255))
+    ),
     "a page on a table": lambda ink: np.pad(255 - ink, 120, constant_values=40),
     "specks": lambda ink: np.where(
         np.random.default_rng(0).random(ink.shape) > 0.999, 0, 255 - ink

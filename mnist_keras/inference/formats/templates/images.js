@@ -126,19 +126,19 @@ function gaussian(of, sigma, mode) {
   return convolve(of, powers.map((power) => power / sum), mode);
 }
 
-/** Returns the number in the middle of those under a square window, the upper one of two. */
-function medianFilter(of, size, mode) {
+/** Returns the number in the middle of every `step`-th under a square window, the upper one of two. */
+function medianFilter(of, size, mode, step = 1) {
   const [before, after] = reach(size);
   const result = new Float32Array(of.data.length);
-  const window = new Float32Array(size * size);
+  const window = new Float32Array(Math.ceil(size / step) ** 2);
   for (let y = 0; y < of.height; y++) {
     for (let x = 0; x < of.width; x++) {
       let count = 0;
-      for (let dy = -before; dy <= after; dy++) {
+      for (let dy = -before; dy <= after; dy += step) {
         const row = borderIndex(y + dy, of.height, mode) * of.width;
-        for (let dx = -before; dx <= after; dx++) window[count++] = of.data[row + borderIndex(x + dx, of.width, mode)];
+        for (let dx = -before; dx <= after; dx += step) window[count++] = of.data[row + borderIndex(x + dx, of.width, mode)];
       }
-      result[y * of.width + x] = window.sort()[(size * size) >> 1];
+      result[y * of.width + x] = window.sort()[count >> 1];
     }
   }
   return image(of.height, of.width, result);

@@ -21,7 +21,7 @@ function prepare(pixels, height, width) {
 /** Returns dark strokes that were drawn on a light ground in MNIST's form; nothing about them is open. */
 function prepareDrawing(pixels, height, width) {
   const picture = overGround(pixels, height, width);
-  return extract(picture, shrink(picture, 320), GRAY, false);
+  return extract(picture, shrink(picture, 320, 1), GRAY, false);
 }
 
 /** Lays a picture on white, or on black where its ink is light. */
@@ -79,13 +79,13 @@ function enlarge(picture) {
   return resize(picture, picture.height * factor, picture.width * factor, "bicubic");
 }
 
-/** Returns a picture whose longer side is at most `side` pixels. */
-function shrink(picture, side) {
+/** Returns a picture whose longer side is at most `side` pixels; a gap of 1 is fast and rough. */
+function shrink(picture, side, gap = 2) {
   const longer = Math.max(picture.height, picture.width);
   if (longer <= side) return picture;
   const scaled = (size) => Math.max(1, round((size * side) / longer));
   const [height, width] = [scaled(picture.height), scaled(picture.width)];
-  const factor = (from, to) => Math.max(1, Math.trunc(from / to / 2)); // a quick way over half of it
+  const factor = (from, to) => Math.max(1, Math.trunc(from / to / gap)); // a quick way over most of it
   const [factorY, factorX] = [factor(picture.height, height), factor(picture.width, width)];
   const reduced = factorY > 1 || factorX > 1 ? reduceBlocks(picture, factorY, factorX) : picture;
   return resize(reduced, height, width, "box", [picture.height / factorY, picture.width / factorX]);
@@ -120,7 +120,7 @@ function otsu(values) {
 
 /** Returns the inside of a bright page on a dark table, any other picture as it is; and the same at 320 pixels. */
 function cropPage(picture) {
-  const small = shrink(picture, 320);
+  const small = shrink(picture, 320, 1);
   const asItIs = { part: picture, small };
   const tiny = shrink(small, 64);
   const gray = image(tiny.height, tiny.width, new Float64Array(tiny.height * tiny.width));
@@ -159,7 +159,7 @@ function cropPage(picture) {
   const paper = places.filter(isInside).filter((_, i) => i % 7 === 0);
   const color = [0, 1, 2].map((c) => Math.trunc(median(paper.map((i) => part.data[3 * i + c]))));
   for (const i of places) if (!isInside(i)) part.data.set(color, 3 * i); // the corners of a turned page
-  return { part, small: shrink(part, 320) };
+  return { part, small: shrink(part, 320, 1) };
 }
 
 function fillHoles(mask) {
@@ -192,7 +192,7 @@ function inkBalance(gray) {
   const surrounded = reachingClass(small);
   if (surrounded) return surrounded;
   const size = Math.max(3, Math.floor(Math.max(small.height, small.width) / 3));
-  const ground = medianFilter(small, size, "nearest");
+  const ground = medianFilter(small, size, "nearest", 3);
   let [sum, all] = [0, 0];
   small.data.forEach((value, i) => {
     const cube = Math.fround(value - ground.data[i]) ** 3;
@@ -296,10 +296,11 @@ function findLines(mask) {
   const upright = transpose(openRows(transpose(mask), thick + 1));
   const thin = map(mask, (value, i) => Number(value && !upright.data[i]));
   const tall = maxColumns(thin, 3);
-  const gap = Math.max(1, Math.floor(width / 6));
-  const bridged = minRows(maxRows(tall, gap, "zero"), gap, "zero");
-  const near = map(tall, (value, i) => Math.max(value, bridged.data[i]));
-  const { labels, boxes } = label(openRows(near, Math.max(9, Math.floor(width / 10))), SQUARE);
+  const long = openRows(tall, thick + 1); // without what is left of crossing lines
+  const isInside = (i) => i % width >= margin && i % width < width - margin;
+  const near = map(tall, (value, i) => (isInside(i) ? long.data[i] : value));
+  const runs = openRows(closeRows(near, Math.max(1, Math.floor(width / 6))), Math.max(9, Math.floor(width / 10)));
+  const { labels, boxes } = label(joinRuns(runs, mask), SQUARE);
   boxes.forEach((box, index) => {
     const crosses = box.left <= margin && box.right >= width - margin;
     if (!crosses || box.bottom - box.top > 0.1 * width + thick) return;
@@ -312,6 +313,39 @@ function findLines(mask) {
 function openRows(mask, size) {
   const odd = size | 1; // an odd window has a middle
   return maxRows(minRows(mask, odd, "zero"), odd, "zero");
+}
+
+/** Returns a mask with the gaps of less than `gap` in its rows filled. */
+function closeRows(mask, gap) {
+  const closed = map(mask, (value) => value);
+  for (let y = 0; y < mask.height; y++) {
+    const row = closed.data.subarray(y * mask.width, (y + 1) * mask.width);
+    let last = row.length;
+    row.forEach((value, x) => {
+      if (!value) return;
+      if (x - last <= (gap | 1)) row.fill(1, last, x);
+      last = x;
+    });
+  }
+  return closed;
+}
+
+/** Returns level runs joined where one goes on behind another with hardly anything but ink between them. */
+function joinRuns(runs, mask) {
+  const { labels, boxes } = label(runs, SQUARE);
+  const rows = Array.from({ length: mask.height }, (_, y) => y);
+  const middle = (x, place) => mean(rows.filter((y) => labels[y * mask.width + x] === place));
+  const ends = boxes.map((box, i) => [middle(box.left, i + 1), middle(box.right - 1, i + 1)]);
+  const tall = maxColumns(mask, 3);
+  const joined = map(runs, (value) => value);
+  boxes.forEach((left, i) => boxes.forEach((right, k) => {
+    const [start, stop, length] = [ends[i][1], ends[k][0], right.left - left.right];
+    if (length <= 0 || Math.abs(stop - start) > 2 + 0.04 * length) return;
+    const step = length > 1 ? (stop - start) / (length - 1) : 0;
+    const places = Array.from({ length }, (_, x) => round(start + step * x) * mask.width + left.right + x);
+    if (mean(places.map((place) => tall.data[place])) > 0.8) places.forEach((place) => (joined.data[place] = 1));
+  }));
+  return joined;
 }
 
 /** Returns a mask of the components that make up the digit, without dust and what hangs on the border. */
