@@ -17,6 +17,12 @@ METHODS = ("gradient", "occlusion")
 PATCH_SHARE = (
     6  # a hidden square has a sixth of the image's side: 5 of 28 pixels, wider than a stroke
 )
+NOISY_COPIES = (
+    32  # of each image, over which a gradient is averaged; Smilkov et al., section 3: 50 at most
+)
+NOISE = (
+    0.15  # of the range of pixels, their standard deviation; Smilkov et al., section 3: 0.1 to 0.2
+)
 TINY = float(np.finfo(np.float32).tiny)  # a float32 softmax underflows to 0, which has no logarithm
 
 
@@ -26,8 +32,8 @@ def compute_saliency(model: keras.Model, images, *, method: str = "gradient") ->
     Args:
         model: A classifier of gray images.
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
-        method: "gradient", the gradient of the class's log odds times the pixel; or "occlusion", the mean drop in log
-            odds over all black squares that hide the pixel.
+        method: "gradient", the gradient of the class's log odds, averaged over noisy copies of the image, times the
+            pixel; or "occlusion", the mean drop in log odds over all black squares that hide the pixel.
 
     Returns:
         A float32 array of shape `(n, height, width)`, in log odds; negative where a pixel speaks against the class.
@@ -37,6 +43,7 @@ def compute_saliency(model: keras.Model, images, *, method: str = "gradient") ->
 
     Reference:
         Shrikumar et al., 2016, "Not Just a Black Box" (gradient times input).
+        Smilkov et al., 2017, "SmoothGrad: Removing Noise by Adding Noise" (the average).
         Zeiler and Fergus, 2014, "Visualizing and Understanding Convolutional Networks", section 4.2 (occlusion).
     """
     check_choice("method", method, METHODS)
@@ -45,13 +52,29 @@ def compute_saliency(model: keras.Model, images, *, method: str = "gradient") ->
     pixels = as_floats(images)
     classes = predict_probabilities(model, pixels).argmax(axis=1)
     if method == "gradient":
-        return log_odds_gradients(model, pixels, classes)[0] * pixels
+        return smooth_gradients(model, pixels, classes) * pixels
     return np.stack([_occlude(model, *pair) for pair in zip(pixels, classes, strict=True)])
 
 
 def as_floats(images: np.ndarray) -> np.ndarray:
     """Returns images as float32 in [0, 1]."""
     return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
+
+
+def smooth_gradients(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Returns the gradient of one class's log odds, averaged over noisy copies of each image.
+
+    A single gradient changes its sign from pixel to pixel, so that its map is speckled. The noise is the same for every
+    image. The arguments are those of `log_odds_gradients`.
+    """
+    shape = (NOISY_COPIES, *images.shape[1:])
+    noise = np.random.default_rng(0).normal(0, NOISE, shape).astype(np.float32)
+    return np.stack(
+        [
+            log_odds_gradients(model, image + noise, np.full(NOISY_COPIES, label))[0].mean(axis=0)
+            for image, label in zip(images, classes, strict=True)
+        ]
+    )
 
 
 def log_odds_gradients(

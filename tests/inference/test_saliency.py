@@ -51,6 +51,25 @@ def test_the_gradient_equals_differences_of_the_log_odds():
         assert gradients[0, y, x] == pytest.approx(slope, abs=2e-2)
 
 
+def test_the_map_is_smoother_than_a_single_gradient_and_belongs_to_the_image_alone():
+    keras.utils.set_random_seed(0)
+    model = build_cnn((4, 4), input_shape=(12, 12, 1))
+    images = np.full((3, 12, 12), 0.5, np.float32)
+    images[1:] = np.random.default_rng(0).uniform(size=(2, 12, 12))
+    classes = model(images[..., None]).numpy().argmax(axis=1)
+    single = log_odds_gradients(model, images, classes)[0] * images
+    smooth = compute_saliency(model, images)
+    assert roughness(smooth[0]) < 0.8 * roughness(single[0])
+    np.testing.assert_allclose(
+        compute_saliency(model, images[1:]), smooth[1:], rtol=1e-5, atol=1e-6
+    )
+
+
+def roughness(saliency):
+    """The mean step between neighbors, in parts of the mean strength."""
+    return np.abs(np.diff(saliency, axis=0)).mean() / np.abs(saliency).mean()
+
+
 def test_occlusion_finds_the_pixel_that_decides():
     weights = np.zeros((2, 16), np.float32)
     weights[0, 5] = 3
