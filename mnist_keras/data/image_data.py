@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from mnist_keras._html import escape, table
-from mnist_keras._validation import InputError, invalid
+from mnist_keras._validation import InputError, check_number, check_seed, invalid
+from mnist_keras.data.augmentation.strokes import make_strokes
 from mnist_keras.data.preview import DataSummary, summarize
 from mnist_keras.data.splits import Split, as_split, as_splits, parts_of
 
 HELD_OUT_SHARE = 0.2  # of the training images, if there are no labeled test images
 SHOWN_NAMES = 10  # of classes, when data is printed in a notebook
 MAX_CLASSES = 256  # of a dataset; a label is a byte in IDX files
+DIGITS = tuple("0123456789")  # the classes of what is drawn by strokes
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +166,43 @@ class ImageData:
         splits = {part: split.with_class_names(class_names) for part, split in self.splits.items()}
         validation = splits.get("validation")
         return replace(self, train=splits["train"], test=splits["test"], validation=validation)
+
+    def with_strokes(self, share: float, *, seed: int = 0) -> "ImageData":
+        """Returns the data with digits drawn by strokes among the training images, as European and American writers
+        write them: with flagged 1s and crossed 7s, which MNIST hardly has.
+
+        About a thousand are drawn in a second. They come before the other training images, so that a recipe that
+        validates on the last ones does so without them.
+
+        Args:
+            share: The drawn digits' share of the training images: at least 0 and less than 1.
+            seed: Seed of the drawings.
+
+        Raises:
+            InputError: If the share is invalid, or the data are not 28x28 images of the ten digits in memory.
+        """
+        if check_number("share", share, minimum=0) >= 1:
+            raise invalid(
+                "share", expected="a number of at least 0 and less than 1", received=share
+            )
+        seed = check_seed(seed)
+        train = self.train
+        if not train.in_memory or train.shape[1:] != (28, 28) or train.class_names != DIGITS:
+            raise InputError(
+                f"{self.name} cannot be mixed with drawn digits. Expected images of 28x28 pixels of the classes "
+                f"0 to 9, in memory. Received: {train!r}."
+            )
+        count = round(len(train) * share / (1 - share))
+        if not count:
+            return self
+        drawn, ways = make_strokes(seed, 0, count)
+        if train.images.dtype != np.uint8:
+            drawn = drawn / np.float32(255)
+        labels = np.concatenate([[way.digit for way in ways], train.labels])
+        more = as_split(np.concatenate([drawn, train.images]), labels, class_names=DIGITS)
+        name = f"{self.name} and strokes"
+        mixed = make_image_data(more, self.test, name=name, source=self.source)
+        return replace(mixed, validation=self.validation, files=self.files, left_out=self.left_out)
 
     def to_evaluate_on(self) -> "ImageData":
         """Returns itself if it has labeled test images; otherwise all labeled images become test images.

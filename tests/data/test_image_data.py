@@ -1,5 +1,7 @@
 import numpy as np
+from errors import error_of
 
+from mnist_keras.data.augmentation.strokes import make_strokes
 from mnist_keras.data.image_data import from_arrays
 
 
@@ -24,3 +26,46 @@ def test_data_are_a_line_at_a_prompt_and_a_table_in_a_notebook():
 def test_images_without_labels_say_so():
     data = make_data(test_images=np.zeros((3, 8, 6), np.uint8))
     assert repr(data.test) == "ArraySplit(<own>: 3 images of 8x6 pixels, no labels)"
+
+
+def make_digits(dtype=np.uint8):
+    return from_arrays(
+        np.ones((12, 28, 28), dtype),
+        np.arange(12) % 10,
+        np.zeros((2, 28, 28), dtype),
+        np.arange(2),
+        tuple("0123456789"),
+        name="own",
+        source="memory",
+    )
+
+
+def test_drawn_digits_are_a_share_of_the_training_images_and_come_first():
+    data = make_digits()
+    mixed = data.with_strokes(0.25, seed=3)
+    assert (mixed.name, len(mixed.train), len(mixed.test)) == ("own and strokes", 16, 2)
+    drawn, ways = make_strokes(3, 0, 4)
+    np.testing.assert_array_equal(mixed.train_images[:4], drawn)
+    assert mixed.train_labels[:4].tolist() == [way.digit for way in ways]
+    np.testing.assert_array_equal(mixed.train_images[4:], data.train_images)
+    np.testing.assert_array_equal(mixed.train_labels[4:], data.train_labels)
+    assert mixed.sha256 != data.sha256 and mixed.sha256 == data.with_strokes(0.25, seed=3).sha256
+    assert data.with_strokes(0) is data
+    floats = make_digits(np.float32).with_strokes(0.25, seed=3).train_images
+    np.testing.assert_allclose(floats[:4], drawn / 255, atol=1e-6)
+
+
+def test_a_share_of_1_or_more_and_other_images_are_errors():
+    data = make_digits()
+    for share in (1, 1.5):
+        assert error_of(data.with_strokes, share) == (
+            f"Invalid `share`. Expected a number of at least 0 and less than 1. Received: {share}."
+        )
+    for share in (-0.1, float("nan"), "half"):
+        assert error_of(data.with_strokes, share).startswith(
+            "Invalid `share`. Expected a number of"
+        )
+    assert error_of(make_data().with_strokes, 0.5) == (
+        "<own> cannot be mixed with drawn digits. Expected images of 28x28 pixels of the classes 0 to 9, in memory. "
+        "Received: ArraySplit(<own>: 12 images of 8x6 pixels, 12 classes)."
+    )
