@@ -60,7 +60,8 @@ def main() -> None:
         given = group if group in ("american", "european") else None
         for reading, predictions in read(images, given).items():
             answers = {"true": labels.ravel(), "predicted": predictions.ravel()}
-            rows.append(pd.DataFrame({"group": group, "look": look, "reading": reading, **answers}))
+            answers |= {"group": group, "look": look, "reading": reading}
+            rows.append(pd.DataFrame(answers).sort_values("true"))
     table = pd.concat(rows)
     table["accuracy"] = table["true"] == table["predicted"]
     keys = ["group", "look", "reading"]

@@ -37,9 +37,11 @@ KEYS = {  # of the files whose rows are looked up
     "accuracy.csv": ["net", "recipe", "data"],
     "choices.csv": ["class", "chosen_by", "net"],
     "growth.csv": ["data", "metric", "images"],
+    "not_a_digit.csv": ["model", "score", "kind"],
     "numbers.csv": ["spacing", "length"],
     "preparation_time.csv": ["source"],
     "real_pictures.csv": ["group", "kind", "model", "preparation"],
+    "schools_ones_and_sevens.csv": ["group", "look", "reading"],
     "speed.csv": ["class", "task", "contestant", "metric"],
 }
 
