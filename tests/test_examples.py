@@ -132,6 +132,7 @@ def test_a_script_runs_in_a_process_of_its_own(script, out):
         assert float(difference[1]) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracker", ["mlflow", "wandb"])
 def test_a_tracker_logs_the_history(tracker, out, monkeypatch):
     if importlib.util.find_spec(tracker) is None:
@@ -158,6 +159,7 @@ def address(out):
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_the_page_of_onnx_runtime_web_answers_as_in_python(
     out, address, capsys, monkeypatch, request
 ):
