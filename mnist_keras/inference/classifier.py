@@ -22,6 +22,7 @@ from mnist_keras._validation import (
     check_number,
     check_probabilities,
     invalid,
+    unknown,
 )
 from mnist_keras.data.readers.pictures import IMAGE_SIZE
 from mnist_keras.inference.pictures import SUFFIXES
@@ -31,6 +32,7 @@ from mnist_keras.inference.writing import Writing, check_writing
 from mnist_keras.models.inspection import check_input_shape
 from mnist_keras.models.loading import find_model, load_model, read_class_names
 from mnist_keras.models.pretrained import load_card
+from mnist_keras.models.registry import MODELS
 
 DEFAULT_MODEL = "cnn_real_world"
 NO_INK = "there is no ink in the picture"
@@ -140,7 +142,8 @@ class DigitClassifier:
         Raises:
             InputError: If the name is unknown, it has no packaged weights, or its weights don't know ways of writing.
         """
-        load_card(name)  # a path is no name
+        if name not in MODELS:  # a path, say
+            raise unknown("model", name, MODELS)
         return cls(name, writing=writing)
 
     def predict(

@@ -60,7 +60,10 @@ def _is_pil(source: Any) -> bool:
 
 def _load_file(path: Path) -> tuple[np.ndarray, float]:
     with input_errors(path):
-        status = path.stat()
+        try:
+            status = path.stat()
+        except ValueError as error:  # a character that no path can hold
+            raise InputError(f"{str(path)!r} is not a path ({error}).") from error
         if not stat.S_ISREG(status.st_mode):  # a pipe would never end
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
             raise InputError(f"{path} is {kind}. Expected a picture file.")

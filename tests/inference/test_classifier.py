@@ -107,6 +107,9 @@ def test_preparation_and_answers_as_keras_applications_have_them():
 
 
 def test_what_is_no_model_is_an_error():
+    assert error_of(DigitClassifier.from_pretrained, "cnn_real_wrld").startswith(
+        "Unknown model 'cnn_real_wrld'. Did you mean 'cnn_real_world'? Expected one of: "
+    )
     assert error_of(DigitClassifier, 7).startswith("Invalid `model`.")
     assert error_of(DigitClassifier, mk.build_softmax_regression(input_shape=(8, 8, 1))).startswith(
         "Invalid"

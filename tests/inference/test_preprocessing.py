@@ -129,6 +129,7 @@ def test_bad_input_has_a_clear_error(case):
 def test_paths_that_are_no_pictures(tmp_path):
     assert "is a directory. Expected a picture file." in error_of(to_mnist_image, tmp_path)
     assert "cannot be read: No such file" in error_of(to_mnist_image, tmp_path / "none.png")
+    assert error_of(to_mnist_image, "a\0.png").startswith("'a\\x00.png' is not a path (")
     (text := tmp_path / "text.png").write_text("hello")
     assert f"{text} is not a readable picture" in error_of(to_mnist_image, text)
     os.mkfifo(pipe := tmp_path / "pipe.png")
