@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
+from scipy.ndimage import gaussian_filter
 
 from mnist_keras._validation import (
     check_choice,
@@ -27,6 +28,7 @@ from mnist_keras.inference.saliency import as_floats, compute_saliency
 from mnist_keras.models.inspection import check_input_shape, feature_model, input_scale
 
 SALIENCY_IMAGES = 8
+BLUR = 1.0  # pixels, the deviation of a Gaussian; in a gradient map the sign changes from pixel to pixel
 PITCH = 1.06  # from one image to the next, in image widths
 EMBEDDINGS = ("tsne", "pca")
 MIN_EMBEDDED = 10  # images; fewer have no neighborhoods
@@ -53,8 +55,8 @@ def plot_saliency(
 ) -> Axes:
     """Draws saliency maps of the first 8 images: gradient times input, and occlusion.
 
-    Red pixels speak for the predicted class, and blue ones against it. Each map has its own scale. The contour around
-    the ink is at half the value of the image's brightest pixel.
+    Red pixels speak for the predicted class, and blue ones against it. Each map has its own scale. Maps of the gradient
+    are blurred by a pixel. The contour around the ink is at half the value of the image's brightest pixel.
 
     Args:
         model: A classifier of gray images.
@@ -77,7 +79,7 @@ def plot_saliency(
     probabilities = predict_probabilities(model, images)
     rows = {
         "image": images,
-        "gradient\nx input": compute_saliency(model, images),
+        "gradient\nx input": gaussian_filter(compute_saliency(model, images), (0, BLUR, BLUR)),
         "occlusion": compute_saliency(model, images, method="occlusion"),
     }
     height, width = np.array(images.shape[1:]) / max(images.shape[1:])
