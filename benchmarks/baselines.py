@@ -13,7 +13,7 @@ from functools import partial
 import machine
 from command import load_to_time, make_parser, results_directory, run_command
 from tabular import write_rows
-from turns import seconds_of
+from turns import Contestant, seconds_of
 
 MODELS = ("mlp_128", "cnn_fast", "lenet5")
 SEED = 0
@@ -42,10 +42,7 @@ def fit_classifiers(data):
 
     forest = RandomForestClassifier(300, n_jobs=-1, random_state=SEED)
     boosting = HistGradientBoostingClassifier(early_stopping=False, random_state=SEED)
-    images, test_images = (
-        split.images.reshape(len(split), -1).astype("float32") / 255
-        for split in (data.train, data.test)
-    )
+    images, test_images = as_rows(data.train.images), as_rows(data.test.images)
     for name, settings, classifier in (
         ("k-nearest neighbors", "k = 3", KNeighborsClassifier(3, n_jobs=-1)),
         ("logistic regression", "200 iterations", LogisticRegression(max_iter=200)),
@@ -55,6 +52,10 @@ def fit_classifiers(data):
     ):
         seconds = seconds_of(partial(classifier.fit, images, data.train.labels))
         yield name, settings, seconds, partial(classifier.predict, test_images)
+
+
+def as_rows(images):
+    return images.reshape(len(images), -1).astype("float32") / 255
 
 
 def train_models(data):
@@ -67,6 +68,18 @@ def train_models(data):
         predict = partial(predict_probabilities, run.model, data.test.images)
         yield name, description, seconds, lambda predict=predict: predict().argmax(axis=1)
 
+
+def make_mlp(data) -> Contestant:
+    """`MLPClassifier` as 784-128-10 with Adam 1e-3, the default; `partial_fit` is one shuffled pass."""
+    from sklearn.neural_network import MLPClassifier
+
+    images, labels = as_rows(data.train.images), data.train.labels
+    model = MLPClassifier((128,), batch_size=128, random_state=SEED)
+    epoch = partial(model.partial_fit, images, labels, classes=range(data.num_classes))
+    return Contestant(epoch, lambda tested: model.predict(as_rows(tested)))
+
+
+CONTESTANTS = {"epoch_mlp_128": {"scikit_learn": make_mlp}}  # of speed.py
 
 if __name__ == "__main__":
     run_command(main)

@@ -6,7 +6,6 @@ small dense model was measured to be 10 to 25% slower.
 
 import functools
 import importlib
-import math
 import multiprocessing
 import os
 import time
@@ -120,8 +119,3 @@ def best_rate(multiply: Callable, draw: Callable, *, sizes, seconds: float) -> f
             duration = seconds_of(lambda a=a, b=b: multiply(a, b))
             best = max(best, 2 * rows * inner * columns / duration)
     return best
-
-
-def seconds_to(target: float, curve: list[tuple[float, float]]) -> float:
-    """Returns the seconds at the first epoch with this accuracy; infinite if there is none."""
-    return next((seconds for seconds, accuracy in curve if accuracy >= target), math.inf)
