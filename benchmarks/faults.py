@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 PATIENCE = 300  # seconds for a process of a small run, on a busy machine too
-RECIPE = {  # a run of 88 steps, with all that draws random numbers
+RECIPE = {  # a run of 44 steps, with all that draws random numbers
     "batch_size": 64,
-    "epochs": 4,
+    "epochs": 2,
     "schedule": "cosine",
     "ema_momentum": 0.9,
     "augmentation": {"rotation": 10.0},
@@ -132,6 +132,12 @@ def bits(run_dir: Path) -> dict[str, bytes]:
         return {name: arrays[name].tobytes() for name in arrays.files}
 
 
+def wait_for_start(run_dir: Path, process) -> None:
+    """Returns once a process writes the run directory, or has ended."""
+    while not (run_dir / ".lock").exists() and process.exitcode is None:
+        time.sleep(0.002)
+
+
 def wait_for_checkpoint(run_dir: Path, process, *, count: int = 1) -> None:
     """Returns once a running process has written so many states."""
     deadline = time.monotonic() + PATIENCE
@@ -144,9 +150,7 @@ def wait_for_checkpoint(run_dir: Path, process, *, count: int = 1) -> None:
 def kill(run_dir: Path, rng: np.random.Generator, *, seconds: float, **options) -> bool:
     """Starts the run and kills it at a random moment of its training; returns whether it had not ended by then."""
     process = start(run_dir, **options)
-    begun = run_dir / ".lock"
-    while not begun.exists() and process.exitcode is None:
-        time.sleep(0.002)
+    wait_for_start(run_dir, process)
     time.sleep(rng.uniform(0, seconds))
     process.kill()
     return end(process) == -signal.SIGKILL

@@ -3,7 +3,7 @@
     python benchmarks/reliability.py             # a quarter of an hour on two cores; results/reliability.csv
     python benchmarks/reliability.py --quick     # each fault once; runs/reliability
 
-The run is `mlp_128_64_dropout` on scikit-learn's digits, 88 steps with augmentation, dropout, averaged weights and a
+The run is `mlp_128_64_dropout` on scikit-learn's digits, 44 steps with augmentation, dropout, averaged weights and a
 schedule, saved after every step, so that many of the kills hit a save. No pictures are drawn.
 """
 
@@ -83,22 +83,30 @@ def make_cases(root: Path, *, once: bool, num_kills: int = KILLS) -> dict[str, C
 
 
 class Reference:
-    """An undisturbed run: its bits, and how long it trains."""
+    """An undisturbed run: its bits, and how long it trains once its process has started."""
 
     def __init__(self, run_dir: Path, count: int = 1, **options):
+        processes = start_all(run_dir, count, **options)
+        faults.wait_for_start(run_dir, processes[0])
         begun = time.monotonic()
-        run_to_end(run_dir, count, **options)
+        end_all(run_dir, processes)
         self.seconds = time.monotonic() - begun
         self.bits = faults.bits(run_dir)
 
 
-def run_to_end(run_dir: Path, count: int = 1, **options) -> None:
-    several = count > 1
-    start = partial(faults.start_workers, count=count) if several else faults.start
-    processes = start(run_dir, **options)
-    processes = processes if several else [processes]
+def start_all(run_dir: Path, count: int, **options) -> list:
+    if count > 1:
+        return faults.start_workers(run_dir, count, **options)
+    return [faults.start(run_dir, **options)]
+
+
+def end_all(run_dir: Path, processes: list) -> None:
     if statuses := [status for process in processes if (status := faults.end(process))]:
         raise RuntimeError(f"A run ended with status {statuses[0]}: {faults.said(run_dir)}")
+
+
+def run_to_end(run_dir: Path, count: int = 1, **options) -> None:
+    end_all(run_dir, start_all(run_dir, count, **options))
 
 
 def repeated(case: Case, root: Path, reference: Reference, count: int) -> dict:
