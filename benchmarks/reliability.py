@@ -139,7 +139,11 @@ def kills(root: Path, reference: Reference, count: int, **options) -> dict:
             torn += faults.is_torn(run_dir)
         run_to_end(run_dir, **options)
         harmless += own if faults.bits(run_dir) == reference.bits else 0
-    return {"times": killed, "good": harmless, "remark": f"after {torn}, a half-written file lay there"}
+    return {
+        "times": killed,
+        "good": harmless,
+        "remark": f"after {torn}, a half-written file lay there",
+    }
 
 
 def ended_by(run_dir: Path, reference: Reference, rng, *, number: int) -> tuple[bool, str]:
