@@ -9,6 +9,8 @@ from scipy import ndimage
 SPACINGS = ("apart", "close", "touching", "overlapping")
 SIDE = 84  # pixels of a digit's 28x28
 SLANT = 0.25  # columns to the right for a row up, at most; 0.25 is 14 degrees
+DROP = {".": 0.29, ",": 0.36}  # of SIDE; how far below a digit's middle a sign's is
+SHARED = 255  # owner of a pixel that belongs to two digits
 
 
 class Strip(NamedTuple):
@@ -17,38 +19,57 @@ class Strip(NamedTuple):
     Attributes:
         picture: uint8 array of shape `(height, width)`.
         text: Its digits.
-        boxes: Left, top, width and height of each digit's ink.
+        owners: uint8 array of the same shape: 0 for the ground, 1 for the ink of the first digit, `SHARED`.
     """
 
     picture: np.ndarray
     text: str
-    boxes: list[tuple[int, int, int, int]]
+    owners: np.ndarray
 
 
-def draw_strip(images, labels, length: int, spacing: str, rng: np.random.Generator) -> Strip:
-    """Returns a strip of digits chosen at random: of one size, slant and thickness of the pen, on uneven light."""
+def draw_strip(
+    images, labels, length: int, spacing: str, rng: np.random.Generator, *, fall: float = 0.0
+) -> Strip:
+    """Returns a strip of digits chosen at random: of one size, slant and thickness of the pen, on uneven light.
+
+    Args:
+        images: uint8 array of shape `(n, 28, 28)`, of digits or others.
+        labels: The digit of each, or the character that it is.
+        length: Number of digits.
+        spacing: One of `SPACINGS`. What is no digit stands apart.
+        rng: Draws everything.
+        fall: By how many degrees the strip falls to the right.
+    """
     rows = rng.integers(len(images), size=length)
     side = int(SIDE * rng.uniform(0.6, 1.4))
     slant, thickness = rng.uniform(-SLANT, SLANT), rng.choice((0.0, rng.uniform(-0.3, 0.4)))
     inks = [slanted(ink_of(images[row], side, thickness=thickness), slant) for row in rows]
     inks = [resized(ink, rng.uniform(0.9, 1.1)) for ink in inks]
+    text = "".join(str(labels[row]) for row in rows)
     canvas = np.zeros((3 * side, (length + 2) * 2 * side), np.float32)
-    boxes, right = [], side
-    for ink in map(trimmed, inks):
+    owners = np.zeros(canvas.shape, np.uint8)
+    right = side
+    for place, ink in enumerate(map(trimmed, inks)):
         height, width = ink.shape
-        top = int(1.5 * side - height / 2 + rng.uniform(-0.06, 0.06) * side)
-        left = place_beside(canvas, ink, top, right, spacing, side, rng) if boxes else side
-        part = canvas[top : top + height, left : left + width]
-        np.maximum(part, ink, out=part)
-        boxes.append((left, top, width, height))
+        middle = 1.5 * side + DROP.get(text[place], 0) * side
+        top = int(middle - height / 2 + rng.uniform(-0.06, 0.06) * side)
+        left = side
+        if place:
+            here = spacing if text[place - 1 : place + 1].isdigit() else "apart"
+            left = place_beside(canvas, ink, top, right, here, side, rng)
+        where = slice(top, top + height), slice(left, left + width)
+        np.maximum(canvas[where], ink, out=canvas[where])
+        taken = np.where(owners[where] > 0, SHARED, place + 1)
+        owners[where] = np.where(ink > 0.3, taken, owners[where])
         right = max(right, left + width)
     margin = int(side * rng.uniform(0.3, 1))
-    y, x = side - margin, side - margin
-    sheet = canvas[y : 2 * side + margin, x : right + margin]
+    sheet = slice(side - margin, 2 * side + margin), slice(side - margin, right + margin)
+    canvas, owners = canvas[sheet], owners[sheet]
+    if fall:
+        canvas = np.clip(ndimage.rotate(canvas, -fall, order=1), 0, 1)
+        owners = ndimage.rotate(owners, -fall, order=0)
     noise, strength = rng.uniform(2, 16), rng.uniform(0, 0.4)
-    picture = photo(sheet, rng, strength=strength, noise=noise)
-    text = "".join(str(labels[row]) for row in rows)
-    return Strip(picture, text, [(left - x, top - y, *size) for left, top, *size in boxes])
+    return Strip(photo(canvas, rng, strength=strength, noise=noise), text, owners)
 
 
 def slanted(ink: np.ndarray, slant: float) -> np.ndarray:

@@ -68,8 +68,9 @@ def draw_page(images, labels) -> tuple[np.ndarray, list[str]]:
 
 def cut_ink(strip) -> np.ndarray:
     """Returns a strip's ink without its paper, from 0 for black to 1, cut out closely."""
-    left, top = (min(box[axis] for box in strip.boxes) - 5 for axis in (0, 1))
-    right, bottom = (max(box[axis] + box[axis + 2] for box in strip.boxes) + 5 for axis in (0, 1))
+    y, x = np.nonzero(strip.owners)
+    top, left = y.min() - 5, x.min() - 5
+    bottom, right = y.max() + 6, x.max() + 6
     part = strip.picture[top:bottom, left:right] / np.median(strip.picture)
     return np.where(part < 0.7, part, 1)
 

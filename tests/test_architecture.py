@@ -61,7 +61,7 @@ LAYERS = {
         "prediction pictures polarity lines writing",
     ],
     "inference.app": ["server", "page", "reader", "answers"],
-    "inference.numbers": ["reader", "lattice", "pieces", "cuts", "rows"],
+    "inference.numbers": ["reader", "lattice", "pieces segments", "cuts", "rows"],
     "inference.formats": ["saved_model onnx c web hub", "litert int8", "graph", "plain"],
     "models": [
         "loading",

@@ -9,9 +9,10 @@ from scipy import ndimage
 
 import mnist_keras as mk
 from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
+from mnist_keras.inference.numbers import segments
 from mnist_keras.inference.numbers.cuts import find_cuts
-from mnist_keras.inference.numbers.pieces import cut_pieces, make_candidates
-from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, find_rows
+from mnist_keras.inference.numbers.pieces import cut_pieces, find_own, image_of, make_candidates
+from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, find_angle, find_rows, turn
 
 HEIGHT = 60  # pixels of a drawn digit
 
@@ -180,29 +181,101 @@ def test_whatever_is_drawn_has_an_answer(classifier, shape, seed, blur, share):
         assert 0 <= line.confidence <= 1
 
 
-def test_units_make_up_all_ink():
-    ink, _ = write("36", gap=-4)
+def pieces_of(ink):
     (row,) = find_rows(np.repeat(on_paper(ink)[..., None], 3, axis=2))[0]
-    pieces = cut_pieces(row.ink)
-    assert abs(np.count_nonzero(pieces.labels) - np.count_nonzero(row.ink > 0.3)) < 20
-    candidates = make_candidates(row.ink, pieces)
+    return row, cut_pieces(row.ink)
+
+
+def units_of(pieces):
+    """Returns the borders between which each unit lies."""
     begins = [place for place, border in enumerate(pieces.borders) if border.columns is None]
-    ends = [*begins[1:], len(pieces.borders)]
-    assert set(zip(begins, ends, strict=True)) <= {(c.start, c.stop) for c in candidates}
+    return list(zip(begins, [*begins[1:], len(pieces.borders)], strict=True))
+
+
+def test_units_make_up_all_ink():
+    row, pieces = pieces_of(write("36", gap=-4)[0])
+    assert np.count_nonzero((row.ink > 0.3) & (pieces.labels == 0)) < 20
+    candidates = make_candidates(pieces)
+    assert set(units_of(pieces)) <= {(c.start, c.stop) for c in candidates}
 
 
 def test_two_halves_of_a_cut_unit_have_its_ink():
-    ink, _ = write("36", gap=-4)
-    (row,) = find_rows(np.repeat(on_paper(ink)[..., None], 3, axis=2))[0]
-    pieces = cut_pieces(row.ink)
-    candidates = {(c.start, c.stop): c for c in make_candidates(row.ink, pieces)}
+    _, pieces = pieces_of(write("36", gap=-4)[0])
+    ends = {(c.start, c.stop) for c in make_candidates(pieces)}
     assert len(pieces.boxes) == 1
     end = len(pieces.borders)
-    whole = np.count_nonzero(pieces.labels)
-    halves = [cut for cut in range(1, end) if {(0, cut), (cut, end)} <= candidates.keys()]
+    halves = [cut for cut in range(1, end) if {(0, cut), (cut, end)} <= ends]
     assert halves
     for cut in halves:
-        assert candidates[0, cut].area + candidates[cut, end].area == whole
+        sizes = [find_own(pieces, *ends)[0].sum() for ends in ((0, cut), (cut, end), (0, end))]
+        assert sizes[0] + sizes[1] == sizes[2] == np.count_nonzero(pieces.labels)
+
+
+def test_a_window_shows_a_digit_as_high_as_mnists_and_its_neighbors():
+    _, pieces = pieces_of(write("808")[0])
+    units = units_of(pieces)
+    first, middle, last = (c for c in make_candidates(pieces) if (c.start, c.stop) in units)
+    for candidate in (first, middle, last):
+        own = candidate.window[..., 0]
+        rows, columns = (
+            np.flatnonzero((own > 60).any(axis=1)),
+            np.flatnonzero((own > 60).any(axis=0)),
+        )
+        assert 18 <= np.ptp(rows) + 1 <= 22
+        assert abs(rows.mean() - 13.5) <= 1.5
+        assert abs(columns.mean() - 13.5) <= 1.5
+        shown = candidate.window.sum(axis=2)
+        assert shown.max() <= 255
+        assert np.abs(image_of(candidate, pieces).astype(int) - own).mean() < 40
+    others = [candidate.window[..., 1].any(axis=0) for candidate in (first, middle, last)]
+    assert not others[0][:12].any()
+    assert others[0][-2:].any()
+    assert others[1][:2].any()
+    assert others[1][-2:].any()
+    assert not others[2][-12:].any()
+
+
+def test_the_model_of_candidates_tells_a_digit_from_a_half_and_from_two():
+    _, pieces = pieces_of(write("36", gap=-4)[0])
+    candidates = make_candidates(pieces)
+    answers = segments.read_segments(np.stack([c.window for c in candidates]))
+    assert answers.shape == (len(candidates), 11)
+    assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
+    whole = {
+        (c.start, c.stop): answer[:10].sum() for c, answer in zip(candidates, answers, strict=True)
+    }
+    end = len(pieces.borders)
+    assert whole[0, end] < 0.5
+    assert max(min(whole.get((0, k), 0), whole.get((k, end), 0)) for k in range(1, end)) > 0.5
+
+
+def test_weights_that_are_damaged_are_named(monkeypatch, tmp_path):
+    (path := tmp_path / "segments.weights.h5").write_bytes(b"no weights")
+    monkeypatch.setattr(segments, "WEIGHTS", path)
+    text = error_of(segments._predictor.__wrapped__)
+    assert text.startswith(f"The packaged weights {path} are damaged. Expected SHA-256 ")
+
+
+@pytest.mark.parametrize("fall", [-14, 13])
+def test_a_steep_row_is_leveled(classifier, fall):
+    ink, boxes = write("40728")
+    turned = np.clip(ndimage.rotate(ink, -fall, order=1), 0, 255)
+    (line,) = mk.read_number(on_paper(turned), classifier=classifier)
+    assert line.text == "40728"
+    angle, height = np.deg2rad(fall), np.array(ink.shape) / 2
+    for (left, top, wide, high), box in zip(boxes, line.boxes, strict=True):
+        x, y = left + wide / 2 - height[1], top + high / 2 - height[0]
+        x, y = np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y
+        middle = x + turned.shape[1] / 2, y + turned.shape[0] / 2
+        assert np.hypot(box[0] + box[2] / 2 - middle[0], box[1] + box[3] / 2 - middle[1]) < 6
+
+
+def test_a_row_that_is_level_is_not_turned():
+    for text in ("8", "41", "1709", "2222222"):
+        row, _ = pieces_of(write(text)[0])
+        assert row.angle == 0
+    row, _ = pieces_of(write("1709")[0])
+    assert np.isclose(find_angle(turn(row, 0.2).ink), -0.2, atol=0.06)
 
 
 @pytest.mark.parametrize("text", ["1724", "3805"])

@@ -15,8 +15,10 @@ MIN_WIDTH = 0.3  # of the usual height; a narrower component is not cut
 MIN_DISTANCE = 0.06  # of the usual height, in which one way is kept
 MIN_INK = 0.02  # of the usual height squared; less ink between two cuts makes them the same
 MIN_SIDE = 0.5  # of the usual height; what is cut is at least that high
-CUTS = 20  # at most, for a component as wide as the usual height
+NEAR = 0.25  # of the usual height, to the left and to the right of a cut
+MAX_NEAR = 7  # cuts that are kept so near to one another, the cheapest ones
 SIDEWAYS = 0.1  # pixels of ink that a step to the side costs
+STEPS = np.array([0, -1, 1])  # to the side, of a way's next row
 SLANTS = (-0.25, 0.0, 0.25)  # columns to the right for a row up, of straight cuts
 LEVELS = (
     0.1,
@@ -40,22 +42,28 @@ def find_cuts(ink: np.ndarray, stroke: float) -> list[Cut]:
     if width < MIN_WIDTH * DIGIT_HEIGHT or height < 4:
         return []
     mask = ink > INK
+    before = np.pad(mask.cumsum(axis=1), [(0, 0), (1, 0)])  # pixels of ink to the left, in each row
+    rows, whole = np.arange(height), before[:, -1]
     cuts: list[Cut] = []
-    rights = [mask & False, mask]
+    lefts, middles = [np.zeros_like(whole), whole], [-np.inf, np.inf]
     for cut in sorted(ways_through(ink) + straight_ways(ink), key=lambda cut: cut.cost):
-        if cut.cost > MAX_CUT * stroke or len(cuts) >= CUTS * width / DIGIT_HEIGHT:
+        if cut.cost > MAX_CUT * stroke:
             break
-        right = mask & (np.arange(width) >= cut.columns[:, None])
-        if min(np.count_nonzero(right ^ x) for x in rights) < MIN_INK * DIGIT_HEIGHT**2:
+        left, middle = before[rows, cut.columns], float(cut.columns.mean())
+        if np.count_nonzero(np.abs(np.array(middles) - middle) < NEAR * DIGIT_HEIGHT) >= MAX_NEAR:
             continue
-        if min(_height(right), _height(mask & ~right)) >= MIN_SIDE * DIGIT_HEIGHT:
+        if np.abs(np.array(lefts) - left).sum(axis=1).min() < MIN_INK * DIGIT_HEIGHT**2:
+            continue
+        if min(_height(left > 0), _height(left < whole)) >= MIN_SIDE * DIGIT_HEIGHT:
             cuts.append(cut)
-            rights.append(right)
+            lefts.append(left)
+            middles.append(middle)
     return sorted(cuts, key=lambda cut: cut.columns.mean())
 
 
-def _height(mask: np.ndarray) -> int:
-    rows = np.flatnonzero(mask.any(axis=1))
+def _height(holds_ink: np.ndarray) -> int:
+    """Returns how high something is, from whether each row holds some of it."""
+    rows = np.flatnonzero(holds_ink)
     return int(rows[-1] - rows[0] + 1) if len(rows) else 0
 
 
@@ -84,29 +92,33 @@ def ways_through(ink: np.ndarray) -> list[Cut]:
     cuts = []
     for level in LEVELS:
         row = round(level * (len(ink) - 1))
-        total = down[row] + up[row] - ink[row]
-        for x in _minima(total):
-            columns = np.full(len(ink), x)
-            for y in range(row, 0, -1):
-                columns[y - 1] = came_from[y, columns[y]]
-            for y in range(row, len(ink) - 1):
-                columns[y + 1] = goes_to[y, columns[y]]
-            cuts.append(Cut(columns, float(ink[np.arange(len(ink)), columns].sum())))
+        starts = np.array(_minima(down[row] + up[row] - ink[row]))
+        columns = np.repeat(starts[None], len(ink), axis=0)
+        for y in range(row, 0, -1):
+            columns[y - 1] = came_from[y, columns[y]]
+        for y in range(row, len(ink) - 1):
+            columns[y + 1] = goes_to[y, columns[y]]
+        costs = np.take_along_axis(ink, columns, axis=1).sum(axis=0)
+        cuts += [Cut(way, float(cost)) for way, cost in zip(columns.T, costs, strict=True)]
     return cuts
 
 
 def _accumulate(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the least cost from the first row to each pixel, and the column in the row before."""
     height, width = ink.shape
-    cost = ink.astype(np.float64)
-    before = np.tile(np.arange(width), (height, 1))
+    cost = np.pad(ink.astype(np.float64), [(0, 0), (1, 1)], constant_values=np.inf)
+    columns, here = np.arange(width), slice(1, -1)
+    before = np.tile(columns, (height, 1))
+    choices = np.empty((3, width))
     for y in range(1, height):
-        padded = np.pad(cost[y - 1], 1, constant_values=np.inf)
-        choices = np.stack([padded[1:-1], padded[:-2] + SIDEWAYS, padded[2:] + SIDEWAYS])
+        above = cost[y - 1]
+        choices[0] = above[here]
+        choices[1] = above[:-2] + SIDEWAYS
+        choices[2] = above[2:] + SIDEWAYS
         best = choices.argmin(axis=0)
-        before[y] += np.array([0, -1, 1])[best]
-        cost[y] += choices[best, np.arange(width)]
-    return cost, before
+        before[y] += STEPS[best]
+        cost[y, here] += choices[best, columns]
+    return cost[:, here], before
 
 
 def _minima(values: np.ndarray) -> list[int]:

@@ -1,8 +1,7 @@
 """The lattice of a row's candidates, and the best way through it: which pieces are digits, signs and dust.
 
-A way's score is the sum of its candidates' scores, and its probability grows with the exponential of that sum: a
-conditional random field. A candidate's score sees what the classifier says of the candidate's image, its shape, the ink
-that was cut and the gaps that were joined.
+A way's score is the sum of its candidates' scores, and its probability grows with the exponential of that sum. A
+candidate's score is the logarithm of the odds that it is one whole digit.
 """
 
 from typing import NamedTuple
@@ -11,20 +10,17 @@ import numpy as np
 
 from mnist_keras.inference.numbers.pieces import Candidate, Pieces
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT
+from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT
 
 SIGN = 2.0  # score of a piece that has the form and place of a sign
 DUST = -1.0  # score of a small piece that is left out
-# Of `describe`'s columns, the last of 1; fitted by benchmarks/read_numbers.py --fit to strips of training images.
-WEIGHTS = np.array(
-    [
-        *(-0.369, -0.162, 0.218, -0.812, 0.917, -0.416, -0.886, 1.751, 0.144),
-        *(0.683, 0.618, -0.427, 0.213, -0.237, -0.487, -0.485, -0.342, -5.560),
-        *(-0.500, 0.006, -0.410, -2.161, 0.825, -1.488, -4.778, 0.097, -33.655),
-        *(1.517, -0.101, -0.968, -1.788, 0.638, -1.843, 2.242, 0.312, 2.756),
-        *(2.722, 2.205, 0.909, 1.493, 3.291, -0.339, 1.855, -0.340, -0.278),
-        *(-1.170, -1.320, -3.034),
-    ]
+# Chosen by benchmarks/read_numbers.py --fit on strips of training images that the model of candidates has not seen.
+SHARE = 1.0  # of the odds' logarithm that counts: candidates that overlap say the same twice
+BONUS = (
+    0.0  # added for each digit: the model saw fewer candidates that are no digits than a row has
 )
+NEAR = 6.0  # less score than the best way's that a way may have, for its digits to be read by the classifier too
+LIKENESS = 0.5  # of the logarithm of the odds that the classifier sees a digit, added to a candidate's score
 
 
 class Part(NamedTuple):
@@ -41,59 +37,43 @@ class Part(NamedTuple):
     score: float
 
 
-def describe(
-    candidates: list[Candidate], pieces: Pieces, digits: np.ndarray, likeness: np.ndarray
+def score_candidates(
+    answers: np.ndarray, *, share: float = SHARE, bonus: float = BONUS
 ) -> np.ndarray:
-    """Returns what tells one whole digit from a part of one and from two, for each candidate.
+    """Returns how much better each candidate is as one digit than others.
 
     Args:
-        candidates: Those of a row.
-        pieces: Those of the row.
-        digits: Float array of shape `(n, 10)`, each candidate's probabilities.
-        likeness: Float array of shape `(n,)`, how much each looks like a digit.
-
-    Returns:
-        Float array of shape `(n, len(WEIGHTS))`.
+        answers: Float array of shape `(n, 11)`, what `read_segments` returns.
+        share: See `SHARE`.
+        bonus: See `BONUS`.
     """
-    borders, costs = pieces.borders, pieces.costs
-    top, bottom = row_level(candidates)
-    best = digits.max(axis=1)
-    rows = []
-    for number, c in enumerate(candidates):
-        y, x = c.box
-        width, height = (x.stop - x.start) / DIGIT_HEIGHT, (y.stop - y.start) / DIGIT_HEIGHT
-        before, after = costs[c.start], costs[c.stop]
-        inner = range(c.start + 1, c.stop)
-        cuts = [costs[k] for k in inner if borders[k].columns is not None]
-        joins = [borders[k].unit for k in inner if borders[k].columns is None]
-        spans = {unit: pieces.boxes[unit][1] for unit in (borders[c.start].unit, *joins)}
-        gaps = [
-            spans[k].start - max(span.stop for unit, span in spans.items() if unit < k)
-            for k in joins
-        ]
-        gap = max(gaps, default=0) / DIGIT_HEIGHT
-        above, below = (y.start - top) / DIGIT_HEIGHT, (y.stop - bottom) / DIGIT_HEIGHT
-        rows.append(
-            (
-                *(np.log(max(best[number], 1e-3)), np.log(max(1 - best[number], 1e-4))),
-                *(np.log(max(likeness[number], 1e-4)), np.log(max(1 - likeness[number], 1e-4))),
-                *(width, width**2, width**3, height, height**2, width * height),
-                *(width / height, (width / height) ** 2),
-                *(min(before, after), max(before, after), before > 0, after > 0),
-                *(len(joins), gap, max(gap, 0), len(cuts), np.exp(-min(cuts, default=9))),
-                *(above, below, abs(above), abs(below)),
-                *(c.area / DIGIT_HEIGHT / pieces.stroke, pieces.stroke / DIGIT_HEIGHT),
-                *digits[number],
-                *(width * digits[number]),
-                1.0,
-            )
+    others = np.clip(answers[:, NOT_ONE_DIGIT].astype(float), 1e-5, 1 - 1e-5)
+    return share * np.log((1 - others) / others) + bonus
+
+
+def add_likeness(options: list[Part], likeness: dict[int, float]) -> list[Part]:
+    """Returns options in whose scores the classifier has a say; digits that it has not seen are left out.
+
+    Args:
+        options: Those of a row.
+        likeness: How much the candidates that the classifier has seen look like a digit, in [0, 1].
+    """
+    odds = {place: np.clip(value, 1e-4, 1 - 1e-4) for place, value in likeness.items()}
+    return [
+        part
+        if part.kind != "digit"
+        else part._replace(
+            score=part.score
+            + LIKENESS * float(np.log(odds[part.candidate] / (1 - odds[part.candidate])))
         )
-    return np.array(rows, float)
+        for part in options
+        if part.kind != "digit" or part.candidate in odds
+    ]
 
 
-def row_level(candidates: list[Candidate]) -> tuple[float, float]:
+def row_level(pieces: Pieces) -> tuple[float, float]:
     """Returns where a row's digits begin and end, in pixels from its top."""
-    tall = [c.box[0] for c in candidates if c.box[0].stop - c.box[0].start > 0.6 * DIGIT_HEIGHT]
+    tall = [rows for rows, _ in pieces.boxes if rows.stop - rows.start > 0.6 * DIGIT_HEIGHT]
     if not tall:
         return 0.0, float(DIGIT_HEIGHT)
     return float(np.median([s.start for s in tall])), float(np.median([s.stop for s in tall]))
@@ -129,7 +109,7 @@ def list_options(candidates: list[Candidate], pieces: Pieces, scores: np.ndarray
         pieces: Those of the row.
         scores: Float array of shape `(n,)`, how much better each is as one digit than others.
     """
-    top, bottom = row_level(candidates)
+    top, bottom = row_level(pieces)
     options = []
     for place in sorted(range(len(candidates)), key=lambda place: candidates[place].stop):
         candidate = candidates[place]
@@ -164,25 +144,46 @@ def find_parts(
     return parts[::-1], best[count]
 
 
+def near_best(options: list[Part], candidates: list[Candidate], pieces: Pieces) -> set[int]:
+    """Returns the candidates that are digits on ways whose score is not much less than the best one's."""
+    before = np.full(len(pieces.borders) + 1, -np.inf)
+    after = before.copy()
+    before[0] = after[-1] = 0
+    for part in options:
+        start, stop = candidates[part.candidate].start, candidates[part.candidate].stop
+        before[stop] = max(before[stop], before[start] + part.score)
+    for part in sorted(options, key=lambda part: -candidates[part.candidate].start):
+        start, stop = candidates[part.candidate].start, candidates[part.candidate].stop
+        after[start] = max(after[start], after[stop] + part.score)
+    return {
+        part.candidate
+        for part in options
+        if part.kind == "digit"
+        and before[candidates[part.candidate].start]
+        + part.score
+        + after[candidates[part.candidate].stop]
+        > before[-1] - NEAR
+    }
+
+
 def probability_of(
-    parts: list[Part],
+    read: str,
     options: list[Part],
     candidates: list[Candidate],
     pieces: Pieces,
     digits: np.ndarray,
 ) -> float:
-    """Returns the probability of what the parts read: the share of all ways that read the same, wherever they cut.
+    """Returns the probability of what was read: the share of all ways that read the same, wherever they cut.
 
     Args:
-        parts: Those that were found.
+        read: Digits and signs.
         options: All that the candidates may be.
         candidates: Those of the row.
         pieces: Those of the row.
         digits: Float array of shape `(n, 10)`, each candidate's probabilities.
     """
-    read = [part for part in parts if part.kind]
-    is_digit = np.array([part.kind == "digit" for part in read], bool)
-    labels = np.array([digits[part.candidate].argmax() for part in read], int)
+    is_digit = np.array([character.isdigit() for character in read], bool)
+    labels = [int(character) if character.isdigit() else 0 for character in read]
     logs = np.where(is_digit, np.log(np.maximum(digits[:, labels], 1e-9)), -np.inf)
     ways = np.full((len(pieces.borders) + 1, len(read) + 1), -np.inf)
     every = np.full(len(pieces.borders) + 1, -np.inf)
@@ -195,7 +196,7 @@ def probability_of(
             came[1:] = came[:-1] + logs[part.candidate]
             came[0] = -np.inf
         elif part.kind:
-            came[1:] = np.where([x.kind == part.kind for x in read], came[:-1], -np.inf)
+            came[1:] = np.where([x == part.kind for x in read], came[:-1], -np.inf)
             came[0] = -np.inf
         ways[stop] = np.logaddexp(ways[stop], came)
     return float(min(1.0, np.exp(ways[-1, -1] - every[-1])))
@@ -204,9 +205,7 @@ def probability_of(
 def is_unit(candidate: Candidate, pieces: Pieces) -> bool:
     """Returns whether a candidate is one whole unit, in which there is no cut."""
     ends = (candidate.start, candidate.stop)
-    return ends[1] - ends[0] == 1 and not any(
-        end < len(pieces.borders) and pieces.borders[end].columns is not None for end in ends
-    )
+    return ends[1] - ends[0] == 1 and all(pieces.way(end) is None for end in ends)
 
 
 def is_small(candidate: Candidate) -> bool:

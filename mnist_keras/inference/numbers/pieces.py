@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from mnist_keras.data.readers.pictures import frame
+from mnist_keras.data.readers.pictures import DIGIT_BOX, IMAGE_SIZE, frame
 from mnist_keras.inference.numbers.cuts import MIN_INK, MIN_SIDE, find_cuts
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, INK
 from mnist_keras.inference.preprocessing import THIN_STROKE
@@ -17,6 +17,10 @@ from mnist_keras.inference.preprocessing import THIN_STROKE
 MAX_UNITS = 4  # of one candidate
 MAX_WIDTH = 1.25  # of the usual height; of one candidate, unless it is a whole component
 SMALL = 0.35  # of the usual height; a mark that is narrower and low is a unit of its own: dust or a sign
+STEP = (
+    DIGIT_HEIGHT // DIGIT_BOX
+)  # pixels of a row for one of a window, where digits are as high as MNIST's
+REACH = STEP * IMAGE_SIZE // 2  # pixels of a row from a window's middle to its edges
 
 
 class Border(NamedTuple):
@@ -25,34 +29,35 @@ class Border(NamedTuple):
     Attributes:
         unit: The unit that begins or is cut.
         columns: Integer array of shape `(row height,)`, where the cut lies in each row; None for the unit's beginning.
-        cost: What is cut, in stroke widths; 0 for a beginning.
+        left: The cut's leftmost column, or the unit's.
+        right: The cut's rightmost column, or the unit's first one too.
     """
 
     unit: int
     columns: np.ndarray | None
-    cost: float
+    left: int
+    right: int
 
 
 class Pieces(NamedTuple):
     """A row's units and borders, from left to right.
 
     Attributes:
-        labels: int32 array of the row's shape: 0 for the ground, 1 for the first unit. A unit is a component of ink,
-            with the low ones above and below it.
+        values: uint8 array of shape `(height, width)`, the row's ink, its strokes full.
+        labels: int32 array of the same shape: 0 for the ground, 1 for the first unit. A unit is a component of ink,
+            with the low ones above and below it. Its soft edges belong to it.
         boxes: Rows and columns of each unit.
         borders: Those of all units; the end of the row is one more.
-        stroke: Width of the row's strokes in pixels.
     """
 
+    values: np.ndarray
     labels: np.ndarray
     boxes: list[tuple[slice, slice]]
     borders: list[Border]
-    stroke: float
 
-    @property
-    def costs(self) -> list[float]:
-        """What is cut at each border, in stroke widths, and at the row's end; 0 where nothing is."""
-        return [border.cost for border in self.borders] + [0.0]
+    def way(self, border: int) -> np.ndarray | None:
+        """Returns where the cut lies in each row; None at the beginning of a unit and at the end of the row."""
+        return self.borders[border].columns if border < len(self.borders) else None
 
 
 class Candidate(NamedTuple):
@@ -62,31 +67,32 @@ class Candidate(NamedTuple):
         start: The border at which it begins.
         stop: The border at which it ends.
         box: Rows and columns of the row.
-        area: Pixels of ink.
-        image: uint8 array of shape `(28, 28)`, in MNIST's form.
+        window: uint8 array of shape `(28, 28, 2)`: its own ink in the middle, and the other ink around it. A row's
+            usual digit is as high there as MNIST's.
     """
 
     start: int
     stop: int
     box: tuple[slice, slice]
-    area: int
-    image: np.ndarray
+    window: np.ndarray
 
 
 def cut_pieces(ink: np.ndarray) -> Pieces:
     """Returns the units and borders of a row whose digits are `DIGIT_HEIGHT` high."""
     mask = ink > INK
     stroke = stroke_width(mask)
-    labels, boxes = find_units(mask, stroke)
+    units, boxes = find_units(mask, stroke)
     borders = []
     for unit, (rows, columns) in enumerate(boxes):
-        borders.append(Border(unit, None, 0.0))
-        own = labels[rows, columns] == unit + 1
+        borders.append(Border(unit, None, columns.start, columns.start))
+        own = units[rows, columns] == unit + 1
         for cut in find_cuts(np.where(own, ink[rows, columns], 0), stroke):
             above, below = rows.start, len(ink) - rows.stop
             way = np.pad(cut.columns + columns.start, (above, below), mode="edge")
-            borders.append(Border(unit, way, cut.cost / stroke))
-    return Pieces(labels, boxes, borders, stroke)
+            borders.append(Border(unit, way, int(way.min()), int(way.max())))
+    distance, (y, x) = ndimage.distance_transform_edt(units == 0, return_indices=True)
+    labels = np.where(distance <= 2, units[y, x], 0)
+    return Pieces(darkened(ink, stroke), labels, boxes, borders)
 
 
 def find_units(mask: np.ndarray, stroke: float) -> tuple[np.ndarray, list[tuple[slice, slice]]]:
@@ -132,48 +138,87 @@ def darkened(ink: np.ndarray, stroke: float) -> np.ndarray:
     return (np.clip(ink * 1.25, 0, 1) * 255).round().astype(np.uint8)
 
 
-def make_candidates(ink: np.ndarray, pieces: Pieces) -> list[Candidate]:
+def make_candidates(pieces: Pieces) -> list[Candidate]:
     """Returns the ink between any two borders, unless it is too wide for a digit or, where it is cut, too low."""
-    if not pieces.borders:
-        return []
-    # Soft edges belong to the unit that they lie at.
-    distance, (y, x) = ndimage.distance_transform_edt(pieces.labels == 0, return_indices=True)
-    near = np.where(distance <= 2, pieces.labels[y, x], 0)
-    values = darkened(ink, pieces.stroke)
-    ends = [*pieces.borders, Border(len(pieces.boxes), None, 0.0)]
+    full = pieces.values > 255 * INK
     candidates = []
-    for start, first in enumerate(pieces.borders):
-        for stop, last in enumerate(ends[start + 1 :], start + 1):
-            units = pieces.boxes[first.unit : last.unit + (last.columns is not None)]
+    for start in range(len(pieces.borders)):
+        for stop in range(start + 1, len(pieces.borders) + 1):
+            units = _units_of(pieces, start, stop)
             if len(units) > MAX_UNITS:
                 break
-            lefts, rights = ([getattr(box[1], end) for box in units] for end in ("start", "stop"))
-            if first.columns is not None:
-                lefts[0] = first.columns.min()
-            if last.columns is not None:
-                rights[-1] = last.columns.max()
-            left, right = min(lefts), max(rights)
-            part = slice(max(0, left - 2), right + 2)
-            x = np.arange(ink.shape[1])[part]
-            unit = near[:, part] - 1
-            own = (unit >= first.unit) & (unit < first.unit + len(units))
-            if first.columns is not None:
-                own &= (unit > first.unit) | (x >= first.columns[:, None])
-            if last.columns is not None:
-                own &= (unit < last.unit) | (x < last.columns[:, None])
-            core = own & (pieces.labels[:, part] > 0)
-            area = int(np.count_nonzero(core))
-            if not area:
+            # A unit by itself is a candidate in any case: there is a way through all rows.
+            is_cut = pieces.way(start) is not None or pieces.way(stop) is not None
+            is_unit = len(units) == 1 and not is_cut
+            end = pieces.boxes[units[-1]][1].stop
+            if pieces.way(stop) is not None:
+                end = pieces.borders[stop].left
+            if end - pieces.borders[start].right > MAX_WIDTH * DIGIT_HEIGHT and not is_unit:
                 continue
+            own, left = find_own(pieces, start, stop)
+            core = own & full[:, left : left + own.shape[1]]
             rows, columns = (np.flatnonzero(core.any(axis=axis)) for axis in (1, 0))
-            box = (slice(rows[0], rows[-1] + 1), slice(x[columns[0]], x[columns[-1]] + 1))
-            is_cut = first.columns is not None or last.columns is not None
-            too_low = rows[-1] - rows[0] < MIN_SIDE * DIGIT_HEIGHT
-            if is_cut and (too_low or area < MIN_INK * DIGIT_HEIGHT**2):
+            if not len(rows):
                 continue
-            too_wide = columns[-1] - columns[0] > MAX_WIDTH * DIGIT_HEIGHT
-            if too_wide and (is_cut or len(units) > 1):
-                continue  # a unit by itself is a candidate in any case: there is a way through all rows
-            image = frame(np.where(own, values[:, part], 0))
-            candidates.append(Candidate(start, stop, box, area, image))
+            if columns[-1] - columns[0] > MAX_WIDTH * DIGIT_HEIGHT and not is_unit:
+                continue
+            too_low = rows[-1] - rows[0] < MIN_SIDE * DIGIT_HEIGHT
+            too_little = np.count_nonzero(core) < MIN_INK * DIGIT_HEIGHT**2
+            if is_cut and (too_low or too_little):
+                continue
+            box = (
+                slice(int(rows[0]), int(rows[-1]) + 1),
+                slice(left + int(columns[0]), left + int(columns[-1]) + 1),
+            )
+            candidates.append(Candidate(start, stop, box, _window(pieces, own, left, box)))
     return candidates
+
+
+def image_of(candidate: Candidate, pieces: Pieces) -> np.ndarray:
+    """Returns a candidate in MNIST's form: a uint8 array of shape `(28, 28)`."""
+    own, left = find_own(pieces, candidate.start, candidate.stop)
+    return frame(np.where(own, pieces.values[:, left : left + own.shape[1]], 0))
+
+
+def find_own(pieces: Pieces, start: int, stop: int) -> tuple[np.ndarray, int]:
+    """Returns which pixels lie between two borders: a boolean array of all rows and some columns, and the first one."""
+    units, first, last = _units_of(pieces, start, stop), pieces.way(start), pieces.way(stop)
+    left = min([pieces.borders[start].left, *(pieces.boxes[unit][1].start for unit in units[1:])])
+    rights = [pieces.boxes[unit][1].stop for unit in units]
+    if last is not None:
+        rights[-1] = pieces.borders[stop].right
+    left = max(0, left - 2)  # with the soft edges
+    labels = pieces.labels[:, left : max(rights) + 2]
+    x = np.arange(left, left + labels.shape[1])
+    own = (labels > units[0]) & (labels <= units[-1] + 1)  # the first unit's label is 1
+    if first is not None:
+        own &= (labels > units[0] + 1) | (x >= first[:, None])
+    if last is not None:
+        own &= (labels <= units[-1]) | (x < last[:, None])
+    return own, left
+
+
+def _units_of(pieces: Pieces, start: int, stop: int) -> range:
+    """Returns the units that lie between two borders, wholly or in part."""
+    first = pieces.borders[start].unit
+    if stop == len(pieces.borders):
+        return range(first, len(pieces.boxes))
+    return range(first, pieces.borders[stop].unit + (pieces.way(stop) is not None))
+
+
+def _window(pieces: Pieces, own: np.ndarray, left: int, box: tuple[slice, slice]) -> np.ndarray:
+    """Returns what a candidate's surroundings look like, its own ink apart from the other one."""
+    y, x = ((side.start + side.stop) // 2 - REACH for side in box)  # the window's first pixel
+    height, width = pieces.values.shape
+    inks = np.zeros((2, 2 * REACH, 2 * REACH), np.uint8)
+    rows = slice(max(0, y), min(height, y + 2 * REACH))
+    for ink, first, last in ((0, left, left + own.shape[1]), (1, 0, width)):
+        columns = slice(max(first, x), min(last, x + 2 * REACH))
+        part = pieces.values[rows, columns]
+        if ink == 0:
+            part = part * own[rows, columns.start - left : columns.stop - left]
+        inks[ink, rows.start - y : rows.stop - y, columns.start - x : columns.stop - x] = part
+    sums = inks.reshape(2, IMAGE_SIZE, STEP, -1).sum(axis=2, dtype=np.uint16)
+    sums = sums.reshape(2, IMAGE_SIZE, IMAGE_SIZE, STEP).sum(axis=3, dtype=np.uint16)
+    sums[1] -= sums[0]
+    return (sums // STEP**2).astype(np.uint8).transpose(1, 2, 0)

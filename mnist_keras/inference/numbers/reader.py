@@ -5,26 +5,37 @@ from __future__ import annotations  # help() shows the names of types, not what 
 import dataclasses
 import functools
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from mnist_keras._validation import InputError, invalid
 from mnist_keras.inference.classifier import DigitClassifier, Prediction, name_of
 from mnist_keras.inference.numbers.lattice import (
-    WEIGHTS,
     Part,
-    describe,
+    add_likeness,
     find_parts,
     list_options,
+    near_best,
     probability_of,
+    score_candidates,
 )
-from mnist_keras.inference.numbers.pieces import Candidate, Pieces, cut_pieces, make_candidates
+from mnist_keras.inference.numbers.pieces import (
+    Candidate,
+    Pieces,
+    cut_pieces,
+    image_of,
+    make_candidates,
+)
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, TALL, Row, find_rows
+from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT, read_segments
 from mnist_keras.inference.pictures import load_scaled
 from mnist_keras.inference.writing import check_writing
 
 UNREAD = "?"  # in the text, for what stands between digits and does not look like one
+TINY = np.finfo(np.float32).tiny  # a float32 softmax underflows to 0, which has no logarithm
+CLEAR = 0.1  # probability of one whole digit among its neighbors, from which one is read that looks odd by itself
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,16 +62,35 @@ class NumberLine:
 
 @dataclasses.dataclass
 class _Line:
-    """A row on its way from ink to text."""
+    """A row on its way from ink to text.
+
+    Attributes:
+        row: The row.
+        pieces: Its pieces.
+        candidates: What may be a digit.
+        answers: What `read_segments` says of each candidate.
+        options: What each candidate may be.
+        parts: The options that are taken.
+        score: How good they are together.
+        digits: What was read of each part that is a digit.
+    """
 
     row: Row
     pieces: Pieces
     candidates: list[Candidate]
-    answers: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 10)))
-    likeness: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    answers: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 11)))
+    options: list[Part] = dataclasses.field(default_factory=list)
     parts: list[Part] = dataclasses.field(default_factory=list)
     score: float = 0.0
-    confidence: float = 0.0
+    digits: dict[int, _Digit] = dataclasses.field(default_factory=dict)
+
+
+class _Digit(NamedTuple):
+    """A candidate that is taken for a digit: its image, its probabilities, and whether it looks like no digit."""
+
+    image: np.ndarray
+    probabilities: np.ndarray
+    is_odd: bool
 
 
 def read_number(
@@ -68,16 +98,19 @@ def read_number(
 ) -> list[NumberLine]:
     """Reads the numbers in a picture of a row of digits, or of several rows.
 
-    Shadows, ruled paper and polarity are taken care of as in `to_mnist_image`. Ink is cut in more places than digits
-    touch at, the ink between any two cuts is classified, all in one batch, and the most probable way through it is
-    taken. Digits that lie farther apart than two and a half heights are numbers of their own. A point or a comma counts
-    where a digit follows it, and so does a minus.
+    Shadows, ruled paper and polarity are taken care of as in `to_mnist_image`. A row of four digits and more may rise
+    or fall by up to 20 degrees. Rows must not touch: where ink joins two of them, both are misread.
+
+    Ink is cut in more places than digits touch at. A small model looks at the ink between any two cuts among its
+    neighbors, and the way through the row is taken that cuts it into whole digits most probably. Both this model and
+    the classifier read these. Digits that lie farther apart than two and a half heights are numbers of their own. A
+    point or a comma counts where a digit follows it, and so does a minus.
 
     Args:
         source: What `to_mnist_image` takes, with digits of at least 16 pixels in height if the picture is made smaller
             until its longer side has 1,600.
-        classifier: A classifier of ten digits; or what `DigitClassifier` takes; None for "cnn_real_world". It reads
-            best, because it tells parts of digits and pairs from digits.
+        classifier: A classifier of ten digits; or what `DigitClassifier` takes; None for "cnn_real_world", which
+            alone can tell marks that are no digits.
         writing: The school that taught the writer, "american" or "european"; "auto" takes it from the digits of the
             page. For models with ways of writing ("cnn_real_world").
 
@@ -102,9 +135,15 @@ def read_number(
     check_writing(writing, classifier.scorer.ways, classifier.model.name)
     picture, scale = load_scaled(source)
     pages = [[_cut(row) for row in rows] for rows in find_rows(picture)]
-    _score(classifier, [line for lines in pages for line in lines])
+    _find_parts([line for lines in pages for line in lines])
     lines = max(pages, key=lambda lines: sum(line.score for line in lines))
-    return _answer(classifier, lines, writing, scale, name_of(source, 0))
+    _read_digits(classifier, lines, writing)
+    numbers: list[NumberLine] = []
+    for line in lines:
+        source_of_line = f"{name_of(source, 0)}, line {len(numbers) + 1}"
+        if number := _put_together(classifier, line, scale, source_of_line):
+            numbers.append(number)
+    return numbers
 
 
 def _to_classifier(classifier: Any) -> DigitClassifier:
@@ -132,68 +171,92 @@ def _default() -> DigitClassifier:
 
 def _cut(row: Row) -> _Line:
     pieces = cut_pieces(row.ink)
-    return _Line(row, pieces, make_candidates(row.ink, pieces))
+    return _Line(row, pieces, make_candidates(pieces))
 
 
-def _score(classifier: DigitClassifier, lines: list[_Line]) -> None:
-    """Finds the parts of each line; the candidates of all lines are classified together."""
-    images = [candidate.image for line in lines for candidate in line.candidates]
-    if not images:
+def _find_parts(lines: list[_Line]) -> None:
+    """Finds the parts of each line; the candidates of all lines are read together."""
+    windows = [candidate.window for line in lines for candidate in line.candidates]
+    if not windows:
         return
-    likeness, answers = classifier.scorer.score(np.stack(images))
-    digits = classifier.scorer.add_up(answers)
+    answers = read_segments(np.stack(windows))
     start = 0
     for line in lines:
-        own = slice(start, start := start + len(line.candidates))
-        line.answers, line.likeness = answers[own], likeness[own]
+        line.answers = answers[start : start + len(line.candidates)]
+        start += len(line.candidates)
         if line.candidates:
-            table = describe(line.candidates, line.pieces, digits[own], likeness[own])
-            options = list_options(line.candidates, line.pieces, table @ WEIGHTS)
-            line.parts, line.score = find_parts(options, line.candidates, line.pieces)
-            line.confidence = probability_of(
-                line.parts, options, line.candidates, line.pieces, digits[own]
-            )
+            scores = score_candidates(line.answers)
+            line.options = list_options(line.candidates, line.pieces, scores)
+            line.parts, line.score = find_parts(line.options, line.candidates, line.pieces)
 
 
-def _answer(
-    classifier: DigitClassifier, lines: list[_Line], writing: str, scale: float, name: str
-) -> list[NumberLine]:
-    """Returns what was read; the digits of all lines tell of the school together."""
-    digits = [(line, part) for line in lines for part in line.parts if part.kind == "digit"]
-    if not digits:
-        return []
-    answers = np.stack([line.answers[part.candidate] for line, part in digits])
-    probabilities = iter(classifier.scorer.weigh(answers, writing)[0])
-    numbers: list[NumberLine] = []
-    for line in lines:
-        number = len(numbers) + 1
-        if answer := _read(classifier, line, probabilities, scale, f"{name}, line {number}"):
-            numbers.append(answer)
-    return numbers
+def _read_digits(classifier: DigitClassifier, lines: list[_Line], writing: str) -> None:
+    """Reads the likeliest digits of each line by the classifier too; it has a say in where a line is cut."""
+    near = [near_best(line.options, line.candidates, line.pieces) for line in lines]
+    places = [(line, place) for line, own in zip(lines, near, strict=True) for place in sorted(own)]
+    if not places:
+        return
+    images = [image_of(line.candidates[place], line.pieces) for line, place in places]
+    likeness, hidden = classifier.scorer.score(np.stack(images))
+    if classifier.scorer.ways is not None:  # other models take anything for a digit
+        for line, own in zip(lines, near, strict=True):
+            seen = {
+                place: float(value)
+                for (owner, place), value in zip(places, likeness, strict=True)
+                if owner is line
+            }
+            if own:
+                line.options = add_likeness(line.options, seen)
+                line.parts, line.score = find_parts(line.options, line.candidates, line.pieces)
+    taken = [
+        number
+        for number, (line, place) in enumerate(places)
+        if any(part.kind == "digit" and part.candidate == place for part in line.parts)
+    ]
+    if not taken:
+        return
+    among = np.stack([line.answers[place] for line, place in (places[number] for number in taken)])
+    # The mean of both logarithms: the classifier knows digits best, the other one sees where a neighbor begins. All
+    # digits that are taken tell of the school together.
+    logs = np.log(np.maximum(classifier.scorer.weigh(hidden[taken], writing)[0], TINY))
+    probabilities = softmax((logs + np.log(np.maximum(among[:, :NOT_ONE_DIGIT], TINY))) / 2, axis=1)
+    odd = classifier.is_no_digit(likeness[taken]) & (1 - among[:, NOT_ONE_DIGIT] < CLEAR)
+    for number, own, is_odd in zip(taken, probabilities, odd, strict=True):
+        line, place = places[number]
+        line.digits[place] = _Digit(images[number], own, bool(is_odd))
 
 
-def _read(classifier, line: _Line, probabilities, scale: float, name: str) -> NumberLine | None:
-    text, confidence = "", line.confidence
+def _put_together(
+    classifier: DigitClassifier, line: _Line, scale: float, name: str
+) -> NumberLine | None:
+    """Returns the number that a line's parts make up; None if no digit is among them."""
+    text, read = "", ""
     predictions: list[Prediction] = []
     boxes = []
     for part in line.parts:
         if part.kind != "digit":
-            text += part.kind
+            text, read = text + part.kind, read + part.kind
             continue
-        candidate, answer = line.candidates[part.candidate], next(probabilities)
-        is_no_digit = classifier.is_no_digit(line.likeness[part.candidate])
-        if is_no_digit and candidate.box[0].stop - candidate.box[0].start < TALL * DIGIT_HEIGHT:
+        candidate, digit = line.candidates[part.candidate], line.digits[part.candidate]
+        read += str(digit.probabilities.argmax())
+        if digit.is_odd and candidate.box[0].stop - candidate.box[0].start < TALL * DIGIT_HEIGHT:
             continue  # dust, or what is left of a line
         source = f"{name}, digit {len(predictions) + 1}"
-        prediction = classifier.answer(candidate.image, answer, source, is_no_digit)
+        prediction = classifier.answer(digit.image, digit.probabilities, source, digit.is_odd)
         text += UNREAD if prediction.label is None else prediction.class_name
-        confidence = min(confidence, prediction.confidence)  # 0 for what is no digit
         predictions.append(prediction)
         boxes.append(_box(line.row, candidate, scale))
     text = _tidy(text)
     if not any(character.isdigit() for character in text):
         return None
-    return NumberLine(text, float(confidence), boxes, predictions)
+    digits = np.maximum(line.answers[:, :NOT_ONE_DIGIT], TINY)
+    digits /= digits.sum(axis=1, keepdims=True)
+    for place, digit in line.digits.items():
+        digits[place] = digit.probabilities
+    confidence = probability_of(read, line.options, line.candidates, line.pieces, digits)
+    # 0 for what is no digit
+    confidence = min([confidence, *(prediction.confidence for prediction in predictions)])
+    return NumberLine(text, confidence, boxes, predictions)
 
 
 def _tidy(text: str) -> str:
@@ -209,6 +272,9 @@ def _tidy(text: str) -> str:
 def _box(row: Row, candidate: Candidate, scale: float) -> tuple[int, int, int, int]:
     """Returns left, top, width and height of a candidate in pixels of the source."""
     y, x = candidate.box
-    left, top = row.left + row.scale * x.start, row.top + row.scale * y.start
-    width, height = row.scale * (x.stop - x.start), row.scale * (y.stop - y.start)
-    return round(scale * left), round(scale * top), round(scale * width), round(scale * height)
+    corners = [
+        row.to_picture(column, line) for column in (x.start, x.stop) for line in (y.start, y.stop)
+    ]
+    left, top = (scale * min(axis) for axis in zip(*corners, strict=True))
+    right, bottom = (scale * max(axis) for axis in zip(*corners, strict=True))
+    return round(left), round(top), round(right - left), round(bottom - top)

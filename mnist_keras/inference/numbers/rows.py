@@ -14,7 +14,9 @@ PAGE_SIDE = 1600  # pixels of the longer side of a page; its digits should be 16
 MIN_SIDE = (
     48  # pixels of the shorter side; a smaller picture is enlarged, so that edges stay smooth
 )
-DIGIT_HEIGHT = 56  # pixels of a row's usual digit, at which it is read; twice the pixels of 28x28
+DIGIT_HEIGHT = (
+    60  # pixels of a row's usual digit, at which it is read; three times those of MNIST's
+)
 INK = 0.3  # from which a pixel is taken for ink, in [0, 1]
 DUST = 0.06  # of a digit's height; what is smaller than a square of that side is dust
 TALL = 0.5  # of the usual height; what is lower is no digit by itself
@@ -22,6 +24,10 @@ GIANT = 3.0  # of the usual height; what is higher is a frame or a shadow's edge
 MIN_HEIGHT = 8  # pixels; a page whose marks are mostly lower holds no digits
 MAX_BLOTS = 1000  # of a page, the largest ones: it bounds the time that a picture of noise takes
 GAP = 2.5  # heights between two digits of one number
+# A row's length and height, below, are the standard deviations of its ink along it and across.
+LONG = 2.4  # heights of a row whose slope can be told: of four digits and more
+LEVEL = 0.4  # heights that a row may fall along its length: the ink of level digits is as uneven
+STEEP = 0.36  # slope of the steepest row that is leveled; 20 degrees
 
 
 class Row(NamedTuple):
@@ -32,12 +38,19 @@ class Row(NamedTuple):
         left: Of the picture's pixels, where the row begins.
         top: Likewise.
         scale: Of the picture's pixels for one of the row's.
+        angle: By which it falls to the right, in radians; its ink is level.
     """
 
     ink: np.ndarray
     left: float
     top: float
     scale: float
+    angle: float = 0.0
+
+    def to_picture(self, x: float, y: float) -> tuple[float, float]:
+        """Returns where one of its points is in the picture."""
+        cosine, sine = self.scale * np.cos(self.angle), self.scale * np.sin(self.angle)
+        return self.left + cosine * x - sine * y, self.top + sine * x + cosine * y
 
 
 class Blot(NamedTuple):
@@ -77,11 +90,10 @@ def find_rows(picture: np.ndarray) -> list[list[Row]]:
     gray = to_gray(page.picture, look.weights)
     return [
         [
-            Row(
-                row.ink,
-                scale * (row.left + page.left),
-                scale * (row.top + page.top),
-                scale * row.scale,
+            row._replace(
+                left=scale * (row.left + page.left),
+                top=scale * (row.top + page.top),
+                scale=scale * row.scale,
             )
             for row in cut_rows(clean(find_ink(gray, is_light)))
         ]
@@ -206,14 +218,43 @@ def in_reading_order(rows: list[list[Blot]]) -> list[list[Blot]]:
 
 
 def cut_row(ink: np.ndarray, labels: np.ndarray, blots: list[Blot]) -> Row:
-    """Returns a row's own ink, at the height at which it is read."""
+    """Returns a row's own ink, leveled and at the height at which it is read."""
     top, left = (max(0, min(getattr(x, side) for x in blots) - 2) for side in ("top", "left"))
     bottom, right = (max(getattr(x, side) for x in blots) + 2 for side in ("bottom", "right"))
     part, numbers = ink[top:bottom, left:right], labels[top:bottom, left:right]
     own = np.isin(numbers, [x.label for x in blots])
     own = ndimage.binary_dilation(own, np.ones((3, 3)), iterations=2) & ((numbers == 0) | own)
+    row = Row(np.where(own, part, 0), left, top, 1.0)
+    if angle := find_angle(row.ink):
+        row = turn(row, angle)
+        blots = find_blots(row.ink)[1] or blots
     scale = usual_height(blots) / DIGIT_HEIGHT
-    size = [max(1, round(side / scale)) for side in part.shape[::-1]]
+    size = [max(1, round(side / scale)) for side in row.ink.shape[::-1]]
     smooth = Image.Resampling.BOX if scale > 1 else Image.Resampling.BICUBIC
-    values = np.asarray(Image.fromarray(np.where(own, part, 0)).resize(size, smooth))
-    return Row(np.clip(values, 0, 1), left, top, scale)
+    values = np.asarray(Image.fromarray(row.ink).resize(size, smooth))
+    return row._replace(ink=np.clip(values, 0, 1), scale=scale)
+
+
+def find_angle(ink: np.ndarray) -> float:
+    """Returns the angle by which a row falls to the right, in radians; 0 where that is small or can't be told."""
+    y, x = np.nonzero(ink > INK)
+    if len(x) < 2 or not np.ptp(x):
+        return 0.0
+    slope = np.polyfit(x, y, 1)[0]
+    length, spread = x.std(), (y - slope * x).std()
+    if length < LONG * spread or abs(slope) * length < LEVEL * spread or abs(slope) > STEEP:
+        return 0.0
+    return float(np.arctan(slope))
+
+
+def turn(row: Row, angle: float) -> Row:
+    """Returns a row that falls by an angle, its ink leveled."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    y, x = np.nonzero(row.ink > 0)
+    along, down = cosine * x + sine * y, cosine * y - sine * x
+    first, above = along.min() - 1, down.min() - 1
+    shape = tuple(int(np.ptp(axis)) + 3 for axis in (down, along))
+    begin = np.array([sine * first + cosine * above, cosine * first - sine * above])
+    matrix = np.array([[cosine, sine], [-sine, cosine]])
+    ink = ndimage.affine_transform(row.ink, matrix, begin, shape, order=1)
+    return Row(ink, row.left + begin[1], row.top + begin[0], row.scale, angle)

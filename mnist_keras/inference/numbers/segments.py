@@ -1,0 +1,68 @@
+"""What a small model says of a candidate for a digit, which it sees among its neighbors.
+
+It was trained by tools/train_segments.py on what cuts make of rows of digits: whole digits, parts of them, and pairs.
+"""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnist_keras._validation import InputError
+from mnist_keras.data.readers.pictures import IMAGE_SIZE
+from mnist_keras.models.builders import build_deep_cnn
+
+WEIGHTS = Path(__file__).with_name("segments.weights.h5")
+CARD = WEIGHTS.with_name("segments.json")
+NOT_ONE_DIGIT = 10  # the class after the ten digits
+BATCH_SIZE = 500  # candidates; more are no faster and take more memory
+
+
+def build_segment_model() -> keras.Model:
+    """Returns the model without its weights; its input is a candidate's window in [0, 1]."""
+    return build_deep_cnn(
+        ((16,), (32, 32), (48, 48)),
+        hidden_units=64,
+        dropout=0.0,
+        input_shape=(IMAGE_SIZE, IMAGE_SIZE, 2),
+        num_classes=NOT_ONE_DIGIT + 1,
+        name="segments",
+    )
+
+
+def read_segments(windows: np.ndarray) -> np.ndarray:
+    """Returns the probabilities of the ten digits, and of what is not one whole digit.
+
+    Args:
+        windows: uint8 array of shape `(n, 28, 28, 2)`, of `Candidate`s.
+
+    Returns:
+        float32 array of shape `(n, 11)`; rows sum to 1.
+    """
+    starts = range(0, len(windows), BATCH_SIZE)
+    batches = [_predictor()(windows[start : start + BATCH_SIZE]).numpy() for start in starts]
+    return np.concatenate(batches)
+
+
+@functools.cache
+def _predictor():
+    expected = json.loads(CARD.read_text(encoding="utf-8"))["sha256"]
+    received = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    if received != expected:
+        raise InputError(
+            f"The packaged weights {WEIGHTS} are damaged. Expected SHA-256 {expected}. Received: {received}. "
+            "Install mnist-keras again."
+        )
+    model = build_segment_model()
+    model.load_weights(WEIGHTS)
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def predict(windows):
+        return model(tf.cast(windows, tf.float32) / 255, training=False)
+
+    return predict
