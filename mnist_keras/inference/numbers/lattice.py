@@ -14,7 +14,8 @@ from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT
 
 SIGN = 2.0  # score of a piece that has the form and place of a sign
 DUST = -1.0  # score of a small piece that is left out
-# Chosen by benchmarks/read_numbers.py --fit on strips of training images that the model of candidates has not seen.
+# BONUS and LIKENESS were compared on 270 strips of training images that the model of candidates has not seen; SHARE is
+# not fitted. benchmarks/read_numbers.py --fit searches for SHARE and BONUS.
 SHARE = 1.0  # of the odds' logarithm that counts: candidates that overlap say the same twice
 BONUS = (
     0.0  # added for each digit: the model saw fewer candidates that are no digits than a row has
