@@ -40,7 +40,7 @@ def load_scaled(source: Any) -> tuple[np.ndarray, float]:
     if isinstance(source, str | os.PathLike):
         return _load_file(Path(os.path.expanduser(source)))  # noqa: PTH111  (the method of Path can raise)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _decode(io.BytesIO(source), "the bytes")
+        return _decode(io.BytesIO(source), "the byte string")
     if hasattr(source, "read"):
         content = source.read(MAX_BYTES + 1)
         if not isinstance(content, bytes):

@@ -98,7 +98,7 @@ def test_a_blank_picture_holds_no_ink(shape):
 
 
 BAD = {
-    "nothing": (b"", "the bytes is not a readable picture"),
+    "nothing": (b"", "the byte string is not a readable picture"),
     "words": (b"hello", "is not a readable picture"),
     "truncated": (png(Image.new("L", (50, 50)))[:40], "is not a readable picture"),
     "not a number": (np.full((9, 9), np.nan), "Expected finite pixels of 0 and above"),
