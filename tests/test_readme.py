@@ -107,6 +107,7 @@ class NearlyEqual(doctest.OutputChecker):
         return want == got
 
 
+@pytest.mark.slow
 def test_the_session_prints_what_it_says(data_dir):
     (session,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     test = doctest.DocTestParser().get_doctest(session, {}, "README.md", "README.md", 0)

@@ -33,6 +33,7 @@ from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT, read_segments
 from mnist_keras.inference.pictures import load_scaled
 from mnist_keras.inference.writing import check_writing
 
+MAX_ROWS = 100  # more are noise, texture or fine print, and would take minutes
 UNREAD = "?"  # in the text, for what stands between digits and does not look like one
 TINY = np.finfo(np.float32).tiny  # a float32 softmax underflows to 0, which has no logarithm
 CLEAR = 0.1  # probability of one whole digit among its neighbors, from which one is read that looks odd by itself
@@ -118,8 +119,8 @@ def read_number(
         The numbers from top to bottom, and from left to right; an empty list where there is no digit.
 
     Raises:
-        InputError: If it is not a picture that can be read, the classifier is not one of ten digits, or it can't read
-            by that school.
+        InputError: If it is not a picture that can be read, it has more than 100 rows of marks, the classifier is not
+            one of ten digits, or it can't read by that school.
 
     Reference:
         Casey and Lecolinet, 1996, "A Survey of Methods and Strategies in Character Segmentation".
@@ -134,7 +135,14 @@ def read_number(
     classifier = _to_classifier(classifier)
     check_writing(writing, classifier.scorer.ways, classifier.model.name)
     picture, scale = load_scaled(source)
-    pages = [[_cut(row) for row in rows] for rows in find_rows(picture)]
+    found = find_rows(picture)
+    legible = [rows for rows in found if len(rows) <= MAX_ROWS]
+    if found and not legible:
+        raise InputError(
+            f"{name_of(source, 0)} has {min(map(len, found))} rows of marks. Expected at most {MAX_ROWS}: cut out the "
+            "part with the numbers."
+        )
+    pages = [[_cut(row) for row in rows] for rows in legible]
     _find_parts([line for lines in pages for line in lines])
     lines = max(pages, key=lambda lines: sum(line.score for line in lines))
     _read_digits(classifier, lines, writing)
