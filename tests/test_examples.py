@@ -11,6 +11,7 @@ import runpy
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -217,7 +218,8 @@ def test_the_page_of_onnx_runtime_web_answers_as_in_python(
 def test_a_notebook_runs(script, out):
     notebook = read_notebook(script)
     client = NotebookClient(notebook, timeout=250, resources={"metadata": {"path": out.parent}})
-    asyncio.run(client.async_execute())  # `execute` leaves its event loop open
+    with ThreadPoolExecutor(1) as pool:  # the browser's event loop runs in this thread
+        pool.submit(lambda: asyncio.run(client.async_execute())).result()
     check_results(script, printed_by(notebook), out)
 
 
