@@ -123,7 +123,11 @@ def test_a_picture_of_noise_or_of_one_bar_is_answered(classifier):
     noise = np.random.default_rng(0).integers(0, 256, (400, 600), np.uint8)
     text = error_of(mk.read_number, noise, classifier=classifier)
     assert "rows of marks. Expected at most 100: cut out the part with the numbers." in text
-    for picture in (noise[:60, :90], np.eye(200, dtype=np.uint8) * 255, np.tri(300, dtype=np.uint8) * 200):
+    for picture in (
+        noise[:60, :90],
+        np.eye(200, dtype=np.uint8) * 255,
+        np.tri(300, dtype=np.uint8) * 200,
+    ):
         assert isinstance(mk.read_number(picture, classifier=classifier), list)
 
 
