@@ -76,6 +76,7 @@ class Plan:
             "validation": validation and list(validation.sha256("validation").values()),
             "seed": self.seed,
             "precision": self.policy,
+            "onednn": uses_onednn(),
             "class_weight": repr(class_weight),
             "callbacks": [type(callback).__name__ for callback in callbacks],
             "versions": versions(),

@@ -111,6 +111,7 @@ DIFFERENT = {
         {"recipe": [RECIPE, {**RECIPE, "learning_rate": 0.5}]},
         "has recipe.learning_rate 0.5, the chief 0.001",
     ),
+    "checkpoint_steps": ({"checkpoint_steps": [3, 5]}, "has checkpoint_steps 5, the chief 3"),
 }
 
 
