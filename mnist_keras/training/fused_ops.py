@@ -95,7 +95,7 @@ def fused_batch_norm(model: keras.Model) -> Iterator[None]:
     """
     layers = list(dict.fromkeys(filter(_is_fusible, flatten_layers(model))))  # each once
     for layer in layers:
-        layer.call = functools.partial(_normalise, layer, layer.call)
+        layer.call = functools.partial(_normalize, layer, layer.call)
     try:
         yield
     finally:
@@ -119,7 +119,7 @@ def _is_fusible(layer):
     )
 
 
-def _normalise(layer, by_keras, inputs, training=None, mask=None):
+def _normalize(layer, by_keras, inputs, training=None, mask=None):
     if not (training and layer.trainable) or mask is not None:
         return by_keras(inputs, training=training, mask=mask)
     dtype = "float32" if inputs.shape[-1] % HALF_CHANNELS else layer.compute_dtype
