@@ -11,9 +11,8 @@ def remove_lines(values: np.ndarray) -> np.ndarray:
     if not lines.any():
         return values
     lines = ndimage.binary_dilation(lines)
-    closed = ndimage.grey_closing(
-        np.where(lines, 0, values), size=(7, 7)
-    )  # where a stroke crossed a line
+    # Where a stroke crossed a line, its ink goes on.
+    closed = ndimage.grey_closing(np.where(lines, 0, values), size=(7, 7))
     return np.where(lines, closed, values)
 
 

@@ -17,12 +17,9 @@ METHODS = ("gradient", "occlusion")
 PATCH_SHARE = (
     6  # a hidden square has a sixth of the image's side: 5 of 28 pixels, wider than a stroke
 )
-NOISY_COPIES = (
-    32  # of each image, over which a gradient is averaged; Smilkov et al., section 3: 50 at most
-)
-NOISE = (
-    0.15  # of the range of pixels, their standard deviation; Smilkov et al., section 3: 0.1 to 0.2
-)
+# Smilkov et al., section 3, average at most 50 copies with noise of 0.1 to 0.2.
+NOISY_COPIES = 32  # of each image, over which a gradient is averaged
+NOISE = 0.15  # of the range of pixels, the noise's standard deviation
 TINY = float(np.finfo(np.float32).tiny)  # a float32 softmax underflows to 0, which has no logarithm
 
 

@@ -6,6 +6,7 @@ another dataset, the file names begin with `NAME-DATASET`.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,15 @@ def find_weights(name: str, dataset: str = "mnist", *, trainable: str | None = N
         InputError: If there are no weights, or the file is damaged.
     """
     card = load_card(name, dataset, trainable=trainable)
-    path = weights_path(name, dataset)
+    return check_weights(weights_path(name, dataset), card)
+
+
+def check_weights(path: Path, card: Mapping[str, Any]) -> Path:
+    """Returns the path of packaged weights, after a check of the SHA-256 that their model card gives.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
     received = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if received != card["sha256"]:
         raise InputError(

@@ -18,9 +18,7 @@ from mnist_keras.training.workers.cluster import JOBS, Cluster, await_workers, f
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 MIN_JIT_PARAMETERS = 500_000  # between 784-128-10, see `choose_jit`, and 784-1024-128-10
-GROWTH_VARIABLE = (
-    "TF_FORCE_GPU_ALLOW_GROWTH"  # TensorFlow's own switch of what `let_memory_grow` does
-)
+GROWTH_VARIABLE = "TF_FORCE_GPU_ALLOW_GROWTH"  # TensorFlow's switch of what `let_memory_grow` does
 GPU_PRECISIONS = (  # by the least compute capability that has tensor cores for them; NVIDIA
     ((8, 0), "mixed_bfloat16"),  # Ampere and later
     ((7, 0), "mixed_float16"),  # Volta and Turing

@@ -20,13 +20,7 @@ MAX_NEAR = 7  # cuts that are kept so near to one another, the cheapest ones
 SIDEWAYS = 0.1  # pixels of ink that a step to the side costs
 STEPS = np.array([0, -1, 1])  # to the side, of a way's next row
 SLANTS = (-0.25, 0.0, 0.25)  # columns to the right for a row up, of straight cuts
-LEVELS = (
-    0.1,
-    0.3,
-    0.5,
-    0.7,
-    0.9,
-)  # of a component's height, at which ways through it are looked for
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of a component's height, at which ways through it start
 
 
 class Cut(NamedTuple):

@@ -17,9 +17,7 @@ DUST = -1.0  # score of a small piece that is left out
 # BONUS and LIKENESS were compared on 270 strips of training images that the model of candidates has not seen; SHARE is
 # not fitted. benchmarks/read_numbers.py --fit searches for SHARE and BONUS.
 SHARE = 1.0  # of the odds' logarithm that counts: candidates that overlap say the same twice
-BONUS = (
-    0.0  # added for each digit: the model saw fewer candidates that are no digits than a row has
-)
+BONUS = 0.0  # added for each digit: in training there were fewer candidates that are no digits
 NEAR = 6.0  # less score than the best way's that a way may have, for its digits to be read by the classifier too
 LIKENESS = 0.5  # of the logarithm of the odds that the classifier sees a digit, added to a candidate's score
 

@@ -14,9 +14,7 @@ PAGE_SIDE = 1600  # pixels of the longer side of a page; its digits should be 16
 MIN_SIDE = (
     48  # pixels of the shorter side; a smaller picture is enlarged, so that edges stay smooth
 )
-DIGIT_HEIGHT = (
-    60  # pixels of a row's usual digit, at which it is read; three times those of MNIST's
-)
+DIGIT_HEIGHT = 60  # pixels of a row's usual digit, at which it is read; three times MNIST's
 INK = 0.3  # from which a pixel is taken for ink, in [0, 1]
 DUST = 0.06  # of a digit's height; what is smaller than a square of that side is dust
 TALL = 0.5  # of the usual height; what is lower is no digit by itself

@@ -4,17 +4,15 @@ It was trained by tools/train_segments.py on what cuts make of rows of digits: w
 """
 
 import functools
-import hashlib
-import json
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import InputError
 from mnist_keras.data.readers.pictures import IMAGE_SIZE
 from mnist_keras.models.builders import build_deep_cnn
+from mnist_keras.models.pretrained import check_weights, load_card_file
 
 WEIGHTS = Path(__file__).with_name("segments.weights.h5")
 CARD = WEIGHTS.with_name("segments.json")
@@ -50,15 +48,8 @@ def read_segments(windows: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _predictor():
-    expected = json.loads(CARD.read_text(encoding="utf-8"))["sha256"]
-    received = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    if received != expected:
-        raise InputError(
-            f"The packaged weights {WEIGHTS} are damaged. Expected SHA-256 {expected}. Received: {received}. "
-            "Install mnist-keras again."
-        )
     model = build_segment_model()
-    model.load_weights(WEIGHTS)
+    model.load_weights(check_weights(WEIGHTS, load_card_file(CARD)))
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)]
 
     @tf.function(input_signature=signature, autograph=False)
