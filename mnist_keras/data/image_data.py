@@ -8,8 +8,9 @@ import numpy as np
 
 from mnist_keras._html import escape, table
 from mnist_keras._validation import InputError, check_number, check_seed, invalid
-from mnist_keras.data.augmentation.strokes import make_strokes
+from mnist_keras.data.augmentation.strokes import StrokesBeside, make_strokes
 from mnist_keras.data.preview import DataSummary, summarize
+from mnist_keras.data.records import Records
 from mnist_keras.data.splits import Split, as_split, as_splits, parts_of
 
 HELD_OUT_SHARE = 0.2  # of the training images, if there are no labeled test images
@@ -167,7 +168,7 @@ class ImageData:
         validation = splits.get("validation")
         return replace(self, train=splits["train"], test=splits["test"], validation=validation)
 
-    def with_strokes(self, share: float, *, seed: int = 0) -> "ImageData":
+    def with_strokes(self, share: float, *, seed: int = 0, streamed: bool = False) -> "ImageData":
         """Returns the data with digits drawn by strokes among the training images, as European and American writers
         write them: with flagged 1s and crossed 7s, which MNIST hardly has.
 
@@ -177,30 +178,37 @@ class ImageData:
         Args:
             share: The drawn digits' share of the training images: at least 0 and less than 1.
             seed: Seed of the drawings.
+            streamed: Whether each digit is drawn when a training step needs it, in a thread beside the training. They
+                are the same digits, with no wait before and no memory. Always so beside images on disk.
 
         Raises:
-            InputError: If the share is invalid, or the data are not 28x28 images of the ten digits in memory.
+            InputError: If the share is invalid, or the data are not 28x28 images of the ten digits; uint8, if
+                streamed.
         """
         if check_number("share", share, minimum=0) >= 1:
             raise invalid(
                 "share", expected="a number of at least 0 and less than 1", received=share
             )
-        seed = check_seed(seed)
-        train = self.train
-        if not train.in_memory or train.shape[1:] != (28, 28) or train.class_names != DIGITS:
+        seed, train = check_seed(seed), self.train
+        streamed = streamed or not train.in_memory
+        is_bytes = train.read(range(min(1, len(train))))[0].dtype == np.uint8
+        drawable = train.shape[1:] == (28, 28) and train.class_names == DIGITS
+        if not drawable or (streamed and not is_bytes):
             raise InputError(
                 f"{self.name} cannot be mixed with drawn digits. Expected images of 28x28 pixels of the classes "
-                f"0 to 9, in memory. Received: {train!r}."
+                f"0 to 9{', uint8 to be streamed' if drawable else ''}. Received: {train!r}."
             )
         count = round(len(train) * share / (1 - share))
         if not count:
             return self
-        drawn, ways = make_strokes(seed, 0, count)
-        if train.images.dtype != np.uint8:
-            drawn = drawn / np.float32(255)
-        labels = np.concatenate([[way.digit for way in ways], train.labels])
-        more = as_split(np.concatenate([drawn, train.images]), labels, class_names=DIGITS)
         name = f"{self.name} and strokes"
+        if streamed:
+            more: Split = Records(StrokesBeside(train, count, seed), class_names=DIGITS, name=name)
+        else:
+            drawn, ways = make_strokes(seed, 0, count)
+            drawn = drawn if is_bytes else drawn / np.float32(255)
+            labels = np.concatenate([[way.digit for way in ways], train.labels])
+            more = as_split(np.concatenate([drawn, train.images]), labels, class_names=DIGITS)
         mixed = make_image_data(more, self.test, name=name, source=self.source)
         return replace(mixed, validation=self.validation, files=self.files, left_out=self.left_out)
 

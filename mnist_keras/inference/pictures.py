@@ -11,11 +11,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_keras._files import input_errors
 from mnist_keras._validation import InputError, invalid
+from mnist_keras.data.readers.pictures import FORMATS, MAX_PIXELS, open_picture
 
-MAX_PIXELS = 50_000_000  # of one picture; more than the largest photos of phones
 MAX_BYTES = 200_000_000  # of one file
 DRAFT_SIDE = 1280  # pixels of the longer side; larger pictures are made smaller by a whole factor
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (  # of the files that are read in a folder
     *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),
     ".webp",
@@ -77,14 +76,14 @@ def _load_file(path: Path) -> tuple[np.ndarray, float]:
 
 def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, float]:
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with open_picture(file) as image:
             return _flatten(image, name)
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise many types on damaged files
         why = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         raise InputError(
-            f"{name} is not a readable picture{why}. Expected one of {', '.join(FORMATS)}."
+            f"{name} is not a readable picture{why}. Expected one of {', '.join(sorted(FORMATS))}."
         ) from error
 
 

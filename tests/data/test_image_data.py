@@ -2,7 +2,9 @@ import numpy as np
 from errors import error_of
 
 from mnist_keras.data.augmentation.strokes import make_strokes
-from mnist_keras.data.image_data import from_arrays
+from mnist_keras.data.image_data import as_image_data, from_arrays
+from mnist_keras.data.pipeline import make_dataset
+from mnist_keras.data.records import Records
 
 
 def make_data(num_classes=12, **arguments):
@@ -66,6 +68,44 @@ def test_a_share_of_1_or_more_and_other_images_are_errors():
             "Invalid `share`. Expected a number of"
         )
     assert error_of(make_data().with_strokes, 0.5) == (
-        "<own> cannot be mixed with drawn digits. Expected images of 28x28 pixels of the classes 0 to 9, in memory. "
+        "<own> cannot be mixed with drawn digits. Expected images of 28x28 pixels of the classes 0 to 9. "
         "Received: ArraySplit(<own>: 12 images of 8x6 pixels, 12 classes)."
+    )
+
+
+def test_streamed_digits_are_those_that_are_drawn_at_once():
+    data = make_digits()
+    at_once, streamed = (data.with_strokes(0.25, seed=3, streamed=x) for x in (False, True))
+    assert (streamed.name, len(streamed.train), streamed.train.in_memory) == (
+        "own and strokes",
+        16,
+        False,
+    )
+    rows = [15, 0, 3, 4, 2, 0]
+    for drawn, expected in zip(streamed.train.read(rows), at_once.train.read(rows), strict=True):
+        np.testing.assert_array_equal(drawn, expected)
+    options = {"batch_size": 4, "training": True, "seed": 1}
+    for drawn, expected in zip(
+        make_dataset(streamed.train, **options).take(8),
+        make_dataset(at_once.train, **options).take(8),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(drawn[0], expected[0])
+        np.testing.assert_array_equal(drawn[1], expected[1])
+    assert streamed.sha256 == data.with_strokes(0.25, seed=3, streamed=True).sha256
+    assert streamed.sha256 != data.with_strokes(0.25, seed=4, streamed=True).sha256
+
+
+def test_digits_beside_images_on_disk_are_streamed():
+    on_disk = Records([(np.ones((28, 28), np.uint8), 7)] * 3)
+    mixed = as_image_data((on_disk, (np.ones((2, 28, 28), np.uint8), [1, 2]))).with_strokes(0.5)
+    assert not mixed.train.in_memory
+    assert mixed.train.labels[3:].tolist() == [7, 7, 7]
+
+
+def test_floats_are_not_streamed():
+    data = make_digits(np.float32)
+    assert error_of(data.with_strokes, 0.25, streamed=True) == (
+        "own cannot be mixed with drawn digits. Expected images of 28x28 pixels of the classes 0 to 9, uint8 to be "
+        "streamed. Received: ArraySplit(own: 12 images of 28x28 pixels, 10 classes)."
     )

@@ -115,12 +115,22 @@ BAD = {
         io.StringIO("x"),
         "Expected a file opened in binary mode. Received: a text file",
     ),
-    "a bomb": (png(Image.new("1", (30_000, 30_000))), "exceeds limit of"),
+    "too large": (
+        png(Image.new("1", (10_000, 5001))),
+        "the byte string is not a readable picture (it has 10000 x 5001 pixels, more than 50,000,000; ",
+    ),
+    "of which Pillow warns": (
+        png(Image.new("1", (10_000, 10_000))),
+        "(it has 10000 x 10000 pixels, more than 50,000,000; ",
+    ),
+    "a bomb": (
+        png(Image.new("1", (30_000, 30_000))),
+        "(it has over 178,956,970 pixels, more than 50,000,000; make it smaller).",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_bad_input_has_a_clear_error(case):
     source, text = BAD[case]
     assert text in error_of(to_mnist_image, source)

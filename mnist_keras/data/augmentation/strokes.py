@@ -7,6 +7,8 @@ result goes through `frame`, like every other picture that is converted to MNIST
 
 import dataclasses
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -194,6 +196,32 @@ def make_strokes(seed: int, first: int, count: int) -> tuple[np.ndarray, list[Wa
         ways.append(draw_way(random))
         images.append(frame(draw_ink(ways[-1], random)))
     return np.stack(images), ways
+
+
+class StrokesBeside:
+    """A source for `Records`: digits that are drawn when they are read, and the images of a split after them.
+
+    Args:
+        split: uint8 images of shape `(n, 28, 28)` and the digits that they show.
+        count: Number of drawn digits.
+        seed: Whole number from 0; the digits are those of `make_strokes`.
+    """
+
+    def __init__(self, split: Any, count: int, seed: int):
+        self._split, self._count, self._seed = split, count, seed
+
+    def __len__(self) -> int:
+        return self._count + len(self._split)
+
+    def __getitems__(self, rows: Sequence[int]) -> list[tuple[np.ndarray, int]]:
+        others = zip(
+            *self._split.read([r - self._count for r in rows if r >= self._count]), strict=True
+        )
+        return [self._draw(row) if row < self._count else next(others) for row in rows]
+
+    def _draw(self, index: int) -> tuple[np.ndarray, int]:
+        images, ways = make_strokes(self._seed, index, 1)
+        return images[0], ways[0].digit
 
 
 def draw_way(random: np.random.Generator) -> Way:

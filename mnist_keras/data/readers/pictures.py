@@ -1,9 +1,11 @@
 """Folders of pictures, one for each class, and scikit-learn's digits; `frame`, which fits a digit to MNIST's frame."""
 
 import os
+import threading
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from mnist_keras._validation import InputError
 from mnist_keras.data.readers.files import Place, RawData, allocate, assemble
 from mnist_keras.data.readers.labels import order
 from mnist_keras.data.readers.names import split_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 IMAGE_SIZE = 28  # pixels; MNIST's
 DIGIT_BOX = 20  # pixels; LeCun et al. 1998, section III-A
@@ -36,7 +41,8 @@ SUFFIXES = (
 _READABLE = "PNG, JPEG, BMP, TIFF, WebP, GIF, PGM or PPM"
 _EXPECTED = f"Expected a folder for each class, with pictures in it ({_READABLE})"
 
-_MAX_PIXELS = 50_000_000  # of one picture; the largest photos of phones
+MAX_PIXELS = 50_000_000  # of one picture; more than the largest photos of phones
+_filters = threading.Lock()  # of warnings, which all threads share
 
 
 def folders_of_classes(place: Place) -> set[str]:
@@ -145,9 +151,7 @@ def decode(file: Path | IO[bytes], *, size: tuple[int, int] | None = None) -> np
     """Returns a picture as a gray `uint8` array, in its own size or in another; raises what Pillow raises."""
     from PIL import Image, ImageOps
 
-    with Image.open(file, formats=FORMATS) as image:
-        if image.width * image.height > _MAX_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels is too large")
+    with open_picture(file) as image:
         picture: Image.Image = ImageOps.exif_transpose(image)
         if picture.mode == "F":
             raise ValueError("its pixels are floats of unknown range")
@@ -159,6 +163,31 @@ def decode(file: Path | IO[bytes], *, size: tuple[int, int] | None = None) -> np
         if size and picture.size != size:
             picture = picture.resize(size, Image.Resampling.HAMMING)  # leaves no halos
         return np.asarray(picture)
+
+
+def open_picture(file: Path | IO[bytes]) -> "Picture":
+    """Opens a picture and reads its head alone.
+
+    Raises:
+        ValueError: If it has more than `MAX_PIXELS`.
+        Exception: Whatever Pillow raises.
+    """
+    from PIL import Image
+
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except Image.DecompressionBombError as error:
+            raise _too_large(f"over {2 * (Image.MAX_IMAGE_PIXELS or 0):,}") from error
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise _too_large(f"{image.width} x {image.height}")
+    return image
+
+
+def _too_large(size: str) -> ValueError:
+    return ValueError(f"it has {size} pixels, more than {MAX_PIXELS:,}; make it smaller")
 
 
 def _on_contrasting_ground(picture: Any) -> Any:
