@@ -89,7 +89,9 @@ def _train(run_dir: Path, options: dict) -> None:
     try:
         model = options.pop("model", MODEL)
         model = model() if callable(model) else model
-        run = train(model, DATA, recipe=recipe, run_dir=run_dir, **options)
+        data = options.pop("data", DATA)
+        data = data() if callable(data) else data
+        run = train(model, data, recipe=recipe, run_dir=run_dir, **options)
     except (InputError, OSError) as error:
         print(f"{index}: {type(error).__name__}: {error}")
         raise SystemExit(2 if isinstance(error, InputError) else 1) from None

@@ -71,8 +71,8 @@ def weights_of_training(data, seed: int, change: str = "") -> list[list[np.ndarr
     if change == "moved weights":
         rng = np.random.default_rng(seed)
         for weight in model.trainable_variables:
-            towards = np.where(rng.random(weight.shape) < 0.5, -np.inf, np.inf)
-            weight.assign(np.nextafter(weight.numpy(), towards.astype(np.float32)))
+            toward = np.where(rng.random(weight.shape) < 0.5, -np.inf, np.inf)
+            weight.assign(np.nextafter(weight.numpy(), toward.astype(np.float32)))
     recipe = get_model_spec("mlp_128").recipe.replace(
         epochs=EPOCHS, batch_size=BATCH_SIZE, precision="float32", jit=False
     )

@@ -1,6 +1,6 @@
 """Glyphs of freely licensed fonts as pictures of ink, half of the font packages held out.
 
-    python tools/rendered_fonts.py            # writes benchmarks/results/fonts.csv: package, families, licences, part
+    python tools/rendered_fonts.py            # writes benchmarks/results/fonts.csv: package, families, licenses, part
 
 The fonts are Debian's; `apt-get install` the packages in the table. A package is held out as a whole, and so are fonts
 of one design under several names.
@@ -99,7 +99,7 @@ def read_faces(held_out: bool) -> dict[str, list[str]]:
 
 
 def describe_licenses(package: str) -> str:
-    """Returns the licences that a package's copyright file names."""
+    """Returns the licenses that a package's copyright file names."""
     text = Path(f"/usr/share/doc/{package}/copyright").read_text(encoding="utf-8", errors="replace")
     names = sorted(set(re.findall(r"^License: *(\S.*)$", text, re.M)))
     return "; ".join(names) or "see the package's copyright file"

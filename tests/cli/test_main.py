@@ -504,7 +504,7 @@ def test_an_error_of_several_lines_is_one_line(run, monkeypatch):
     assert run(*TRAIN)[2] == "mnist-keras train: one two\n"
 
 
-def test_unlabelled_data_alone_is_refused(run, empty_folder):
+def test_unlabeled_data_alone_is_refused(run, empty_folder):
     write_csv(empty_folder / "test.csv", np.zeros((2, 28, 28), np.uint8))
     for arguments in (["train", "mlp_128"], ["evaluate", "mlp_128"]):
         status, _, err = run(*arguments, "--data", "test.csv")

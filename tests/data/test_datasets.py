@@ -116,7 +116,7 @@ def test_with_test_split_of_too_few_images(tmp_path):
         data.with_test_split()
 
 
-def test_unlabelled_images_alone_are_none_to_train_on(tmp_path):
+def test_unlabeled_images_alone_are_none_to_train_on(tmp_path):
     path = write_csv(tmp_path / "test.csv", ARRAYS["test_images"])
     with pytest.raises(
         InputError,
@@ -487,7 +487,7 @@ def test_path_of_every_format(tmp_path):
     assert sources == ["idx", "npz", "csv", "folder"]
 
 
-def test_unlabelled_test_images(tmp_path):
+def test_unlabeled_test_images(tmp_path):
     write_csv(tmp_path / "train.csv", ARRAYS["train_images"], ARRAYS["train_labels"])
     write_csv(tmp_path / "test.csv", ARRAYS["test_images"])
     data = load_data(tmp_path)

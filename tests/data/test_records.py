@@ -475,7 +475,7 @@ def test_what_a_source_raises_names_the_record(arrays):
         records.read(range(64))
 
 
-GREY, RGB = np.zeros((28, 28), np.uint8), np.zeros((28, 28, 3), np.uint8)
+GRAY, RGB = np.zeros((28, 28), np.uint8), np.zeros((28, 28, 3), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -486,31 +486,31 @@ GREY, RGB = np.zeros((28, 28), np.uint8), np.zeros((28, 28, 3), np.uint8)
             r"Invalid record 1 of records\. Expected a gray image: uint8 of shape \(height, width\) or \(height, "
             r"width, 1\)\. Received: shape=\(28, 28, 3\), dtype=uint8\. Convert colors to gray",
         ),
-        ((GREY / 255, 1), r"Received: shape=\(28, 28\), dtype=float64\."),
-        ((GREY[0], 1), r"Received: shape=\(28,\), dtype=uint8\."),
+        ((GRAY / 255, 1), r"Received: shape=\(28, 28\), dtype=float64\."),
+        ((GRAY[0], 1), r"Received: shape=\(28,\), dtype=uint8\."),
         (
-            (GREY[:20], 1),
+            (GRAY[:20], 1),
             r"Invalid record 1 of records\. Expected shape \(28, 28\), like the first record\. "
             r"Received: shape=\(20, 28\)\.",
         ),
         (
-            (GREY, 10),
+            (GRAY, 10),
             r"Invalid record 1 of records\. Expected a whole label in \[0, 9\]\. Received: 10\. There are 10 class",
         ),
-        ((GREY, -1), r"Received: -1\."),
-        ((GREY, 0.5), r"Received: 0\.5\."),
-        ((GREY, np.eye(10)[0]), r"in \[0, 9\]\. Received: shape=\(10,\), dtype=float64\."),
+        ((GRAY, -1), r"Received: -1\."),
+        ((GRAY, 0.5), r"Received: 0\.5\."),
+        ((GRAY, np.eye(10)[0]), r"in \[0, 9\]\. Received: shape=\(10,\), dtype=float64\."),
         (([[1, 2], [3]], 1), r"record 1 of records\. Expected rows of equal length\. Received: "),
         (
-            {"image": GREY},
+            {"image": GRAY},
             r"""Expected \{"image": \.\.\., "label": \.\.\.\} or \(image, label\)\. Received: \['image'\]\.""",
         ),
-        (GREY, r"or \(image, label\)\. Received: ndarray\."),
+        (GRAY, r"or \(image, label\)\. Received: ndarray\."),
         (7, r"or \(image, label\)\. Received: int\."),
     ],
 )
-def test_a_record_that_is_no_grey_image_and_label(element, message):
-    records = Records([(GREY, 0), element, (GREY, 2)])
+def test_a_record_that_is_no_gray_image_and_label(element, message):
+    records = Records([(GRAY, 0), element, (GRAY, 2)])
     with pytest.raises(InputError, match=message):
         records.read([0, 1])
 
@@ -520,12 +520,12 @@ def test_a_record_that_is_no_grey_image_and_label(element, message):
     [
         ([], r"Invalid `source`\. Expected at least one record\. Received: none\."),
         (
-            iter([(GREY, 0)]),
+            iter([(GRAY, 0)]),
             r"Expected an object with len\(source\), and source\[row\] or source\.__getitems__\(rows\)\."
             r" Received: list_iterator\. open_records\(\) returns one from ArrayRecord files\.",
         ),
         (tf.data.Dataset.range(3), r"an object with len.* Received: _RangeDataset\."),
-        ({"image": GREY}, r"an object with len.* Received: dict\."),
+        ({"image": GRAY}, r"an object with len.* Received: dict\."),
         ([(RGB, 0)], r"Invalid record 0 of records\. Expected a gray image"),
     ],
 )

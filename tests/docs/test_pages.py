@@ -25,6 +25,11 @@ SITE = sorted(page for page in DOCS.rglob("*.md") if page not in GENERATED)
 PAGES = [ROOT / "README.md", *SITE]
 PROSE = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "examples" / "README.md"]
 OTHER_PROGRAMS = {".", "npm", "pip", "python3", ".venv/bin/pre-commit", ".venv/bin/python"}
+BRITISH = (
+    r"grey(?!_(?:dilation|erosion|opening|closing))|colour|behaviour|favour|neighbour|labell|centre|licence|learnt|analyse"
+    r"|(?:normal|standard|custom|optim|visual|recogn|initial|summar|general|real|util|quant|synchron|regular|serial)"
+    r"is(?:e|ing|ation)"
+)
 OF_THEIR_OWN = {"devices.md"}  # set up TensorFlow's devices, which this process has done already
 
 
@@ -154,7 +159,20 @@ def test_the_words_are_those_of_the_field(page):
     """The spelling is American, as Keras's is, and a percentage is written without a space."""
     text = page.read_text(encoding="utf-8")
     text = re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
-    foreign = (
-        r"\d %|\b(grey|labell\w+|data sets?|normalis\w+|customis\w+|neighbours?|nets?|to be had)\b"
-    )
-    assert not re.findall(foreign, text, re.IGNORECASE)
+    assert not re.findall(rf"\d %|\b(data sets?|nets?|to be had)\b|{BRITISH}", text, re.IGNORECASE)
+
+
+def test_the_code_is_spelled_in_american_english():
+    """Names of SciPy and TensorFlow stay as they are: `grey_dilation`, `CancelledError`."""
+    sources = [ROOT / "setup.py", ROOT / "Makefile"]
+    for folder in ("mnist_keras", "tests", "benchmarks", "tools", "examples", "docs"):
+        found = (ROOT / folder).rglob("*")
+        sources += [path for path in found if path.suffix in {".py", ".js", ".html", ".toml"}]
+    assert len(sources) > 200
+    wrong = {
+        str(path.relative_to(ROOT)): found
+        for path in sources
+        if path != Path(__file__)
+        and (found := re.findall(BRITISH, path.read_text("utf-8"), re.IGNORECASE))
+    }
+    assert wrong == {}

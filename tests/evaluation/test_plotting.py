@@ -47,7 +47,7 @@ def overlapping(artists, renderer):
         (artists[i].get_text(), artists[j].get_text())
         for i in range(len(boxes))
         for j in range(i)
-        # Neighbours may touch by a pixel of anti-aliasing.
+        # Neighbors may touch by a pixel of anti-aliasing.
         if boxes[i].padded(-1).overlaps(boxes[j].padded(-1))
     ]
 
@@ -73,7 +73,7 @@ def test_confusion_matrix_by_hand():
     assert ax.get_title() == "Confusion matrix (counts), errors: 1 of 4"
 
 
-def test_normalised_confusion_matrix_is_in_percent_of_the_row():
+def test_normalized_confusion_matrix_is_in_percent_of_the_row():
     labels = [0, 0, 0, 2]  # class 1 has no example: its row is blank, without a warning
     ax = plot_confusion_matrix(labels, [0, 1, 0, 2], normalize=True)
     shown = [text.get_text() for text in ax.texts]

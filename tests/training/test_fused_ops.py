@@ -184,7 +184,7 @@ def normalized(arguments, *, policy="float32", shape=(6, 6, 3), training=True, j
 @pytest.mark.parametrize(
     ("arguments", "channels"), [({}, 3), ({"momentum": 0.9, "epsilon": 0.1, "axis": 3}, 16)]
 )
-def test_images_are_normalised_as_by_keras(arguments, channels, policy, jit):
+def test_images_are_normalized_as_by_keras(arguments, channels, policy, jit):
     shape = 6, 6, channels
     (ours, fused), (theirs, plain) = normalized(arguments, shape=shape, policy=policy, jit=jit)
     assert (fused, plain) == (True, False)
@@ -215,7 +215,7 @@ def test_other_batch_norms_are_left_as_they_are(arguments, shape, training):
         np.testing.assert_array_equal(our, their)
 
 
-def test_training_normalises_by_the_fused_kernel(monkeypatch):
+def test_training_normalizes_by_the_fused_kernel(monkeypatch):
     called = []
     kernel = tf.raw_ops.FusedBatchNormV3
     monkeypatch.setattr(
@@ -263,7 +263,7 @@ def test_layers_of_a_nested_model_are_fused_once():
     assert "call" not in vars(inner.layers[0])
 
 
-def test_replicas_normalise_alike():
+def test_replicas_normalize_alike():
     strategy = two_replicas()
     images = tf.constant(np.random.default_rng(3).normal(size=(8, 6, 6, 3)).astype("float32"))
 

@@ -69,11 +69,16 @@ def _read_tf_config(text: str) -> Cluster | None:
     if not isinstance(cluster, dict):
         raise _bad_config(f"has the cluster {cluster!r}")
     jobs = {job: _read_addresses(job, cluster.get(job) or []) for job in JOBS}
-    if sum(map(len, jobs.values())) < 2:
+    addresses = [address for them in jobs.values() for address in them]
+    if len(addresses) < 2:
         return None
+    if twice := sorted({address for address in addresses if addresses.count(address) > 1}):
+        raise InputError(f"TF_CONFIG has the address {twice[0]!r} twice. Give each worker its own.")
     if not isinstance(task, dict):
         raise _bad_config(f"has the task {task!r}")
     job, number = task.get("type"), task.get("index")
+    if isinstance(number, str) and number.isdecimal():  # TensorFlow takes it too
+        number = int(number)
     names = ", ".join(f"{name} {i}" for name, them in jobs.items() for i in range(len(them)))
     if job not in jobs or type(number) is not int or not 0 <= number < len(jobs[job]):
         shown = "no task" if job is None and number is None else f"the task {job} {number}"
@@ -124,7 +129,8 @@ def await_workers(cluster: Cluster, *, seconds: float | None = None) -> None:
     """Waits until each of the other workers has called this too, by listening where TensorFlow will.
 
     Raises:
-        InputError: If this worker's port is taken, or others do not answer in time; names their addresses.
+        InputError: If this worker's port is taken; if others do not answer in time, naming their addresses; or if one
+            was told of another number of workers.
     """
     own = cluster.addresses[cluster.index]
     limit = START_SECONDS if seconds is None else seconds
@@ -135,40 +141,50 @@ def await_workers(cluster: Cluster, *, seconds: float | None = None) -> None:
             f"This worker cannot listen on its address {own}: {os.strerror(error.errno or 0)}. Choose another port in "
             "TF_CONFIG."
         ) from error
-    others = {index for index in range(len(cluster.addresses)) if index != cluster.index}
+    count = len(cluster.addresses)
+    others = {index for index in range(count) if index != cluster.index}
     told, heard = set[int](), set[int]()
     deadline = time.monotonic() + limit
     with listener:
         listener.settimeout(PAUSE_SECONDS)
         while (told & heard) != others and time.monotonic() < deadline:
-            told |= {i for i in others - told if _tell(cluster.addresses[i], cluster.index)}
-            heard |= _hear(listener) & others
+            told |= {i for i in others - told if _tell(cluster, i)}
+            for index, its_count in _hear(listener):
+                if its_count != count:
+                    if index in others:
+                        _tell(cluster, index)  # that it says so too
+                    raise InputError(
+                        f"Worker {index} was told of {its_count} workers, and this one, worker {cluster.index}, of "
+                        f"{count}. Give all of them the same cluster in TF_CONFIG."
+                    )
+                heard |= {index} & others
     if missing := sorted(others - (told & heard)):
         names = " and ".join(cluster.addresses[index] for index in missing)
         raise InputError(
-            f"No answer from {names} within {limit:g} seconds. Start all {len(cluster.addresses)} workers that "
-            "TF_CONFIG names, and let their ports through the firewall."
+            f"No answer from {names} within {limit:g} seconds. Start all {count} workers that TF_CONFIG names, and let "
+            "their ports through the firewall."
         )
 
 
-def _tell(address: str, index: int) -> bool:
-    """Tells the worker at an address which one this is; returns whether it listens."""
-    host, _, port = address.rpartition(":")
+def _tell(cluster: Cluster, index: int) -> bool:
+    """Tells a worker which one this is, and of how many; returns whether it listens."""
+    host, _, port = cluster.addresses[index].rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS) as connection:
-            connection.sendall(b"%d\n" % index)
+            connection.sendall(b"%d %d\n" % (cluster.index, len(cluster.addresses)))
     except OSError:
         return False
     return True
 
 
-def _hear(listener: socket.socket) -> set[int]:
-    """Returns which workers have told this one that they are there."""
+def _hear(listener: socket.socket) -> set[tuple[int, int]]:
+    """Returns which workers have told this one that they are there, each with the number that it was told of."""
     heard = set()
     with contextlib.suppress(TimeoutError):  # nobody calls any more
         while True:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError, ValueError):  # a stranger on this port
                 connection.settimeout(ANSWER_SECONDS)
-                heard.add(int(connection.makefile().readline(20)))
+                index, count = map(int, connection.makefile().readline(20).split())
+                heard.add((index, count))
     return heard

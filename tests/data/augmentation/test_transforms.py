@@ -81,7 +81,7 @@ def test_whole_and_half_pixel_shifts(images):
     np.testing.assert_allclose(half[:, -1], image[:, -1] / 2, atol=1e-6)
 
 
-def test_zoom_enlarges_about_the_centre():
+def test_zoom_enlarges_about_the_center():
     image = np.zeros((28, 28), np.float32)
     image[9:19, 9:19] = 1  # 10 pixels wide
     larger = transformed(image, zoom=0.5)
@@ -220,7 +220,7 @@ def test_no_augmentation_returns_the_images(images):
 
 
 def test_presets_keep_digits_what_they_are():
-    """A net that learnt from untouched digits still reads nearly all the augmented ones."""
+    """A model that learned from untouched digits still reads nearly all the augmented ones."""
     from sklearn.datasets import load_digits
     from sklearn.neighbors import KNeighborsClassifier
 

@@ -202,7 +202,7 @@ def test_jpeg(tmp_path):
     assert np.abs(image.astype(int) - smooth).max() <= 4
 
 
-def test_color_becomes_grey(tmp_path):
+def test_color_becomes_gray(tmp_path):
     color = np.zeros((28, 28, 3))
     color[..., 1] = 200
     image = read_picture(save(tmp_path / "a.png", color))

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from errors import error_of
@@ -27,6 +28,10 @@ def test_tf_config_names_the_workers_and_this_one():
     found = find_cluster(environment(WORKERS, {"type": "worker", "index": 1}))
     assert found == Cluster((), ("a:1", "b:2"), ("worker", 1))
     assert found.index == 1
+
+
+def test_a_task_may_be_a_number_in_quotation_marks():
+    assert find_cluster(environment(WORKERS, {"type": "worker", "index": "1"})).index == 1
 
 
 def test_the_chief_is_the_first_worker():
@@ -77,6 +82,10 @@ BAD = {
         "TF_CONFIG has the task worker one. Expected one of its cluster: worker 0, worker 1.",
     ),
     "a task that is a list": (environment(WORKERS, [0]), "TF_CONFIG has the task [0]. Expected"),
+    "one address twice": (
+        environment({"chief": ["a:1"], "worker": ["b:1", "a:1"]}, {"type": "chief", "index": 0}),
+        "TF_CONFIG has the address 'a:1' twice. Give each worker its own.",
+    ),
 }
 
 
@@ -154,6 +163,21 @@ def test_workers_wait_for_each_other():
     for thread in threads:
         thread.join(timeout=20)
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_workers_that_were_told_of_other_numbers_say_so_at_once():
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(3))
+    clusters = [
+        Cluster((), addresses[:2], ("worker", 0)),
+        Cluster((), addresses, ("worker", 1)),
+    ]
+    with ThreadPoolExecutor() as threads:
+        texts = list(threads.map(lambda each: error_of(await_workers, each, seconds=20), clusters))
+    told = "Give all of them the same cluster in TF_CONFIG."
+    assert texts == [
+        f"Worker 1 was told of 3 workers, and this one, worker 0, of 2. {told}",
+        f"Worker 0 was told of 2 workers, and this one, worker 1, of 3. {told}",
+    ]
 
 
 def test_an_address_that_does_not_answer_is_named():

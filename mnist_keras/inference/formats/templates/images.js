@@ -107,7 +107,7 @@ const erode = (of, size, mode = "reflect") => {
   const rows = minRows(of, size, mode);
   return filterColumns(rows, ...reach(size), mode, lowest);
 };
-/** SciPy's grey dilation: the window of the erosion, mirrored. */
+/** SciPy's gray dilation: the window of the erosion, mirrored. */
 const dilate = (of, size, mode = "reflect") => {
   const window = reach(size).reverse();
   return filterColumns(filterRows(of, ...window, mode, highest), ...window, mode, highest);
