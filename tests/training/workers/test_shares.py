@@ -63,7 +63,7 @@ def train_for_an_epoch(train, validation):
     model = keras.Sequential(
         [keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, "softmax")]
     )
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy())
     source = make_batch_source(train, batch_size=BATCH_SIZE)
     training = loop.TrainingLoop(
         model, mk.get_strategy("none"), source, seed=SEED, validation=validation
