@@ -20,7 +20,7 @@ from entries import DOCUMENTED
 from tabular import update_rows
 from turns import OwnProcess, seconds_of
 
-from mnist_keras._cpu import BFLOAT16_CLASSES, VARIABLE, cpu_class
+from mnist_keras import _cpu
 from mnist_keras.models.registry import get_model_spec
 
 CAP, REPEATS = 2, 2  # seconds, trainings of each
@@ -36,10 +36,12 @@ def main() -> None:
     path, data = results_directory(args, "choices") / "choices.csv", load_to_time(args)
     trainings, models = [], ["mlp_128"] if args.quick else args.models
     for _, onednn in itertools.product(range(1 if args.quick else REPEATS), (True, False)):
-        with OwnProcess("choices", data, {VARIABLE: str(int(onednn))}) as process:
+        with OwnProcess("choices", data, {_cpu.VARIABLE: str(int(onednn))}) as process:
             process.call("train_once", variant=("mlp_128", "float32", False), onednn=onednn)
             for variant in variants(models, onednn):
                 trainings.append(process.call("train_once", variant=variant, onednn=onednn))
+                if onednn is not chooses_onednn(variant[0]):
+                    trainings[-1]["chosen_by"] = ""
                 print(f"oneDNN {onednn}, {variant}: {trainings[-1]['seconds']:.1f} s", flush=True)
         rows = make_rows(trainings)
         order = list(itertools.product(machine.CLASSES, sorted(DOCUMENTED)))
@@ -47,17 +49,23 @@ def main() -> None:
     print(rows.drop(columns="machine").to_string(index=False))
 
 
+def chooses_onednn(model: str) -> bool:
+    """Returns whether the command line trains a model through oneDNN on this class of CPU."""
+    _cpu.forget_choice()
+    environment = machine.environment("ours", convolutional=get_model_spec(model).convolutional)
+    return environment.get(_cpu.VARIABLE) == "1" if environment else bool(_cpu.uses_onednn())
+
+
 def variants(models: list[str], onednn: bool) -> list[tuple[str, str, bool]]:
     """Returns what is trained: XLA once and where it is not known to be slow, bfloat16 where oneDNN has it."""
     found = [(model, "float32", False) for model in models]
-    if onednn:
-        for model in models:
-            spec = get_model_spec(model)
-            slow = spec.arguments.get("dropout") or spec.recipe.augmentation
-            if not (spec.convolutional or slow):
-                found.append((model, "float32", True))
-            if cpu_class() in BFLOAT16_CLASSES:
-                found.append((model, "mixed_bfloat16", False))
+    for model in models:
+        spec = get_model_spec(model)
+        slow = spec.arguments.get("dropout") or spec.recipe.augmentation
+        if onednn is chooses_onednn(model) and not (spec.convolutional or slow):
+            found.append((model, "float32", True))
+        if onednn and _cpu.cpu_class() in _cpu.BFLOAT16_CLASSES:
+            found.append((model, "mixed_bfloat16", False))
     return found
 
 
@@ -81,10 +89,9 @@ def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
         done += steps_per_epoch
     step_seconds = (statistics.median(epochs) if epochs else first) / steps_per_epoch
     chosen_by = []
-    best = machine.environment("ours", convolutional=spec.convolutional).get(VARIABLE, "1")
     for who, changes in {"auto": {"precision": "auto", "jit": "auto"}, "recipe": {}}.items():
         chosen = Ours(model, data.train, **changes)
-        if (chosen.precision, chosen.jit) == variant[1:] and (jit or onednn == (best == "1")):
+        if (chosen.precision, chosen.jit) == variant[1:]:
             chosen_by.append(who)
     return {
         **{"class": machine.cpu(), "net": model, "precision": precision},

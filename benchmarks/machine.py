@@ -46,8 +46,8 @@ def environment(module: str, *, convolutional: bool) -> dict[str, str]:
     """Returns what the command line sets for a model of ours, and for Keras's what TensorFlow does by default here."""
     if module == "ours" and _cpu.best_onednn(convolutional=convolutional):
         return {_cpu.VARIABLE: "1"}
-    if module in ("ours", "peers_keras") and cpu() == f"avx2{STOOD_IN}":
-        return {_cpu.VARIABLE: "0"}
+    if module in ("ours", "peers_keras") and cpu().endswith(STOOD_IN):
+        return {_cpu.VARIABLE: str(int(_cpu.cpu_class() in _cpu.BFLOAT16_CLASSES))}
     return {}
 
 
