@@ -15,7 +15,6 @@ import base64
 import contextlib
 import ctypes
 import json
-import os
 import statistics
 import subprocess
 import tempfile
@@ -36,7 +35,7 @@ KEYS = ["model", "format"]
 PICTURE = ROOT / "docs" / "results" / "exports.png"
 BATCH_SIZE = 500  # images
 CALLS, PATIENCE = 200, 3.0  # calls with one image, and seconds after which no more are made
-TIMES, BUSY = ("one_image_ms", "images_per_second"), 1.5  # cells; processes that want a core
+TIMES, BUSY = ("one_image_ms", "images_per_second"), 1.5  # cells; other processes that want a core
 LONG, FEW = 60.0, 1_000  # seconds for all test images; above them, so many images are read
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -70,7 +69,7 @@ def measure(model, name: str, data) -> dict[str, str]:
     """Returns the cells of a model in a format."""
     from mnist_keras import export_model
 
-    spec, load = EXPORT_FORMATS[name], os.getloadavg()[0]
+    spec, load = EXPORT_FORMATS[name], machine.load()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / f"exported{spec.suffix}"
         export = export_model(model, path, format=name, data=data)

@@ -8,6 +8,8 @@ is the median over the seeds of a variant's seconds over those of the first vari
 included, evaluation not.
 """
 
+from unittest import mock
+
 import pandas as pd
 from command import load_to_time, make_parser, results_directory, run_command
 from speed import update_class
@@ -18,14 +20,18 @@ VARIANTS: dict[str, dict] = {
     "cropped to 24x24": {"crop": 2},
     "16 filters in the first layer": {"filters": (16, 32)},
     "cropped to 24x24, 16 filters": {"crop": 2, "filters": (16, 32)},
-    "first convolution with stride 2, no pool": {"stride": 2},
-    "first layer fixed: principal components": {"fixed": True},
+    "first convolution with stride 2, no pool": {"first": "stride 2"},
+    "half resolution, no first pool": {"first": "half resolution"},
+    "first convolution as a product of patches": {"first": "patches"},
+    "first layer fixed: principal components": {"first": "principal components"},
     "batch 512": {"batch_size": 512},
     "batch 512, learning rate 0.02": {"batch_size": 512, "learning_rate": 0.02},
     "three quarters of the images": {"part": 0.75},
     "half of the images": {"part": 0.5},
     "cropped to 24x24, three quarters of the images": {"crop": 2, "part": 0.75},
     "cropped to 24x24, 16 filters, three quarters": {"crop": 2, "filters": (16, 32), "part": 0.75},
+    "steps on the half of a batch with the largest losses": {"largest": 0.5},
+    "steps on the three quarters with the largest losses": {"largest": 0.75},
 }
 
 
@@ -82,24 +88,55 @@ def train_variant(data, variant: dict, *, seed: int) -> tuple[float, float]:
     splits = data.train.take(range(used)), data.train.take(range(count, len(data.train)))
     keras.utils.set_random_seed(seed)
     with precision_policy(choose_precision(recipe.precision, wide=True)):
-        parts = ("crop", "filters", "stride", "fixed")
+        parts = ("crop", "filters", "first")
         model = build(data, **{key: variant[key] for key in parts if key in variant})
-    run = mk.train(model, splits, recipe=recipe, seed=seed, verbose=0)
+    with mock.patch("mnist_keras.training.train.TrainingLoop", loop_on(variant.get("largest"))):
+        run = mk.train(model, splits, recipe=recipe, seed=seed, verbose=0)
     return run.evaluation.accuracy, run.metrics["train_seconds"]
 
 
-def build(data, *, crop: int = 0, filters=(24, 32), stride: int = 1, fixed: bool = False):
+def loop_on(part: float | None):
+    """Returns the training loop, or one whose steps use the images with the largest losses alone.
+
+    Reference: Jiang et al., 2019, "Accelerating Deep Learning by Focusing on the Biggest Losers".
+    """
+    import keras
+    import tensorflow as tf
+
+    from mnist_keras.training.loop import TrainingLoop
+
+    class OnLargestLosses(TrainingLoop):
+        def _replica_step(self, batch, step):
+            x, y = batch
+            outputs = tf.cast(self.model(x, training=False), tf.float32)
+            losses = keras.losses.sparse_categorical_crossentropy(y, outputs)
+            rows = tf.math.top_k(losses, int(part * self.source.batch_size), sorted=False).indices
+            return super()._replica_step((tf.gather(x, rows), tf.gather(y, rows)), step)
+
+    return OnLargestLosses if part else TrainingLoop
+
+
+def build(data, *, crop: int = 0, filters=(24, 32), first: str = "convolution"):
     """Returns train_mnist_fast's model, with another first layer, or behind a crop of the border."""
     import keras
 
-    layers = keras.layers
-    first = layers.Conv2D(filters[0], 5, strides=stride, trainable=not fixed)
+    layers, count = keras.layers, filters[0]
+    pool = [layers.MaxPooling2D(2)]
+    convolution = layers.Conv2D(count, 5, trainable=first != "principal components")
+    begin = {
+        "stride 2": [layers.Conv2D(count, 5, strides=2)],
+        "half resolution": [layers.AveragePooling2D(2), layers.Conv2D(count, 3)],
+        "patches": [
+            layers.Lambda(lambda x: keras.ops.image.extract_patches(x, 5, strides=1)),
+            layers.Conv2D(count, 1),
+            *pool,
+        ],
+    }.get(first, [convolution, *pool])
     model = keras.Sequential(
         [
             keras.Input((28, 28, 1)),
             *([layers.Cropping2D(crop)] if crop else []),
-            first,
-            *([layers.MaxPooling2D(2)] if stride == 1 else []),
+            *begin,
             layers.ReLU(),
             layers.Conv2D(filters[1], 3),
             layers.MaxPooling2D(2),
@@ -109,8 +146,8 @@ def build(data, *, crop: int = 0, filters=(24, 32), stride: int = 1, fixed: bool
             layers.Dense(10, activation="softmax", dtype="float32"),
         ]
     )
-    if fixed:
-        first.set_weights(principal_components(data.train.images[:500], filters[0]))
+    if first == "principal components":
+        convolution.set_weights(principal_components(data.train.images[:500], count))
     return model
 
 

@@ -5,8 +5,9 @@
 
 Each part runs alone on data of the step's shapes, many times inside one compiled function. The whole step is that of
 `train`. `share` is the part's time over the step's: what the parts leave to 1 is the loop's and the optimizer's, and
-above 1 the step overlaps them. `gflops` of a matrix product of the same precision is the ceiling. The sparse product
-and those of 717 columns are no part of the step: they say what a first layer without the blank pixels would take.
+above 1 the step overlaps them. `gflops` of a matrix product of the same precision is the ceiling. It has no share, nor
+have the sparse product and those of 717 columns: they are not part of the step. They tell what a first layer without
+the blank pixels would take.
 """
 
 import statistics
@@ -21,6 +22,7 @@ REPEATS = 15
 CALLS = 20  # of a part inside one function; half of that where a call takes milliseconds
 INKED = 717  # pixels that are not zero in all training images
 COLUMNS = ["model", "precision", "part", "microseconds", "gflops", "share"]
+APART = ("matrix product", "dense 717", "sparse")  # what is no part of the step begins like this
 BATCH = {"mlp_128": 128, "cnn_2conv": 64}
 
 
@@ -48,11 +50,12 @@ def main() -> None:
         rows.append((model, precision, "step", step, None, 1.0))
         for part, (function, arguments, operations) in parts_of(model, dtype, data).items():
             seconds = time_part(function, arguments)
-            rows.append((model, precision, part, seconds, operations / seconds, seconds / step))
+            share = None if part.startswith(APART) else seconds / step
+            rows.append((model, precision, part, seconds, operations / seconds, share))
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["microseconds"] = (1e6 * table["microseconds"]).map("{:.1f}".format)
     table["gflops"] = (table["gflops"].astype(float) / 1e9).map("{:.0f}".format).replace("nan", "")
-    table["share"] = table["share"].map("{:.3f}".format)
+    table["share"] = table["share"].astype(float).map("{:.3f}".format).replace("nan", "")
     update_class(out / "roofline.csv", table, COLUMNS)
     print(table.to_string(index=False))
 

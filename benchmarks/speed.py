@@ -21,6 +21,7 @@ from pathlib import Path
 
 import machine
 import pandas as pd
+import tables
 import turns
 from command import first_images, load_to_time, make_parser, results_directory, run_command
 from tabular import read_rows, write_rows
@@ -90,6 +91,8 @@ def main() -> None:
         table = pd.concat([machine_rows(load, args.quick), rows])
         update_class(out / "speed.csv", table, rows.columns)
     print(rows.to_string(index=False))
+    here = tables.headlines(out).query("`class` == @machine.cpu()")
+    print(f"\n{tables.fill('headlines', here)}\n\nload before: {load:.2f}; {machine.summary()}")
 
 
 def update_class(path: Path, rows: pd.DataFrame, columns) -> None:

@@ -1,8 +1,9 @@
 """The processor's class, and whether TensorFlow computes through oneDNN: chosen before TensorFlow is loaded.
 
-TensorFlow reads `TF_ENABLE_ONEDNN_OPTS` once, when it is loaded. Its own default is off on a CPU with AVX2 alone, where
-convolutions take two to nine times as long without oneDNN and small dense models a third longer with it. A value in the
-user's environment stays as it is.
+TensorFlow reads `TF_ENABLE_ONEDNN_OPTS` once, when it is loaded. Its own default is off on a CPU with AVX2
+or plain AVX-512, where convolutional models train two to three times faster with oneDNN. Dense models gain up to 1.4
+times on AVX-512, and little or nothing on AVX2 (benchmarks/results/choices.csv). A value in the user's environment
+stays as it is.
 """
 
 import os
@@ -65,7 +66,8 @@ def best_onednn(*, convolutional: bool) -> bool | None:
 
     Measured: benchmarks/results/choices.csv.
     """
-    return True if convolutional and cpu_class() in ("avx2", "avx512") else None
+    here = cpu_class()
+    return True if here == "avx512" or (convolutional and here == "avx2") else None
 
 
 def choose_onednn(*, convolutional: bool = True) -> None:
@@ -103,7 +105,7 @@ def describe_onednn() -> str:
     state = {True: "on", False: "off", None: "TensorFlow's own choice"}[uses_onednn()]
     given = os.environ.get(VARIABLE)
     if given is not None and given == _chosen.get(VARIABLE):
-        return f"{state}, chosen because convolutions on {cpu_class()} are twice as fast with it"
+        return f"{state}, chosen because models train faster with it on {cpu_class()}"
     if given is not None:
         return f"{state}, as {VARIABLE}={given} says"
     return f"{state}, TensorFlow's default on this CPU"

@@ -81,12 +81,18 @@ def test_onednn_is_switched_on_where_tensorflow_leaves_it_off(machine):
     assert _cpu.describe_onednn() == "off, TensorFlow's default on this CPU"
     _cpu.choose_onednn()
     assert os.environ[_cpu.VARIABLE] == "1" and _cpu.uses_onednn() is True
-    assert _cpu.describe_onednn().startswith("on, chosen because convolutions on avx2 are ")
+    assert _cpu.describe_onednn().startswith("on, chosen because models train faster ")
     _cpu.choose_onednn(convolutional=False)  # the command line knows the model now
     assert _cpu.VARIABLE not in os.environ and _cpu.uses_onednn() is False
     _cpu.choose_onednn()
     _cpu.forget_choice()
     assert _cpu.VARIABLE not in os.environ
+
+
+def test_on_avx512_onednn_is_switched_on_for_dense_models_too(machine):
+    machine(AVX512)
+    _cpu.choose_onednn(convolutional=False)
+    assert os.environ[_cpu.VARIABLE] == "1"
 
 
 @pytest.mark.parametrize("name", ["amx", "avx512_bf16", "unknown"])

@@ -150,7 +150,7 @@ def choose_precision(precision: str, *, wide: bool) -> str:
 
     "auto" is on GPUs what all visible ones have tensor cores for: "mixed_bfloat16" from compute capability 8.0 on,
     "mixed_float16" from 7.0 on. On a CPU with bfloat16 instructions it is "mixed_bfloat16" for models with convolutions
-    or 50,000 weights, which two cores train up to 1.6 times faster (benchmarks/results/choices.csv). Else it is
+    or 50,000 weights, which two cores train up to 2.2 times faster (benchmarks/results/choices.csv). Else it is
     "float32".
 
     Reference:
@@ -175,7 +175,7 @@ def choose_jit(
 
     On a GPU, "auto" is what Keras itself decides: one device compiles, unless a layer has operations that XLA lacks. On
     a CPU it compiles wide float32 dense models without dropout or augmentation. Measured on two cores: the loop of
-    784-1024-128-10 runs 1.1 times faster, but a model with dropout runs 6 times slower (XLA draws random numbers slowly
+    784-1024-128-10 runs 1.1 times faster, but a model with dropout runs 9 times slower (XLA draws random numbers slowly
     on CPU), and convolutions run faster in oneDNN. A narrow model does not gain: an epoch of 784-128-10 is a quarter
     shorter, but the compiler takes 110 MB and as much time as a whole training saves.
 
