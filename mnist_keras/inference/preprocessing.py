@@ -22,6 +22,8 @@ GROUND_SIDE = 80  # pixels of the longer side, where the ground is told
 MIN_SIDE = 64  # pixels; smaller pictures are enlarged first, so that edges stay smooth
 MIN_CONTRAST = 0.08  # of the ground's brightness; less is no ink
 MIN_SPECK = 0.04  # of the largest component's area; smaller components are dust
+TIP_GAP = 0.05  # of the digit's size, at most between it and the part of it that touches the border
+TIP_TOUCH = 0.25  # of the part's height and width, at most on the border
 THIN_STROKE = 0.055  # width over height of the digit, below which lines fade away at 20 pixels; MNIST has 0.13
 
 
@@ -252,25 +254,28 @@ def ink_box(values: np.ndarray) -> tuple[int, int, int, int] | None:
 
 def _main_components(values: np.ndarray) -> tuple[np.ndarray, list[int], list[tuple[slice, ...]]]:
     """Returns the labels of all components, and those and the boxes of the components that make up the digit, without
-    dust and what hangs on the border.
+    dust and what hangs on the border, unless it is the tip of a stroke beside the rest of the digit.
     """
     labels, count = ndimage.label(values > 0.3, np.ones((3, 3)))
     if not count:
         return labels, [], []
     inked = np.flatnonzero(labels)
     areas = np.bincount(labels.ravel()[inked], values.ravel()[inked], count + 1)[1:]
-    inner = np.ones(count, bool)
-    rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    inner[rim[rim > 0] - 1] = False
-    if areas[inner].max(initial=0) > 0.15 * areas.max():
-        areas = np.where(inner, areas, 0)  # the rest hangs on the border: shadows, edges, neighbors
-    main = int(areas.argmax())
+    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    touch = np.bincount(rim, minlength=count + 1)[1:]
+    hangs = touch > 0  # on the border, as shadows, edges and neighbors do
+    if areas[~hangs].max(initial=0) <= 0.15 * areas.max():
+        hangs[:] = False
+    main = int(np.where(hangs, 0, areas).argmax())
     boxes = ndimage.find_objects(labels)
-    reach = max(s.stop - s.start for s in boxes[main])
+    sides = [[s.stop - s.start for s in box] for box in boxes]
+    reach = max(sides[main])
     kept = [
         i
         for i in range(count)
-        if areas[i] >= MIN_SPECK * areas[main] and _gap(boxes[i], boxes[main]) <= 0.4 * reach
+        if areas[i] >= MIN_SPECK * areas[main]
+        and _gap(boxes[i], boxes[main]) <= (TIP_GAP if hangs[i] else 0.4) * reach
+        and not (hangs[i] and touch[i] > TIP_TOUCH * sum(sides[i]))
     ]
     return labels, [i + 1 for i in kept], [boxes[i] for i in kept]
 

@@ -91,6 +91,20 @@ def test_the_first_frame_of_an_animation_counts(ink, expected):
     assert distance(to_mnist_image(file.getvalue()), expected) < 12
 
 
+def test_a_stroke_that_ends_on_the_border_is_part_of_the_digit():
+    paper = np.full((100, 80), 255, np.uint8)
+    paper[28:90, 20:28] = 0
+    stem = to_mnist_image(paper)
+    paper[20:26, 24:] = 0  # as the bar of a 5, which does not touch its body
+    bar = to_mnist_image(paper)
+    assert np.ptp(np.flatnonzero(bar.max(axis=0) > 60)) >= 12
+    paper[:, 76:] = 0  # along the border, as the edge of a page
+    np.testing.assert_array_equal(to_mnist_image(paper), stem)
+    paper[:, 30:] = 255
+    paper[40:60, 60:] = 0  # too far away, as the next digit
+    np.testing.assert_array_equal(to_mnist_image(paper), stem)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (3, 3), (28, 28), (600, 600)])
 def test_a_blank_picture_holds_no_ink(shape):
     for value in (0, 128, 255):

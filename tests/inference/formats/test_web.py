@@ -153,6 +153,11 @@ def squares(ink):
     return np.where((np.indices(ink.shape) % 41 < 2).any(axis=0), 150, 255).astype(np.uint8)
 
 
+def barred(ink):
+    rows, columns = np.indices(ink.shape)
+    return np.where((rows // 8 == 10) & (columns > ink.shape[1] // 2), 0, 255 - ink)
+
+
 PAPERS = {
     "blank": lambda ink: ink * 0 + 200,
     "as in MNIST": lambda ink: prepare(load_picture(ink))[0],
@@ -163,6 +168,7 @@ PAPERS = {
         255 - ink, np.asarray(Image.fromarray(squares(ink)).rotate(1, fillcolor=255))
     ),
     "a page on a table": lambda ink: np.pad(255 - ink, 120, constant_values=40),
+    "a stroke to the border": barred,
     "specks": lambda ink: np.where(
         np.random.default_rng(0).random(ink.shape) > 0.999, 0, 255 - ink
     ),

@@ -348,21 +348,30 @@ function joinRuns(runs, mask) {
   return joined;
 }
 
-/** Returns a mask of the components that make up the digit, without dust and what hangs on the border. */
+/** Returns a mask of the components that make up the digit, without dust and what hangs on the border, unless it is
+ * the tip of a stroke beside the rest of the digit. */
 function mainComponents(values) {
   const { height, width } = values;
   const { labels, boxes } = label(map(values, (value) => Number(value > 0.3)), SQUARE);
-  let areas = boxes.map(() => 0);
-  labels.forEach((value, i) => value && (areas[value - 1] += values.data[i]));
-  const isInner = (b) => b.top > 0 && b.left > 0 && b.bottom < height && b.right < width;
-  const inner = areas.filter((_, i) => isInner(boxes[i]));
-  if (Math.max(0, maximum(inner)) > 0.15 * maximum(areas)) areas = areas.map((area, i) => (isInner(boxes[i]) ? area : 0));
-  const main = areas.indexOf(maximum(areas));
+  const [areas, touch] = [boxes.map(() => 0), boxes.map(() => 0)];
+  labels.forEach((value, i) => {
+    if (!value) return;
+    const [y, x] = [Math.floor(i / width), i % width];
+    areas[value - 1] += values.data[i];
+    touch[value - 1] += (y === 0) + (y === height - 1) + (x === 0) + (x === width - 1);
+  });
+  const inner = areas.filter((_, i) => !touch[i]);
+  const someHang = Math.max(0, maximum(inner)) > 0.15 * maximum(areas);
+  const hangs = touch.map((count) => someHang && count > 0);
+  const main = areas.reduce((best, area, i) => (!hangs[i] && !(area <= areas[best]) ? i : best), -1);
   const gap = (a, b) =>
     Math.max(a.top - b.bottom, b.top - a.bottom, a.left - b.right, b.left - a.right, 0);
   const extent = (b) => Math.max(b.bottom - b.top, b.right - b.left);
   const isKept = boxes.map(
-    (box, i) => areas[i] >= 0.04 * areas[main] && gap(box, boxes[main]) <= 0.4 * extent(boxes[main])
+    (box, i) =>
+      areas[i] >= 0.04 * areas[main] &&
+      gap(box, boxes[main]) <= (hangs[i] ? 0.05 : 0.4) * extent(boxes[main]) &&
+      !(hangs[i] && touch[i] > 0.25 * (box.bottom - box.top + box.right - box.left))
   );
   return image(height, width, Float32Array.from(labels, (value) => Number(value > 0 && isKept[value - 1])));
 }
