@@ -71,6 +71,15 @@ def run(args: argparse.Namespace) -> None:
     if args.save_preprocessed is not None:
         _save(args.save_preprocessed, predictions)
     _print(predictions, as_json=args.json, as_csv=args.csv, is_table=is_table)
+    taken = classifier.writing_taken
+    if (
+        args.writing == "auto"
+        and taken
+        and taken.school != "neutral"
+        and not (args.json or args.csv)
+    ):
+        shown = f"Read as {taken.school.capitalize()} handwriting ({taken.reason})."
+        print(f"{shown} --writing sets another.", file=sys.stderr)
 
 
 def _unreadable(reasons: list[str]) -> "InputError":

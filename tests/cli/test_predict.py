@@ -37,6 +37,21 @@ def test_the_model_may_be_left_out(folder, capsys):
     assert (row["label"], row["class_name"], row["reason"]) == (3, "3", "")
 
 
+def test_the_school_that_was_inferred_is_named(tmp_path, capsys):
+    for name in ("crossed", "long flag"):
+        way = next(way for way in WAYS if way.name == name)
+        for seed in range(3):
+            ink = np.pad(draw_ink(way, np.random.default_rng(seed)), 30)
+            Image.fromarray(255 - ink).save(tmp_path / f"{way.digit}-{seed}.png")
+    assert main(["predict", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("Read as European handwriting (") and "of 7 crossed" in said
+    assert main(["predict", str(tmp_path), "--json"]) == 0
+    assert not capsys.readouterr().err
+    assert main(["predict", str(tmp_path / "7-0.png"), "--writing", "european"]) == 0
+    assert not capsys.readouterr().err
+
+
 def test_a_terminal_shows_what_the_model_saw_beside_each_answer(folder, capsys, monkeypatch):
     monkeypatch.setattr("mnist_keras.cli.predict.shows_pictures", lambda stream: True)
     assert main(["predict", "cnn_fast", str(folder)]) == 0
