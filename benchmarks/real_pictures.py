@@ -125,6 +125,9 @@ def draw(images, path: Path, kinds) -> None:
         picture = PICTURES[kind](images[i], np.random.default_rng(i))
         x, y = 8 + column * (size + 8), row * (2 * size + 30)
         before = Image.fromarray(as_array(picture))
+        if kind == "transparent_png":  # of one color: its ink is in the alpha channel alone
+            gray = Image.new("RGBA", before.size, "gray")
+            before = Image.alpha_composite(gray, Image.fromarray(picture)).convert("L")
         before.thumbnail((size, size))
         grid.paste(before, (x, y + 14))
         grid.paste(

@@ -52,11 +52,11 @@ def trace(source) -> dict[str, np.ndarray]:
     digit = steps.darken(steps.drop_specks(close))
     return {
         "the picture": picture,
-        "its page": page,
-        "ink on its ground": ink,
+        "the sheet": page,
+        "ink alone": ink,
         "no lines": without_lines,
         "cut out, no specks": digit,
-        "in MNIST's frame": steps.frame(digit),
+        "28x28 pixels": steps.frame(digit),
     }
 
 

@@ -34,6 +34,7 @@ COMPARED_INT8 = 10_000  # images; of 1,000 a single one is the 0.1 points that i
 CALIBRATION = 1_000  # training images from which int8 takes its ranges
 MOST_LOST = 0.001  # of the accuracy, by rounding
 LEAST_ACCURACY = 0.5  # of Keras's model on images that are to tell what rounding costs
+OWN_DATA = "Pass what it was trained on: data=(images, labels) or a dataset's name, on the command line --data."
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def export_model(
 
     check_classifier(model)
     data = resolve_data(data)
-    check_input_shape(model, data.input_shape[:2])
+    check_input_shape(model, data.input_shape[:2], name="data", hint=OWN_DATA)
     num_classes = model.output_shape[-1]
     if class_names is None and num_classes == data.num_classes:
         class_names = data.class_names
@@ -199,13 +200,16 @@ def check_export(path: str | Path, format: str) -> ExportFormat:
         InputError: If there is no such format, or the path is there or has another suffix.
         MissingExtraError: If a package is missing that writes or runs the format.
     """
-    if format not in EXPORT_FORMATS:
+    if not isinstance(format, str) or format not in EXPORT_FORMATS:
         raise unknown("export format", format, EXPORT_FORMATS)
     spec = EXPORT_FORMATS[format]
     path = Path(path)
     if path.exists():
         raise invalid(
-            "path", expected="a path where there is nothing", received=f"{path}, which exists"
+            "path",
+            expected="a path where there is nothing",
+            received=f"{path}, which exists",
+            hint="Choose another path, or delete it first.",
         )
     if path.suffix != spec.suffix and spec.suffix:
         raise invalid(
@@ -249,7 +253,7 @@ def _check_reads(probabilities, labels, data) -> None:
             "data",
             expected="images of the model's task, to tell what int8 costs",
             received=f"{data.name}, of which it labels {accuracy:.1%} right",
-            hint="Pass what it was trained on, as data=(images, labels) or by its name.",
+            hint=OWN_DATA,
         )
 
 

@@ -100,8 +100,16 @@ def check_classifier(model: keras.Model) -> None:
         )
 
 
-def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[int, ...]:
+def check_input_shape(
+    model: keras.Model, image_shape: Sequence[int], *, name: str = "images", hint: str = ""
+) -> tuple[int, ...]:
     """Returns the model's input shape for one image of shape `(height, width)`.
+
+    Args:
+        model: Any model.
+        image_shape: Height and width of an image.
+        name: The argument that holds the images, for the error.
+        hint: What to do, for the error.
 
     Raises:
         InputError: If the model takes images of another shape, or `check_classifier` rejects it.
@@ -111,9 +119,10 @@ def check_input_shape(model: keras.Model, image_shape: Sequence[int]) -> tuple[i
     expected = tuple(model.input_shape[1:])
     if expected not in ((height, width), (height, width, 1), (height * width,)):
         raise invalid(
-            "images",
+            name,
             expected=f"images of the model's input shape {expected}",
             received=f"images of shape {(height, width)}",
+            hint=hint,
         )
     return expected
 

@@ -165,6 +165,7 @@ def test_an_operation_that_a_format_does_not_know_is_named(tmp_path, name, runti
 def test_an_unknown_format_is_named_with_its_neighbor(tmp_path, model):
     text = error_of(export_model, model, tmp_path / "x", format="lite_rt")
     assert text.startswith("Unknown export format 'lite_rt'. Did you mean 'litert'?")
+    assert "Unknown export format None." in error_of(export_model, model, tmp_path, format=None)
 
 
 def test_a_path_that_exists_is_left_alone(tmp_path, model):
@@ -173,7 +174,8 @@ def test_a_path_that_exists_is_left_alone(tmp_path, model):
     text = error_of(export_model, model, path, format="onnx")
     assert (
         text
-        == f"Invalid `path`. Expected a path where there is nothing. Received: {path}, which exists."
+        == f"Invalid `path`. Expected a path where there is nothing. Received: {path}, which exists. "
+        "Choose another path, or delete it first."
     )
     assert path.read_text() == "mine"
 
@@ -209,7 +211,10 @@ def test_what_is_no_classifier_is_refused(tmp_path):
 def test_data_of_another_shape_are_refused(tmp_path, model):
     data = (np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2)
     text = error_of(export_model, model, tmp_path / "x", data=data)
-    assert "model's input shape (28, 28, 1). Received: images of shape (8, 8)" in text
+    assert text == (
+        "Invalid `data`. Expected images of the model's input shape (28, 28, 1). Received: images of shape (8, 8). "
+        "Pass what it was trained on: data=(images, labels) or a dataset's name, on the command line --data."
+    )
 
 
 def test_int8_is_not_proved_on_images_that_the_model_cannot_read(tmp_path, model):

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -67,8 +68,15 @@ def run(path: Path, images: np.ndarray) -> np.ndarray:
     with tempfile.TemporaryDirectory() as directory:
         library = Path(directory) / "exported.so"
         options = ("-std=c99", "-O3", "-shared", "-fPIC")
-        command = [compiler, *options, "-o", str(library), str(path), "-lm"]
-        subprocess.run(command, check=True, capture_output=True)
+        command = [*shlex.split(compiler), *options, "-o", str(library), str(path), "-lm"]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[0]
+            raise InputError(
+                f"A C file is proved by compiling it, and {compiler!r} fails: {said} "
+                "Name another compiler in the environment variable CC."
+            ) from error
         predict = ctypes.CDLL(str(library))[FUNCTION]
         for image, answer in zip(images, answers, strict=True):
             label = predict(

@@ -30,7 +30,8 @@ def write(
     """Writes a model as a page."""
     if tuple(image_shape) != (IMAGE_SIZE, IMAGE_SIZE):
         raise InputError(
-            f"The page prepares pictures as 28x28 pixels, and {model.name!r} takes {image_shape[0]}x{image_shape[1]}."
+            f"The page prepares pictures as 28x28 pixels, and {model.name!r} takes {image_shape[0]}x{image_shape[1]}. "
+            "Export it to 'onnx', which runs in a browser too: see examples/13_in_a_browser.py."
         )
     plain = to_plain(model)
     arrays: list[np.ndarray] = []

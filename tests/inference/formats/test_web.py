@@ -263,7 +263,13 @@ def test_images_of_another_size_are_refused(tmp_path):
     )
     data = (np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2)
     text = error_of(export_model, model, tmp_path / "x.html", format="web", data=data)
-    assert text.startswith("The page prepares pictures as 28x28 pixels, and ") and "8x8" in text
+    assert (
+        text.startswith("The page prepares pictures as 28x28 pixels, and ")
+        and "takes 8x8. " in text
+    )
+    assert text.endswith(
+        "Export it to 'onnx', which runs in a browser too: see examples/13_in_a_browser.py."
+    )
 
 
 def test_names_of_classes_cannot_break_out_of_the_page(tmp_path):
