@@ -73,7 +73,7 @@ def _run_directory(
 ) -> Iterator[Path]:
     """Yields the directory that all workers are told, a new one if the command names none."""
     from mnist_keras._validation import InputError
-    from mnist_keras.training.run_directory import claim_run_directory
+    from mnist_keras.training.run_directory import RunDirectory, claim_run_directory
 
     if command[:1] != ["train"]:
         raise InputError(
@@ -81,7 +81,8 @@ def _run_directory(
             "mlp_128 --data mnist"
         )
     train = parse(command)
-    if train.run_dir is not None:
+    if train.run_dir is not None:  # checked here too: the others would wait for a chief that ends
+        RunDirectory(train.run_dir).check(resume=train.resume, overwrite=train.overwrite)
         yield train.run_dir
         return
     if train.resume or train.overwrite:

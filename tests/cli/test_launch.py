@@ -61,6 +61,15 @@ def test_each_worker_gets_its_place_and_its_lines_bear_its_number(start):
     assert commands == [[*ARGUMENTS[1:], "--run-dir", "run"]] * 2
 
 
+def test_a_directory_with_a_finished_run_is_refused_at_once(start, empty_folder):
+    (empty_folder / "run").mkdir()
+    for name in ("config.json", "metrics.json"):
+        (empty_folder / "run" / name).touch()
+    status, _, err, _, commands = start("")
+    assert (status, commands) == (2, [])
+    assert "mnist-keras launch: The run directory run holds a finished run. Resume it" in err
+
+
 def test_one_worker_is_a_process_alone(start, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", "{}")
     status, _, _, configs, _ = start("", workers=1)
