@@ -1,6 +1,14 @@
 """MNIST models for Keras: fast to train, carefully evaluated, easy to embed.
 
-Names are imported on first use (PEP 562), so `import mnist_keras` costs nothing and does not load TensorFlow.
+data        from a source of labeled images to training batches
+models      how the models are built, and their weights
+inference   from a trained model or a picture to answers; exports
+evaluation  how good a model is, in numbers and in plots
+training    from a model, data and a recipe to a trained model
+cli         the command `mnist-keras`
+
+The docstring of each package says what its modules are for. Names are imported on first use (PEP 562), so
+`import mnist_keras` costs nothing and does not load TensorFlow.
 """
 
 import importlib

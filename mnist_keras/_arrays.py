@@ -7,22 +7,15 @@ from typing import Any
 
 import numpy as np
 
-LUMA = (
-    19595,
-    38470,
-    7471,
-)  # of red, green and blue, in 65,536ths; ITU-R 601, as Pillow computes gray
-STANDARDIZED = (
-    0.1307,
-    0.3081,
-)  # mean and standard deviation of MNIST's pixels, as in PyTorch's example
+LUMA = (19595, 38470, 7471)  # red, green and blue in 65,536ths; ITU-R 601, as in Pillow
+STANDARDIZED = (0.1307, 0.3081)  # mean and deviation of MNIST's pixels, as in PyTorch's example
 FULL_INK = 128  # integers with a maximum of at least this go to 255; scikit-learn's digits, with 16, do not
 _AT_ONCE = 1024  # images that are converted at a time, which keeps memory low
-INSPECTED = 500  # images at most, to judge polarity
+INSPECTED = 500  # images that are examined to judge polarity
 
 
 def to_array(values: Any) -> np.ndarray:
-    """Returns values as an array, also a tensor of PyTorch with a gradient or on a GPU, and bfloat16 as float32.
+    """Returns values as an array, even a PyTorch tensor with a gradient or on a GPU; bfloat16 becomes float32.
 
     Raises:
         RuntimeError, TypeError or ValueError: If they cannot become one.
@@ -43,7 +36,7 @@ def is_picture_in_color(array: np.ndarray) -> bool:
 def fold_images(array: np.ndarray) -> np.ndarray:
     """Returns images as `(n, height, width)` if their shape is unambiguous; colors become gray.
 
-    Unambiguous are 1 or 3 channels, first or last, flat images of 784 pixels, and a single image of 28x28.
+    These are unambiguous: 1 or 3 channels, first or last; flat images of 784 pixels; a single image of 28x28.
     """
     if array.ndim == 4:
         if array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):  # channels first
@@ -132,7 +125,7 @@ def pixel_advice(array: np.ndarray, name: str) -> str:
 
 
 def _ways_of_integers(low: float, high: float) -> tuple[tuple[bool, str], ...]:
-    """Returns texts of advice, and whether they apply; the first that does is given."""
+    """Returns pieces of advice and whether each applies; only the first that applies is given."""
     move = "If they start at -128, shift them: ({images}.astype('int16') + 128).astype('uint8')."
     scale = (
         "If {full} is full ink, scale them: ({images} * (255 / {full})).round().astype('uint8')."
@@ -140,7 +133,7 @@ def _ways_of_integers(low: float, high: float) -> tuple[tuple[bool, str], ...]:
     return (
         (-128 <= low < 0 and high < 128, move),
         (low < 0, ""),
-        (high < 2**15, scale),  # of 12 bits, say
+        (high < 2**15, scale),  # 12 bits, for example
         (high < 2**16, "Scale 16 bits: ({images} // 257).astype('uint8')."),
         (True, "Scale them: ({images} / {images}.max() * 255).round().astype('uint8')."),
     )

@@ -1,9 +1,9 @@
 """The processor's class, and whether TensorFlow computes through oneDNN: chosen before TensorFlow is loaded.
 
-TensorFlow reads `TF_ENABLE_ONEDNN_OPTS` once, when it is loaded. Its own default is off on a CPU with AVX2
-or plain AVX-512, where convolutional models train two to three times faster with oneDNN. Dense models gain up to 1.4
-times on AVX-512, and little or nothing on AVX2 (benchmarks/results/choices.csv). A value in the user's environment
-stays as it is.
+TensorFlow reads `TF_ENABLE_ONEDNN_OPTS` once, when it is loaded. By default, it leaves oneDNN off on CPUs with AVX2 or
+plain AVX-512, where convolutional models train two to three times faster with oneDNN. Dense models gain up to 1.4 times
+on AVX-512, and little or nothing on AVX2 (benchmarks/results/choices.csv). If the user has set the variable, it is left
+unchanged.
 """
 
 import os
@@ -11,16 +11,16 @@ import sys
 
 CPU_INFO = "/proc/cpuinfo"  # only Linux has it
 VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
-LIMIT_VARIABLE = "ONEDNN_MAX_CPU_ISA"  # oneDNN's own: the most that it may use of a CPU
-CLASSES = {  # from the fastest: class -> the instruction that makes it
+LIMIT_VARIABLE = "ONEDNN_MAX_CPU_ISA"  # oneDNN's own: the newest instructions it may use
+CLASSES = {  # class -> the instruction that defines it, fastest first
     "amx": "amx_bf16",
     "avx512_bf16": "avx512_bf16",
     "avx512": "avx512f",
     "avx2": "avx2",
     "arm": "asimd",
 }
-BFLOAT16_CLASSES = ("amx", "avx512_bf16")  # that have instructions for it
-LIMITS = {  # value of the limit -> the best class that is left; other values leave all
+BFLOAT16_CLASSES = ("amx", "avx512_bf16")  # they have bfloat16 instructions
+LIMITS = {  # value of the limit -> the best class that it allows; other values allow all
     "AVX2": "avx2",
     "AVX2_VNNI": "avx2",
     "AVX512_CORE": "avx512",
@@ -36,7 +36,7 @@ _chosen: dict[str, str] = {}  # what this module put into the environment
 
 
 def instructions() -> frozenset[str]:
-    """Returns the instruction sets that the first CPU has, by Linux's names; none where the system does not tell."""
+    """Returns the instruction sets of the first CPU, by Linux's names; empty if the system does not list them."""
     try:
         # pathlib would take longer than all else on `import mnist_keras`.
         with open(CPU_INFO, encoding="utf-8") as file:  # noqa: PTH123
@@ -62,7 +62,7 @@ def cpu_class(limit: str | None = None) -> str:
 
 
 def best_onednn(*, convolutional: bool) -> bool | None:
-    """Returns True where oneDNN trains a model faster and may be off by default; None to leave it to TensorFlow.
+    """Returns True if oneDNN trains a model faster and may be off by default; None to leave it to TensorFlow.
 
     Measured: benchmarks/results/choices.csv.
     """
@@ -71,9 +71,9 @@ def best_onednn(*, convolutional: bool) -> bool | None:
 
 
 def choose_onednn(*, convolutional: bool = True) -> None:
-    """Sets whether TensorFlow will compute through oneDNN, where its own default is the slower way.
+    """Turns oneDNN on for TensorFlow if TensorFlow's own default is slower.
 
-    Does nothing if the user's environment says it, TensorFlow is loaded already, or nothing was measured on such a CPU.
+    Does nothing if the user has set the variable, TensorFlow is already loaded, or nothing was measured on such a CPU.
 
     Args:
         convolutional: Whether the model has convolutions; True if the model is not known yet.
@@ -87,13 +87,13 @@ def choose_onednn(*, convolutional: bool = True) -> None:
 
 
 def forget_choice() -> None:
-    """Leaves the environment as the user set it; for processes that must not inherit what was chosen here."""
+    """Restores the environment that the user set, for processes that must not inherit what was chosen here."""
     if _chosen and os.environ.get(VARIABLE) == _chosen.pop(VARIABLE):
         del os.environ[VARIABLE]
 
 
 def uses_onednn() -> bool | None:
-    """Returns whether TensorFlow computes through oneDNN, or will once it is loaded; None where nobody can tell."""
+    """Returns whether TensorFlow computes through oneDNN, or will once it is loaded; None if that is unknown."""
     given = SWITCHES.get(os.environ.get(VARIABLE, "").lower())
     if given is None and (there := instructions()) and "asimd" not in there:
         return not ON_BY_DEFAULT.isdisjoint(there)

@@ -1,4 +1,4 @@
-"""Atomic writes, so that readers never see a half-written file, and errors of the file system as sentences."""
+"""Atomic writes, so that readers never see a half-written file, and errors of the file system as plain messages."""
 
 import contextlib
 import errno
@@ -56,10 +56,10 @@ def input_errors(
     """Turns errors of the file system into `InputError`, except for a full disk, which is not the input's fault.
 
     Args:
-        place: What is used, for the sentence; the file that an error names goes before it, unless there is advice.
+        place: What the message is about; without advice, the file that the error names is named instead.
         verb: What cannot be done with it: "read" or "written".
-        advice: What to do about it, as a sentence.
-        also: Further errors that mean that the content is not what it should be.
+        advice: A sentence that says what to do about it.
+        also: Further exceptions that mean that the content is invalid.
 
     Raises:
         InputError: "PLACE cannot be VERB: reason. advice".

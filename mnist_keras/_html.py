@@ -5,7 +5,7 @@ from collections.abc import Container, Sequence
 
 
 def escape(text: object) -> str:
-    """Returns text that HTML shows as it is, also inside of quotes."""
+    """Returns text escaped for HTML, even inside quotes."""
     return html.escape(str(text))
 
 
@@ -20,8 +20,8 @@ def table(
 
     Args:
         rows: Cells that are HTML already, see `escape`.
-        head: The names of the columns; none for rows that each begin with a name.
-        numbers: The columns that are set to the right.
+        head: The names of the columns; empty if each row begins with a name.
+        numbers: The columns that are aligned to the right.
         kind: Its CSS class.
     """
 

@@ -84,7 +84,7 @@ def say_once(text: str) -> None:
 
 
 def check_polarity(images: np.ndarray) -> None:
-    """Prints a notice, once in a process, if images look inverted; MNIST has light ink on a dark background."""
+    """Prints a notice, once in a process, if images look inverted: MNIST has light ink on a dark background."""
     if looks_inverted(images):
         full = 255 if images.dtype == np.uint8 else 1
         say_once(
@@ -155,7 +155,7 @@ def _as_array(name: str, values: object) -> np.ndarray:
     except (
         RuntimeError,
         TypeError,
-    ) as error:  # a sparse tensor, or one whose memory was given back
+    ) as error:  # a sparse tensor, or one whose memory was freed
         received = f"{type(values).__name__} ({str(error).rstrip('.')})"
         raise invalid(name, expected="an array", received=received) from error
 

@@ -6,7 +6,7 @@ import threading
 
 from mnist_keras.cli.terminal import quiet_startup
 
-HOST, PORT = "127.0.0.1", 7860  # those of inference/app/server, whose import takes a moment
+HOST, PORT = "127.0.0.1", 7860  # as in inference/app/server, which is slow to import
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -14,7 +14,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     option = command.add_argument
     described = "a run directory, a .keras file or a model; default: cnn_real_world"
     option("--model", metavar="RUN_OR_MODEL", help=described)
-    described = "the address to listen on; 0.0.0.0 lets in everybody in your network; default: this computer alone"
+    described = "the address to listen on; 0.0.0.0 opens it to your whole network; default: this computer only"
     option("--host", default=HOST, metavar="ADDRESS", help=described)
     option("--port", type=int, default=PORT, metavar="N", help=f"default: {PORT}; 0 for a free one")
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
 
             url = stack.enter_context(serve_app(args.model, host=args.host, port=args.port))
         if args.host in ("0.0.0.0", "::"):
-            print("Everybody in your network can use the app, under this computer's address.")
+            print("Anyone on your network can use the app at this computer's address.")
         print(f"Open {url} in a browser. Ctrl-C ends the app.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

@@ -23,7 +23,7 @@ DATASETS = ("mnist", "fashion_mnist")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # the last two make bfloat16 fast
 DRIVER_QUERY = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 CPU_INFO = Path("/proc/cpuinfo")  # only Linux has it
-MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container, where there is one
+MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # a container's, if there is one
 LABEL_WIDTH = 15  # columns
 
 
@@ -32,14 +32,14 @@ def examine() -> dict[str, Any]:
 
     Returns:
         `versions`, `tensorflow_error` (None if it imports), `system`, `cpu`, `memory_bytes`,
-        `devices`, `backend`, `gpu`, `data` and `extras`. A fact that this system doesn't tell is None.
+        `devices`, `backend`, `gpu`, `data` and `extras`. A fact is None if this system does not tell it.
     """
     error, devices = None, []
     try:
         from mnist_keras.training.devices import describe_devices
 
         devices = describe_devices()
-    except Exception as failure:  # whatever it is, to report it is what this command is for
+    except Exception as failure:  # any failure: this command exists to report it
         error = f"{type(failure).__name__}: {failure}"
     return {
         "versions": {"python": platform.python_version(), **_versions()},
@@ -71,7 +71,7 @@ def _backend() -> str:
         import keras
 
         backend = keras.backend.backend()
-    except Exception as failure:  # whatever it is, to report it is what this command is for
+    except Exception as failure:  # any failure: this command exists to report it
         return f"Keras can't be imported. {type(failure).__name__}: {failure}"
     return backend if backend == "tensorflow" else f"{backend}; train and evaluate need tensorflow"
 
@@ -97,13 +97,13 @@ def _memory_bytes() -> int | None:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         return None
-    with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+    with contextlib.suppress(OSError, ValueError):  # "max" if there is no limit
         total = min(total, int(MEMORY_LIMIT.read_text(encoding="ascii")))
     return total
 
 
 def _gpu(devices: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the driver's view of the GPUs and, where TensorFlow uses none, the reason."""
+    """Returns the driver's view of the GPUs and, if TensorFlow uses none, the reason."""
     driver = None
     if shutil.which(DRIVER_QUERY[0]):
         with contextlib.suppress(OSError, subprocess.SubprocessError):
@@ -125,10 +125,10 @@ def _why_no_gpu(driver: list[str] | None) -> str:
         "TensorFlow's builds for macOS don't use GPUs": sys.platform == "darwin",
         f"CUDA_VISIBLE_DEVICES={hidden!r} hides every GPU; unset it": hidden in ("", "-1"),
         "this TensorFlow is built without CUDA": not tf.test.is_built_with_cuda(),
-        "no NVIDIA driver answers (nvidia-smi); if there is a GPU, install its driver": not driver,
+        "no NVIDIA driver responds (nvidia-smi); if there is a GPU, install its driver": not driver,
         f"CUDA libraries are missing ({', '.join(missing)}); install them with: "
         'pip install "tensorflow[and-cuda]"': bool(missing),
-        "driver and CUDA libraries are there, and TensorFlow still finds none; read its own "
+        "the driver and CUDA libraries are there, but TensorFlow finds no GPU; read its own "
         "messages: TF_CPP_MIN_LOG_LEVEL=0 mnist-keras doctor": True,
     }
     return next(reason for reason, holds in reasons.items() if holds)
@@ -213,7 +213,7 @@ def _system_lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _paragraph(label: str, text: str) -> str:
-    """Returns a labeled paragraph; a no-break space in it becomes a space where no line is broken."""
+    """Returns a labeled paragraph; lines do not break at a no-break space, which is printed as a space."""
     filled = textwrap.fill(
         text,
         width=80,

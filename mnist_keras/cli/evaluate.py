@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Adds to `evaluate` what it takes beside the model and the data."""
+    """Adds the options of `evaluate` other than the model and the data."""
     option = command.add_argument
     option(
         "--shift", type=int, default=0, metavar="N", help="average over views shifted by N pixels"
@@ -24,7 +24,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     option(
         "--robustness",
         action="store_true",
-        help="also attack, shift, rotate and corrupt the images",
+        help="also score attacked, shifted, rotated and corrupted images",
     )
     option("--out", type=Path, metavar="DIR", help="directory for a report, scores and plots")
     option("--json", action="store_true", help="print the scores as JSON")
@@ -84,7 +84,7 @@ def _write(
 
 
 def _origin(model: str, data: "ImageData") -> dict[str, Any]:
-    """Returns what the page of an evaluation says about the model: all of its run, if it is one."""
+    """Returns what the report of an evaluation says about the model: everything about its run, if it is one."""
     from mnist_keras.training.run_directory import RunDirectory, versions
 
     config: dict[str, Any] = {"model": {"name": model}}
@@ -126,7 +126,7 @@ def _load(args: argparse.Namespace, *names: str) -> tuple[Any, list[Any]]:
     if dataset not in DATASETS:
         dataset = "mnist"
         for name in registered:
-            print(f"{name}: the packaged weights, trained on {dataset}", file=sys.stderr)
+            print(f"{name}: using the packaged weights trained on {dataset}", file=sys.stderr)
     with quiet_startup():
         models = [load_model(name, dataset=dataset) for name in names]
     if not getattr(args, "json", False):
@@ -152,19 +152,19 @@ def _test_data(args: argparse.Namespace, *models: str) -> "ImageData":
         name = trained_on[0]
     data = load_data(name, data_dir=args.data_dir)
     data = _held_out(data, runs) or data.to_evaluate_on()
-    for run in runs:  # its model counts the classes that it was trained on
+    for run in runs:  # its model numbers the classes that it was trained on
         names = run.read_config().get("class_names", data.class_names)
         if foreign := [name for name in data.class_names if name not in names]:
             say(
-                f"The run {run.path} knows no class {', '.join(foreign[:5])}, only {', '.join(names[:5])}: "
-                "the first class of the data is scored as the first of the run, and so on."
+                f"The run {run.path} has no class {', '.join(foreign[:5])}, only {', '.join(names[:5])}: "
+                "the first class of the data is scored as the first class of the run, and so on."
             )
         data = data.with_class_names(names)
     return data
 
 
 def _held_out(data: "ImageData", runs: "list[RunDirectory]") -> "ImageData | None":
-    """Returns the fifth that was held out when a run was trained on this data; None if none was."""
+    """Returns the 20% that were held out when a run was trained on this data; None if none was."""
     from mnist_keras._validation import InputError
 
     if not runs or (len(data.test) and data.test.is_labeled):

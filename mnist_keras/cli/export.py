@@ -5,14 +5,14 @@ from pathlib import Path
 
 from mnist_keras.cli.terminal import quiet_startup
 
-FORMATS = (  # the same as in inference/export, which takes a moment to import
+FORMATS = (  # as in inference/export, which is slow to import
     *("saved_model", "litert", "litert_float16", "litert_int8", "onnx", "onnx_int8"),
     *("c", "c_int8", "web", "hub"),
 )
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Adds what is its own to the arguments of the model and the data."""
+    """Adds the options of `export` other than the model and the data."""
     described = f"one of {', '.join(FORMATS)}"
     command.add_argument("--format", required=True, metavar="FORMAT", help=described)
     described = "file to write, or directory for saved_model and hub; must not exist"

@@ -1,4 +1,4 @@
-"""`mnist-keras launch`: local processes that train one model together, started again from the last checkpoint."""
+"""`mnist-keras launch`: local processes that train one model together, restarted from the last checkpoint."""
 
 import argparse
 import contextlib
@@ -18,23 +18,21 @@ from typing import IO
 from mnist_keras._cpu import forget_choice
 from mnist_keras.cli.terminal import PROGRAM
 
-GRACE_SECONDS = (
-    60  # that workers have to end by themselves once one has failed: TensorFlow looks every 30
-)
+GRACE_SECONDS = 60  # for the others to end after one failed; TensorFlow checks every 30
 KILL_SECONDS = 10  # between SIGTERM and SIGKILL
 LOOK_SECONDS = 0.1  # between two looks at the workers
 SIGNALS = [getattr(signal, x) for x in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, x)]
-STOPPED = {128 + number for number in SIGNALS}  # the statuses of runs that somebody ended
+STOPPED = {128 + number for number in SIGNALS}  # the exit statuses of runs that a signal ended
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"  # the GPUs that a process sees, by number or UUID
 GPU_QUERY = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
-BAD_INPUT = 2  # the status of a run that the next try would refuse too
+BAD_INPUT = 2  # the exit status for input that a restart would reject too
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the number of workers and what they do."""
     option = command.add_argument
     option("--workers", type=int, required=True, metavar="N", help="number of processes")
-    described = "start again from the last checkpoint at most K times; default: 0"
+    described = "restart from the last checkpoint at most K times; default: 0"
     option("--restarts", type=int, default=0, metavar="K", help=described)
     described = "-- and a train command with its options"
     option("arguments", nargs=argparse.REMAINDER, metavar="-- train ...", help=described)
@@ -44,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     """Trains with several local processes.
 
     Raises:
-        SystemExit: With the status of the last try, unless that is 0.
+        SystemExit: With the exit status of the last attempt, unless that is 0.
     """
     from mnist_keras._validation import check_integer
 
@@ -53,14 +51,14 @@ def run(args: argparse.Namespace) -> None:
     command = args.arguments[args.arguments[:1] == ["--"] :]
     shares = _share_gpus(args.workers)
     with _run_directory(command, args.parse) as run_dir, _Forwarding() as forwarding:
-        command = [*command, "--run-dir", str(run_dir)]  # again, maybe: the last one counts
+        command = [*command, "--run-dir", str(run_dir)]  # possibly twice: the last one counts
         before, status = _stamp(run_dir), 0
         for restart in range(args.restarts + 1):
             status = _Attempt(command, shares, forwarding).run()
             if status in {0, BAD_INPUT, *STOPPED} or restart == args.restarts:
                 break
-            _say(f"try {restart + 2} of at most {args.restarts + 1}, from the last checkpoint")
-            if _stamp(run_dir) != before:  # else an old run is still to be overwritten
+            _say(f"attempt {restart + 2} of at most {args.restarts + 1}, from the last checkpoint")
+            if _stamp(run_dir) != before:  # otherwise an old run must still be overwritten
                 command = [x for x in command if x not in {"--overwrite", "--resume"}]
                 command += ["--resume"]
     if status:
@@ -71,13 +69,13 @@ def run(args: argparse.Namespace) -> None:
 def _run_directory(
     command: list[str], parse: Callable[[Sequence[str]], argparse.Namespace]
 ) -> Iterator[Path]:
-    """Yields the directory that all workers are told, a new one if the command names none."""
+    """Yields the run directory for all workers, a new one if the command names none."""
     from mnist_keras._validation import InputError
     from mnist_keras.training.run_directory import RunDirectory, claim_run_directory
 
     if command[:1] != ["train"]:
         raise InputError(
-            f"launch starts several processes of train. Write for example: {PROGRAM} launch --workers 2 -- train "
+            f"launch starts several processes of train. For example: {PROGRAM} launch --workers 2 -- train "
             "mlp_128 --data mnist"
         )
     train = parse(command)
@@ -86,16 +84,16 @@ def _run_directory(
         yield train.run_dir
         return
     if train.resume or train.overwrite:
-        raise InputError("--resume and --overwrite need --run-dir, which says which run.")
+        raise InputError("--resume and --overwrite need --run-dir, to say which run.")
     with claim_run_directory(train.model) as path:
         yield path
 
 
 def _share_gpus(count: int) -> list[dict[str, str]]:
-    """Returns the variable that shows each worker GPUs of its own; nothing where there are none to share.
+    """Returns the variable that gives each worker its own GPUs; empty if there are none to share.
 
     Raises:
-        InputError: If there are GPUs, but not one for each worker: their collectives (NCCL) take no GPU twice.
+        InputError: If there are GPUs, but fewer than workers: NCCL cannot use a GPU twice.
     """
     from mnist_keras._validation import InputError
 
@@ -106,15 +104,15 @@ def _share_gpus(count: int) -> list[dict[str, str]]:
         return [{}] * count
     if len(gpus) < count:
         raise InputError(
-            f"Each of the {count} workers needs a GPU of its own, and there are {len(gpus)}. Start fewer workers, or "
+            f"Each of the {count} workers needs its own GPU, but there are only {len(gpus)}. Start fewer workers, or "
             f"set {VISIBLE_GPUS}=-1 to train on the CPU."
         )
-    each = len(gpus) // count  # all the same: workers of one training have equally many
+    each = len(gpus) // count  # the same number for each worker
     return [{VISIBLE_GPUS: ",".join(gpus[i * each : (i + 1) * each])} for i in range(count)]
 
 
 def _list_gpus() -> list[str]:
-    """Returns the GPUs that NVIDIA's driver names; TensorFlow, which would take seconds, is not asked."""
+    """Returns the GPUs that NVIDIA's driver names; without TensorFlow, whose import takes seconds."""
     if shutil.which(GPU_QUERY[0]) is None:
         return []
     try:
@@ -125,7 +123,7 @@ def _list_gpus() -> list[str]:
 
 
 def _stamp(run_dir: Path) -> tuple[int, int] | None:
-    """Returns what tells one run in a directory from the next."""
+    """Returns what distinguishes one run in a directory from the next."""
     try:
         found = (run_dir / "config.json").stat()
     except OSError:
@@ -138,7 +136,7 @@ def _say(text: str) -> None:
 
 
 class _Forwarding:
-    """Hands signals on to the workers, which are in process groups of their own: each gets one once."""
+    """Forwards signals to the workers, which have their own process groups, so that each gets a signal only once."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -192,7 +190,7 @@ class _Attempt:
         return 128 + self._forwarding.received if self._forwarding.received else status
 
     def _start(self, addresses: list[str], index: int) -> "subprocess.Popen[str]":
-        # A lost worker is told in a sentence; TensorFlow's own errors beside it fill a screen.
+        # A lost worker is reported in one sentence; TensorFlow's own errors would fill a screen.
         forget_choice()  # each worker chooses for its model
         environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **self._shares[index]}
         if self._count > 1:
@@ -212,7 +210,7 @@ class _Attempt:
         )
 
     def _wait(self, processes: list["subprocess.Popen[str]"]) -> int:
-        """Waits for all workers, not long after one has failed; returns the status of that one, 0 if none did."""
+        """Waits for all workers, but not long after one failed; returns the exit status of that one, or 0."""
         failed, since = 0, None
         while True:
             running = None in [process.poll() for process in processes]
@@ -227,7 +225,7 @@ class _Attempt:
 
 
 def _this_program() -> list[str]:
-    """Returns how to start it, by the name that it was called by: the workers print commands to type."""
+    """Returns how this program was started, because the workers print commands to type."""
     called = Path(sys.argv[0])
     by_name = called.name == PROGRAM and called.is_file()
     return [sys.executable, *([str(called)] if by_name else ["-m", "mnist_keras"])]
@@ -235,7 +233,7 @@ def _this_program() -> list[str]:
 
 def _say_failed(index: int, status: int) -> None:
     how = f"exit status {status}" if status > 0 else f"the signal {signal.Signals(-status).name}"
-    _say(f"worker {index} ended with {how}; the others are given {GRACE_SECONDS} s")
+    _say(f"worker {index} ended with {how}; the others have {GRACE_SECONDS} s to end")
 
 
 def _end(processes: list["subprocess.Popen[str]"]) -> None:

@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, MissingExtraError) as error:
         right = isinstance(error, InputError) and not error.fault_of_input
         return _fail(args, error, EXIT_FAILED if right else EXIT_BAD_INPUT)
-    except BrokenPipeError:  # the reader, `head` say, has left
+    except BrokenPipeError:  # the reader, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except OSError as error:
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(args: argparse.Namespace, reason: object, status: int) -> int:
-    one_line = " ".join(str(reason).splitlines())  # Keras has errors of several
+    one_line = " ".join(str(reason).splitlines())  # some of Keras's errors have several lines
     print(f"{PROGRAM} {args.command}: {one_line}", file=sys.stderr)
     return status
 

@@ -1,4 +1,4 @@
-"""`mnist-keras models`: the registered models, with measured results first and their sources' claims second."""
+"""`mnist-keras models`: the registered models, with measured results first, then the claims of their sources."""
 
 import argparse
 import json

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mnist_keras.inference.classifier import DigitClassifier, Prediction
     from mnist_keras.inference.numbers.reader import NumberLine
 
-TABLE = ".csv"  # of pixels, an image a row
+TABLE = ".csv"  # a table of pixels, one image per row
 MAX_BESIDE = 30  # answers that have what the model saw beside them, which takes seven lines each
 COLUMNS = ("source", "label", "class_name", "confidence", "reason")
 
@@ -31,7 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
     form.add_argument("--csv", action="store_true", help="print CSV")
-    described = "the writer's school: american, european or auto; default: auto"
+    described = "the writer's handwriting: american, european or auto; default: auto"
     option("--writing", default="auto", metavar="SCHOOL", help=described)
     described = "read whole numbers: each picture holds a row of digits, or several rows"
     option("--number", action="store_true", help=described)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _unreadable(reasons: list[str]) -> "InputError":
-    """Returns the error for pictures none of which can be read, each with its reason."""
+    """Returns the error for pictures that all cannot be read, for these reasons."""
     from mnist_keras._validation import InputError
 
     if len(reasons) == 1:
@@ -98,7 +98,7 @@ def _classifier(model: str | None, writing: str) -> "DigitClassifier":
 
 
 def _predict(classifier: "DigitClassifier", paths: list[str]) -> "list[Prediction]":
-    """Returns the predictions of all pictures, which are read together: a writer's pictures tell of the school."""
+    """Returns the predictions of all pictures, read together: other pictures show how a writer writes."""
     files = _list_files(paths)
     show = sys.stderr.isatty() and len(files) > 1
     predictions = classifier.predict(files, progress=show_progress if show else None)
@@ -125,7 +125,7 @@ def _check_number_options(args: argparse.Namespace, is_table: bool) -> None:
     ):
         if unfit:
             raise InputError(
-                f"--number does not go with {what}. It reads pictures, and prints a table or --json."
+                f"--number cannot be combined with {what}. It reads pictures, and prints a table or --json."
             )
 
 

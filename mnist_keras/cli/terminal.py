@@ -1,4 +1,4 @@
-"""What the command does to its terminal: printing that cannot fail, progress, pictures, no chatter."""
+"""Terminal output: printing that cannot fail, progress and pictures, without TensorFlow's startup messages."""
 
 import contextlib
 import io

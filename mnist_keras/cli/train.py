@@ -1,4 +1,4 @@
-"""`train` and `demo`: a documented model is trained, and evaluated on the test images."""
+"""`train` and `demo`: train a registered model and evaluate it on the test images."""
 
 import argparse
 import contextlib
@@ -11,14 +11,14 @@ from mnist_keras._cpu import choose_onednn
 from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup
 
 DEMO_MODEL = "mlp_128_64_dropout"
-NEXT_MODEL = "cnn_fast"  # trained in seconds too
-KEPT = 2  # states; that of checkpoints
-STRATEGIES = ("auto", "none", "mirrored", "multi_worker")  # those of devices; to ask takes seconds
-PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")  # those of recipes
+NEXT_MODEL = "cnn_fast"  # also trains in seconds
+KEPT = 2  # states; as in training/saving/checkpoints
+STRATEGIES = ("auto", "none", "mirrored", "multi_worker")  # as in training/devices, slow to import
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")  # as in models/recipes
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Adds the options of `train`, beside the data."""
+    """Adds the options of `train` other than the data."""
     option = command.add_argument
     option("model", metavar="MODEL", help=f"a name that `{PROGRAM} models` lists")
     option("--recipe", metavar="NAME|FILE", help="a recipe's name, or a JSON file of its fields")
@@ -30,25 +30,25 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     option("--scale-learning-rate", action="store_true", help=described)
     option("--seed", type=int, default=0, metavar="N", help="default: 0")
     described = (
-        f"{', '.join(STRATEGIES)}; default: auto, which takes all GPUs or TF_CONFIG's workers"
+        f"{', '.join(STRATEGIES)}; default: auto, which uses all GPUs or TF_CONFIG's workers"
     )
     option("--strategy", choices=STRATEGIES, default="auto", metavar="NAME", help=described)
     described = f"{', '.join(PRECISIONS)}; default: the recipe's"
     option("--precision", choices=PRECISIONS, metavar="NAME", help=described)
-    described = "save the state every N steps too; default: after each epoch"
+    described = "also save the state every N steps; default: only after each epoch"
     option("--checkpoint-steps", type=int, metavar="N", help=described)
-    option("--checkpoint-seconds", type=float, metavar="T", help="save it every T seconds too")
+    option("--checkpoint-seconds", type=float, metavar="T", help="also save it every T seconds")
     described = "keep the newest K states; default: 2"
     option("--keep-checkpoints", type=int, default=KEPT, metavar="K", help=described)
     again = command.add_mutually_exclusive_group()
-    described = "go on with the run, or start it; with more --epochs, extend a finished one"
+    described = "continue the run, or start it; with more --epochs, extend a finished one"
     again.add_argument("--resume", action="store_true", help=described)
     again.add_argument("--overwrite", action="store_true", help="replace the run")
     option("--quiet", action="store_true", help="print errors only")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Trains, and says what was reached and where it is."""
+    """Trains, and prints the accuracy and where the files are."""
     from mnist_keras._validation import InputError, check_seed
     from mnist_keras.data.datasets import load_data
     from mnist_keras.training.run_directory import RunDirectory, claim_run_directory
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     check_seed(args.seed)
     is_chief = _is_chief(args)
     if args.run_dir is None and (args.resume or args.overwrite):
-        raise InputError("--resume and --overwrite need --run-dir, which says which run.")
+        raise InputError("--resume and --overwrite need --run-dir, to say which run.")
     if args.run_dir is not None and is_chief:
         RunDirectory(args.run_dir).check(resume=args.resume, overwrite=args.overwrite)
     data = load_data(args.data, data_dir=args.data_dir)
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"Scores, model and plots are in {args.run_dir}; open {report}")
         where = ("--data-dir", args.data_dir) if args.data_dir else ()
         command = command_line("evaluate", args.run_dir, *where, "--robustness")
-        print(f"Next, shift, rotate and spoil the test images: {command}")
+        print(f"Next, score shifted, rotated and corrupted test images: {command}")
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -117,17 +117,17 @@ def demo(args: argparse.Namespace) -> None:
 
 
 def how_to_go_on(args: argparse.Namespace) -> str:
-    """Returns how to resume the run that failed or was interrupted; nothing if none was begun."""
+    """Returns how to resume the run that failed or was interrupted; empty if none was started."""
     from mnist_keras.training.run_directory import RunDirectory
 
     run_dir = getattr(args, "run_dir", None)
     if run_dir is None or not RunDirectory(run_dir).has_run:
         return ""
-    return f"To go on, repeat the command with --run-dir {shlex.quote(str(run_dir))} --resume"
+    return f"To continue, repeat the command with --run-dir {shlex.quote(str(run_dir))} --resume"
 
 
 def _is_chief(args: argparse.Namespace) -> bool:
-    """Returns whether this process is alone, or the first of several workers, who must be told one directory."""
+    """Returns whether this process is the only one, or the chief of several workers, which need one directory."""
     from mnist_keras._validation import InputError
     from mnist_keras.training.workers.cluster import find_cluster
 

@@ -46,7 +46,7 @@ def open_records(
         raise invalid("name_or_path", expected=expected, received=repr(name_or_path))
     name = str(name_or_path)
     place = downloads.expand_home(name)
-    # Not `place.is_dir()`, which raises where a directory above is not ours to look into.
+    # Not `place.is_dir()`, which raises if a parent directory is not readable.
     if data_dir is not None or name in DATASETS or not os.path.isdir(place):  # noqa: PTH112
         place = downloads.expand_home(data_dir or downloads.tfds_cache()) / name
     source, class_names, full_name = _open_prepared(name, place, split)
@@ -104,7 +104,7 @@ def _open_prepared(name: str, place: Path, split: str):
             f"{directory} holds {info.file_format.value} files, which have no random access. "
             f"{_how_to_prepare(name)}"
         ) from error
-    except ImportError as error:  # TFDS requires array_record on Linux alone
+    except ImportError as error:  # TFDS requires array_record only on Linux
         raise MissingExtraError(
             f"ArrayRecord files are read with array_record, which cannot be imported ({error}). "
             "Install it with: pip install array_record"

@@ -35,13 +35,13 @@ class BatchSource:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in an epoch; the images left over have another place in the next epoch's order."""
+        """Whole batches in an epoch; leftover images have another place in the next epoch's order."""
         return len(self.split) // self.batch_size
 
     @functools.cached_property
     def tensors(self) -> tuple[tf.Tensor, tf.Tensor]:
         """All images and labels, on the device that is current at the first call."""
-        with tf.init_scope():  # constants, also if the first call is traced
+        with tf.init_scope():  # constants, even if the first call is traced
             return tf.constant(self.split.images), tf.constant(self.split.labels)
 
 

@@ -15,13 +15,13 @@ _EMNIST_URL = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What is known of a dataset.
+    """What is known about a dataset.
 
     Attributes:
         title: Its name in a sentence.
         class_names: The name of each label.
-        url: Where TFDS's files come from; empty where there is no download.
-        sha256: SHA-256 of the raw published IDX files, by array, where they are known.
+        url: Where TFDS's files come from; empty if there is no download.
+        sha256: SHA-256 of the raw published IDX files, by array, if they are known.
         idx_prefix: What the published files' names begin with.
         transposed: Whether the published images lie on their side, mirrored.
         first_label: The lowest published label; labels are delivered from 0.

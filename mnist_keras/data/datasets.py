@@ -25,7 +25,7 @@ from mnist_keras.data.readers.pictures import read_digits
 DATA_DIR_VARIABLE = "MNIST_KERAS_DATA_DIR"
 FORMATS = tuple(reader.name for reader in READERS)
 SOURCES = ("auto", *FORMATS, "tfds", "keras", "scikit-learn", "generated")
-STROKES_SIZES = (10_000, 2_000)  # training and test images, drawn in some seven seconds
+STROKES_SIZES = (10_000, 2_000)  # training and test images, drawn in about seven seconds
 STROKES_SEED = 0
 DIGITS_TEST_SIZE = 360  # of scikit-learn's 1,797 digits
 

@@ -22,7 +22,7 @@ import numpy as np
 from mnist_keras._validation import InputError
 from mnist_keras.data.catalog import DATASETS
 
-PROBE_SECONDS = 3.0  # a host that has not answered by then counts as out of reach
+PROBE_SECONDS = 3.0  # a host that has not answered by then counts as unreachable
 STALL_SECONDS = 10.0  # a download without a byte for so long has failed
 
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -55,7 +55,7 @@ def in_tfds_cache(name: str) -> bool:
     """Tells whether TFDS has prepared a set, without importing TFDS."""
     try:
         return any((tfds_cache() / name).glob("*/dataset_info.json"))
-    except OSError:  # the home of another user, in containers say
+    except OSError:  # the home of another user, for example in a container
         return False
 
 
@@ -166,13 +166,13 @@ def probe(url: str) -> None:
         try:
             _open(urllib.request.Request(url, method="HEAD"), PROBE_SECONDS).close()
         except urllib.error.HTTPError:
-            pass  # an answer; what it says about the file, the download will tell
+            pass  # an answer; the download will show what it says about the file
         except Exception as error:
             failure[0] = f"no connection to {host} ({getattr(error, 'reason', error)})"
             return
         failure.clear()
 
-    # In a thread, because looking up a name obeys no time-out.
+    # In a thread, because looking up a host name ignores the time-out.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PROBE_SECONDS)
@@ -208,7 +208,7 @@ def fetch(url: str, target: Path, *, sha256: str, size: int) -> None:
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(f"{url} failed ({error})") from error
     finally:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
+        with contextlib.suppress(OSError):  # the first error is the one to report
             part.unlink(missing_ok=True)
 
 

@@ -15,8 +15,8 @@ from mnist_keras.data.splits import Split, as_split, as_splits, parts_of
 
 HELD_OUT_SHARE = 0.2  # of the training images, if there are no labeled test images
 SHOWN_NAMES = 10  # of classes, when data is printed in a notebook
-MAX_CLASSES = 256  # of a dataset; a label is a byte in IDX files
-DIGITS = tuple("0123456789")  # the classes of what is drawn by strokes
+MAX_CLASSES = 256  # in a dataset; a label is a byte in IDX files
+DIGITS = tuple("0123456789")  # the classes of drawn digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,11 +169,11 @@ class ImageData:
         return replace(self, train=splits["train"], test=splits["test"], validation=validation)
 
     def with_strokes(self, share: float, *, seed: int = 0, streamed: bool = False) -> "ImageData":
-        """Returns the data with digits drawn by strokes among the training images, as European and American writers
-        write them: with flagged 1s and crossed 7s, which MNIST hardly has.
+        """Returns the data with drawn digits added to the training images, in American and European handwriting, with
+        flagged 1s and crossed 7s, which are rare in MNIST.
 
-        About a thousand are drawn in a second. They come before the other training images, so that a recipe that
-        validates on the last ones does so without them.
+        Drawing a thousand digits takes about a second. They come before the other training images, so a recipe that
+        validates on the last training images does not validate on them.
 
         Args:
             share: The drawn digits' share of the training images: at least 0 and less than 1.

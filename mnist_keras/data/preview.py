@@ -12,7 +12,7 @@ from mnist_keras.data.splits import Split
 
 AT_ONCE = 2048  # images that are read at a time
 CELLS = 7  # along each side; the near hash says of each of the 49 cells whether it has more ink than half the darkest
-NEAR = 0.1  # of the ink of an image, what the difference to one that is nearly the same has at most
+NEAR = 0.1  # near-duplicates differ by at most this share of an image's ink
 SHOWN = 5  # rows that a line of the report names
 
 

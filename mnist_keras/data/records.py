@@ -132,7 +132,7 @@ class Records(Split):
         return {f"{part}_records": digest.hexdigest()}
 
     def _fetch(self, rows: list[int]) -> Sequence[Any]:
-        """Returns the source's elements; what a source can raise is anything."""
+        """Returns the source's elements; a source can raise anything."""
         try:
             many = getattr(self._source, "__getitems__", None)
             with self._lock:

@@ -23,7 +23,7 @@ from mnist_keras.data.readers.labels import name_classes
 from mnist_keras.data.readers.names import LABELS, kind_of, split_of
 from mnist_keras.data.readers.objects import holds_labels, to_examples
 
-MAX_LABEL = 65_535  # of any images; a higher number is no class, but a row number, say
+MAX_LABEL = 65_535  # of any images; a higher number is probably a row number, not a class
 
 
 class Split(abc.ABC):
@@ -268,7 +268,7 @@ def as_splits(
 
 
 def parts_of(data: Any) -> dict[str, tuple[Any, Any]]:
-    """Takes data in memory or on disk apart: images and labels by split, "train" first; see `as_image_data`."""
+    """Takes data in memory or on disk apart, into images and labels by split, "train" first; see `as_image_data`."""
     if isinstance(data, Mapping) and len(data) and all(split_of(str(key)) for key in data):
         return _named_parts(data)
     if holds_labels(data):
@@ -302,7 +302,7 @@ def _named_parts(data: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 
 def _is_pair(part: Any) -> bool:
-    """Tells whether something is images and labels rather than a list of images."""
+    """Tells whether something is a pair of images and labels rather than a list of images."""
     return isinstance(part, Split) or (isinstance(part, tuple | list) and len(part) == 2)
 
 

@@ -124,7 +124,7 @@ class ReadAhead:
         return future.result()
 
     def close(self) -> None:
-        """Ends the thread, after a read under way; the next read starts another."""
+        """Ends the thread after the current read; the next read starts another."""
         reader, self._reader, self._next = self._reader, None, None
         if reader is not None:
             reader.shutdown(cancel_futures=True)

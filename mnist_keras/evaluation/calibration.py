@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from mnist_keras._validation import check_integer, check_number, check_probabilities, check_scores
 
 NUM_CALIBRATION_BINS = 15  # Guo et al., 2017, use 15 throughout
-TEMPERATURES = (0.05, 20.0)  # beyond them rows are as good as one-hot, or as uniform
+TEMPERATURES = (0.05, 20.0)  # beyond these limits, rows are practically one-hot or uniform
 TINY = float(np.finfo(np.float32).tiny)  # a float32 softmax underflows to 0, which has no logarithm
 
 
@@ -65,7 +65,7 @@ def expected_calibration_error(
 def calibration_error(
     labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_CALIBRATION_BINS
 ) -> float:
-    """Returns the expected calibration error of arrays that were checked before."""
+    """Returns the expected calibration error of arrays that were already checked."""
     confidence, accuracy, count = _bins(labels, probabilities, num_bins)
     return float(np.nansum(np.abs(accuracy - confidence) * count) / count.sum())
 

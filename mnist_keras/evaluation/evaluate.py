@@ -39,7 +39,7 @@ def evaluate(
             names of the split are numbers below the model's number of classes, they are used as the model's classes.
         dataset: Name of the dataset for the report; if empty, the name of the split.
         split: Name of the split for the report.
-        shift: Averages the probabilities over views that are shifted by this many pixels; 0 for the images alone. See
+        shift: Averages the probabilities over views that are shifted by this many pixels; 0 for only the images. See
             `predict_probabilities`. The evaluation's name of the split then mentions it.
 
     Returns:
@@ -64,7 +64,7 @@ def evaluate(
 
 
 class Share(Protocol):
-    """A process's share of the work of several: each takes every `count`-th batch, from the one `index`."""
+    """A process's share of the work of several: each takes every `count`-th batch, starting with batch `index`."""
 
     count: int
     index: int
@@ -74,7 +74,7 @@ class Share(Protocol):
 
 
 class _All:
-    """The share of a process alone."""
+    """The share of a single process: everything."""
 
     count, index = 1, 0
 
@@ -90,10 +90,10 @@ def evaluate_test(
 ) -> Evaluation:
     """Evaluates a model on the test images of a dataset, which may have fewer classes than the model.
 
-    Several processes that each have a share get the same evaluation, equal to the bit to that of one alone.
+    Several processes that each have a share get the same evaluation, bit for bit equal to that of a single process.
 
     Raises:
-        InputError: If the images or the labels are not those of the model.
+        InputError: If the images or the labels do not fit the model.
     """
     check_backend("evaluate")
     check_input_shape(model, data.test.shape[1:])
@@ -103,7 +103,7 @@ def evaluate_test(
 
 
 def measure_accuracy(model: keras.Model, examples: Split, *, share: Share = ALL) -> float:
-    """Returns the share of right answers, and keeps nothing in memory."""
+    """Returns the share of right answers, without keeping predictions in memory."""
     num_correct = np.zeros(1, np.int64)
     for _, true, probabilities in _predict_labeled(model, examples, share=share):
         num_correct += (probabilities.argmax(axis=1) == true).sum()
@@ -147,6 +147,6 @@ def _predict_labeled(
 
 
 def _names_for(model, names):
-    """Returns a name for each class of the model; numbers where the data has fewer."""
+    """Returns a name for each class of the model; numbers if the data has fewer."""
     num_classes = model.output_shape[-1]
     return (*names, *map(str, range(len(names), num_classes)))[:num_classes]

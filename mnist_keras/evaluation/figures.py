@@ -14,8 +14,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 BLUE, VERMILION = "#0072B2", "#D55E00"  # Okabe and Ito, 2008, "Color Universal Design"
 COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-WIDTH, DPI = 8.0, 100  # inches, dots an inch: 800 pixels wide, what a README shows
-MIN_FONT, MAX_FONT = 5.5, 10.0  # points; smaller is not legible at 100 dots an inch
+WIDTH, DPI = 8.0, 100  # inches, dots per inch: 800 pixels wide, as a README shows it
+MIN_FONT, MAX_FONT = 5.5, 10.0  # points; smaller text is not legible at 100 dots per inch
 _PAGE_COLORS = {
     "#000000": "currentColor",
     "#4c4c4c": "currentColor",  # matplotlib's "0.3"
@@ -33,12 +33,12 @@ def new_axes(ax: Axes | None, *, height: float, width: float = WIDTH) -> Axes:
     figure = _Figure(figsize=(width, height), dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)  # measures text and writes PNG without pyplot's global state
     ax = figure.add_subplot(axes_class=_Axes)
-    figure.draw_without_rendering()  # lays the axes out, so that its size can be asked
+    figure.draw_without_rendering()  # lays the axes out, so that its size is known
     return ax
 
 
 class _Figure(Figure):
-    """A figure that a notebook shows; IPython by itself knows only pyplot's figures."""
+    """A figure that a notebook shows; IPython alone displays only pyplot's figures."""
 
     def _repr_png_(self) -> bytes:
         self.savefig(png := BytesIO(), format="png")
@@ -46,7 +46,7 @@ class _Figure(Figure):
 
 
 class _Axes(Axes):
-    """Axes that a notebook shows as their figure, so that a plot at the end of a cell is seen."""
+    """Axes that a notebook shows as their figure, so that a plot at the end of a cell is displayed."""
 
     def _repr_png_(self) -> bytes:
         return self.figure._repr_png_()  # type: ignore[union-attr]

@@ -41,7 +41,7 @@ def plot_predictions(
     Args:
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`, `uint8` or float.
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
-        labels: Integer array of shape `(n,)`, or None where the true classes are unknown.
+        labels: Integer array of shape `(n,)`, or None if the true classes are unknown.
         class_names: A name for each class, or None for "0", "1", ...
         ax: Axes to draw into; if None, a new figure, `ax.figure`.
     """

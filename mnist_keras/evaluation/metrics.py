@@ -191,7 +191,7 @@ def score(
     dataset: str,
     split: str,
 ) -> Evaluation:
-    """Returns what `evaluate_predictions` returns, of arrays that were checked before."""
+    """Returns what `evaluate_predictions` returns, for arrays that were already checked."""
     from sklearn import metrics
 
     num_examples, num_classes = probabilities.shape
@@ -308,7 +308,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _shorten(name: str) -> str:
-    """Returns a name on one line that leaves room beside it in 80 columns."""
+    """Returns a name on one line, short enough for a table of 80 columns."""
     name = " ".join(name.split())
     return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}..."
 

@@ -34,7 +34,7 @@ EMBEDDINGS = ("tsne", "pca")
 MIN_EMBEDDED = 10  # images; fewer have no neighborhoods
 PCA_FEATURES = 50  # before t-SNE; van der Maaten and Hinton, 2008, use 30, scikit-learn advises 50
 PERPLEXITY = 30  # van der Maaten and Hinton, 2008: between 5 and 50
-NEIGHBORS = 10  # by whose classes outliers are told
+NEIGHBORS = 10  # whose classes decide what is an outlier
 OUTLIERS = 12  # thumbnails, half of them on each side
 MARKERS = "os^Dv*P"  # one for each model, beside its color
 ROBUSTNESS_LINES = {  # change -> panel's place, title and line
@@ -55,7 +55,7 @@ def plot_saliency(
 ) -> Axes:
     """Draws saliency maps of the first 8 images: gradient times input, and occlusion.
 
-    Red pixels speak for the predicted class, and blue ones against it. Each map has its own scale. Maps of the gradient
+    Red pixels support the predicted class, and blue ones oppose it. Each map has its own scale. Maps of the gradient
     are blurred by a pixel. The contour around the ink is at half the value of the image's brightest pixel.
 
     Args:
@@ -106,7 +106,7 @@ def plot_saliency(
     left = (len(images) - SALIENCY_IMAGES) / 2 * PITCH  # fewer images stay in the middle
     ax.set(xlim=(min(left, 0) - 0.6, left + SALIENCY_IMAGES * PITCH), ylim=(3 * tall + 0.36, 0))
     ax.set_axis_off()
-    ax.set_title("Where the model looked: red speaks for the predicted class, blue against it")
+    ax.set_title("Where the model looked: red supports the predicted class, blue opposes it")
     return ax
 
 
@@ -243,7 +243,7 @@ def _panel(ax: Axes, place: tuple[float, float, float, float], title: str) -> Ax
 
 
 def _outline(ax: Axes, image: np.ndarray, extent: tuple[float, float, float, float]) -> None:
-    """Draws a line around the ink, where there is any and the image has two pixels each way."""
+    """Draws a line around the ink, if there is any and the image has at least two pixels each way."""
     if min(image.shape) < 2 or image.min() == image.max():
         return
     left, right, bottom, top = extent

@@ -40,7 +40,7 @@ from mnist_keras.evaluation.image_plots import (
 )
 from mnist_keras.evaluation.metrics import Evaluation, wilson_interval
 
-COLOR_EXPONENT = 0.4  # below 1, so that a few errors show beside a thousand hits
+COLOR_EXPONENT = 0.4  # below 1, so that a few errors show next to a thousand hits
 HISTORY_LINES = (("", "training", BLUE, "o-"), ("val_", "validation", VERMILION, "s--"))
 
 
@@ -78,7 +78,7 @@ def plot_confusion_matrix(
     text[matrix == 0] = ""
     unit = "% of the true class" if normalize else "counts"
     ax = new_axes(ax, height=WIDTH * min(0.4 + 0.06 * len(names), 1))
-    # Points across one cell, when the tick labels have taken a fifth of the space.
+    # Points across one cell, once the tick labels have taken a fifth of the space.
     cell = 0.8 * 72 * min(ax.bbox.width, ax.bbox.height) / ax.figure.dpi / len(names)
     font = min(1.2 * MAX_FONT, 1.5 * cell / np.char.str_len(text).max())
     annotated = bool(font >= MIN_FONT)

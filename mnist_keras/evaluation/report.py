@@ -33,9 +33,9 @@ TABLE_CLASSES = 62  # classes of EMNIST by class; the matrix of more is a pictur
 DENSE_CLASSES = 20  # from here on the cells of the matrix are small
 HALF_WIDTH_CLASSES = 12  # the matrix of more needs the whole width
 LONG_TABLE = 30  # rows; longer tables scroll
-SHARE_EXPONENT = 0.4  # of a cell's color; below 1, so that a few errors show beside a thousand hits
+SHARE_EXPONENT = 0.4  # of a cell's color; below 1, so that few errors show next to many hits
 FULLEST = 65  # percent of a cell's color at most, so that its text stays legible
-CURVE_SIZE = {"width": 4.4, "height": 3.1}  # inches; legible on a phone too
+CURVE_SIZE = {"width": 4.4, "height": 3.1}  # inches; legible even on a phone
 RELIABILITY_SIZE = {"width": 5.6, "height": 4.4}
 
 Cell = tuple[int, int]  # true and predicted class
@@ -65,7 +65,7 @@ def render_report(
         examples: The images that were evaluated; only those on the page are read.
         history: See `plot_history`; None for a page without curves.
         config: The contents of config.json, as far as known: model, recipe, data, versions, command.
-        metrics: The contents of metrics.json, for the training's time and accuracy.
+        metrics: The contents of metrics.json, for the training time and the training accuracy.
         robustness: The result of `evaluate_robustness`, if there is one.
     """
     config = config or {}
@@ -178,7 +178,7 @@ def _matrix_table(evaluation: Evaluation, cells: Cells) -> str:
 
 
 def _matrix_picture(matrix: np.ndarray) -> Image.Image:
-    """Returns one pixel for each cell, the more opaque the greater its share of the true class."""
+    """Returns one pixel for each cell, more opaque for a greater share of the true class."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     pixels = np.empty((*matrix.shape, 4), np.uint8)
     pixels[..., :3] = tuple(bytes.fromhex(BLUE.removeprefix("#")))
@@ -255,7 +255,7 @@ def _robustness(robustness: "Robustness") -> str:
 
 
 def _details(config: Mapping[str, Any]) -> str:
-    """Returns config.json in tables: one for each part of it, and one of what remains."""
+    """Returns config.json in tables: one for each part of it, and one for the rest."""
     rest = dict(config)
     command = rest.pop("command", None)
     tables = {}
@@ -306,6 +306,6 @@ def _charts(*charts: str) -> str:
 
 
 def _wide(rows: Sequence[Sequence[str]], **options: Any) -> str:
-    """Returns a table that scrolls inside of the page where it is wider, or long."""
+    """Returns a table that scrolls if it is wider than the page, or long."""
     kind = "wide long" if len(rows) > LONG_TABLE else "wide"
     return f'<div class="{kind}">{table(rows, kind="plain", **options)}</div>'

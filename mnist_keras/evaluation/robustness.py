@@ -21,9 +21,9 @@ from mnist_keras.models.inspection import check_input_shape
 NUM_IMAGES = 1000  # at most; enough to tell accuracies 3 points apart, in minutes
 ATTACKS = (0.02, 0.05, 0.1, 0.2, 0.3)  # changes of a pixel in [0, 1]; Madry et al., 2018, use 0.3
 PGD_STEPS = 20
-PGD_REACH = 2.5  # all steps together, in sizes of the attack, so that any corner is reached
+PGD_REACH = 2.5  # sum of all steps over the size of the attack, so that any corner is reached
 SHIFTS = (1, 2, 3, 4)  # pixels; MNIST's digits have 4 pixels of margin
-ROTATIONS = (10, 20, 30, 40)  # degrees; turned further, a 6 comes close to a 9
+ROTATIONS = (10, 20, 30, 40)  # degrees; a 6 that is turned further comes close to a 9
 CHANGES = {  # in words, with the unit of the strength
     "none": "none",
     "fgsm": "FGSM, largest change of a pixel",
@@ -132,7 +132,7 @@ def _change(model, pixels, labels, seed) -> Iterator[tuple[str, Any, np.ndarray]
     """Yields each change, its strength, and where the model is right."""
     predict = Predictor(
         model, pixels.shape[1:3]
-    )  # not the public function: the inverse would be warned of
+    )  # not the public function, which would warn about the inverse
 
     def is_right(changed: np.ndarray) -> np.ndarray:
         parts = [predict(changed[i : i + BATCH_SIZE]) for i in range(0, len(changed), BATCH_SIZE)]
@@ -145,7 +145,7 @@ def _change(model, pixels, labels, seed) -> Iterator[tuple[str, Any, np.ndarray]
         attacked = np.clip(pixels - np.float32(size) * np.sign(gradients), 0, 1)
         yield "fgsm", size, right & is_right(attacked)
     survivors = right.copy()
-    for size in ATTACKS:  # an image that a smaller change fools is fooled by a larger one
+    for size in ATTACKS:  # an image fooled by a smaller change counts as fooled by larger ones
         rows = np.flatnonzero(survivors)
         rng = np.random.default_rng([seed, round(1000 * size)])
         survivors[rows] = _survives_pgd(model, pixels[rows], labels[rows], size, rng)
@@ -167,7 +167,7 @@ def _survives_pgd(model, pixels, labels, size, rng) -> np.ndarray:
     attacked = rng.uniform(low, high).astype(np.float32)
     step = np.float32(PGD_REACH * size / PGD_STEPS)
     alive = np.arange(len(pixels))
-    for _ in range(PGD_STEPS + 1):  # the last one only looks at the answers
+    for _ in range(PGD_STEPS + 1):  # the last one only checks the answers
         if not len(alive):
             break
         gradients, predictions = log_odds_gradients(model, attacked[alive], labels[alive])

@@ -11,7 +11,7 @@ from mnist_keras._html import escape
 from mnist_keras.data.splits import Split
 from mnist_keras.evaluation.metrics import Evaluation
 
-LONGER_SIDE = 48  # pixels; larger images are reduced, so that a page of hundreds stays below 2 MB
+LONGER_SIDE = 48  # pixels; larger images are shrunk, so that a page with hundreds stays below 2 MB
 
 
 class Thumbnails:
@@ -59,6 +59,6 @@ class Thumbnails:
 
 
 def data_uri(picture: Image.Image) -> str:
-    """Returns a picture as a PNG file inside of a URI."""
+    """Returns a picture as a PNG file inside a URI."""
     picture.save(png := BytesIO(), format="png", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"

@@ -3,7 +3,7 @@
 app/           the app: draw a digit in the browser, and see what a model reads and where it looked
 classifier     DigitClassifier: reads the digits in files, photos and drawings, with a confidence for each
 export         export_model: a trained model as a file for another runtime, compared there with Keras
-formats/       what it writes: a module for each family of formats
+formats/       what export_model writes: a module for each family of formats
 saliency       which pixels a model used: gradients and occlusion
 numbers/       read_number: rows of digits in a picture, read as strings
 scoring        calibrated probabilities of prepared images, and how much each looks like a digit

@@ -142,7 +142,7 @@ class DigitClassifier:
         Raises:
             InputError: If the name is unknown, it has no packaged weights, or its weights don't know ways of writing.
         """
-        if name not in MODELS:  # a path, say
+        if name not in MODELS:  # a path, for example
             raise unknown("model", name, MODELS)
         return cls(name, writing=writing)
 
@@ -210,13 +210,13 @@ class DigitClassifier:
         ]
 
     def is_no_digit(self, likeness: np.ndarray) -> np.ndarray:
-        """Tells which images are no digits, by how much they look like one."""
+        """Tells which images are not digits, by how much they look like one."""
         return (1 - likeness >= self.not_a_digit) & (self.scorer.ways is not None)
 
     def answer(
         self, image: np.ndarray, probabilities: np.ndarray, name: str, is_no_digit: bool
     ) -> Prediction:
-        """Returns the prediction for an image that was scored."""
+        """Returns the prediction for a scored image."""
         if not image.any():
             return Prediction(None, "", 0.0, None, image, name, NO_INK)
         if is_no_digit:
@@ -242,7 +242,7 @@ class DigitClassifier:
         if images.ndim == 2 and images.shape[1] == IMAGE_SIZE**2:
             images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
         _, answers = self.scorer.score(check_images(images))
-        if self.writing == "auto":  # each image by itself
+        if self.writing == "auto":  # each image on its own
             return self.scorer.add_up(answers)
         probabilities, self.writing_taken = self.scorer.weigh(answers, self.writing)
         return probabilities

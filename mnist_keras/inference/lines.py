@@ -26,7 +26,7 @@ def find_lines(mask: np.ndarray) -> np.ndarray:
     thick = max(4, round(0.025 * length))
     thin = mask & (1 - _opened(mask, thick + 1, axis=0))
     tall = ndimage.maximum_filter1d(thin, 3, axis=0)
-    near = _opened(tall, thick + 1, axis=1)  # without what is left of crossing lines
+    near = _opened(tall, thick + 1, axis=1)  # without the remains of crossing lines
     near[:, :margin], near[:, -margin:] = tall[:, :margin], tall[:, -margin:]
     runs = _opened(_closed(near, max(1, length // 6)), max(9, length // 10), axis=1)
     labels, _ = ndimage.label(_joined(runs, mask), np.ones((3, 3)))
@@ -53,7 +53,7 @@ def _closed(mask: np.ndarray, gap: int) -> np.ndarray:
 
 
 def _joined(runs: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Returns level runs joined where one goes on behind another with hardly anything but ink between them: a line goes
+    """Returns level runs joined where one continues after another with hardly anything but ink in between: a line runs
     behind a digit there.
     """
     labels, _ = ndimage.label(runs, np.ones((3, 3)))

@@ -1,4 +1,4 @@
-"""Reads a picture from wherever it comes: a path, bytes, a file object, a PIL image, an array."""
+"""Reads a picture from any source: a path, bytes, a file object, a PIL image or an array."""
 
 import io
 import os
@@ -61,7 +61,7 @@ def _load_file(path: Path) -> tuple[np.ndarray, float]:
     with input_errors(path):
         try:
             status = path.stat()
-        except ValueError as error:  # a character that no path can hold
+        except ValueError as error:  # a character that paths cannot contain
             raise InputError(f"{str(path)!r} is not a path ({error}).") from error
         if not stat.S_ISREG(status.st_mode):  # a pipe would never end
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
@@ -88,7 +88,7 @@ def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, float]:
 
 
 def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, float]:
-    """Returns the first frame, turned as its camera was held, as RGB over its ground, and its scale."""
+    """Returns the first frame, upright, as RGB on a background, and its scale."""
     side = max(image.size)
     if image.width * image.height > MAX_PIXELS:
         raise InputError(
@@ -104,7 +104,7 @@ def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, float]:
         image = image.convert(mode)
     if (
         factor := max(image.size) // DRAFT_SIDE
-    ) > 1:  # before the steps in floats, which take more memory
+    ) > 1:  # before the steps with floats, which take more memory
         image = image.reduce(factor)
     pixels = np.asarray(image)
     pixels = _over_contrasting_ground(pixels) if mode == "RGBA" else pixels
@@ -112,7 +112,7 @@ def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, float]:
 
 
 def _over_contrasting_ground(rgba: np.ndarray) -> np.ndarray:
-    """Lays a transparent picture on white, or on black where its ink is light."""
+    """Puts a transparent picture on white, or on black if its ink is light."""
     alpha = rgba[..., 3:].astype(np.float32) / 255
     color = rgba[..., :3].astype(np.float32)
     ground = 0 if (color * alpha).sum() > 3 * 127.5 * alpha.sum() else 255

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-BALANCE_SIDE = 48  # pixels of the longer side, where polarity is told
-DOUBT = 0.3  # of 1; with less evidence for a polarity the other one is worth a try
+BALANCE_SIDE = 48  # pixels of the longer side at which polarity is decided
+DOUBT = 0.3  # of 1; with less evidence for a polarity, the other one is tried too
 TWO_LEVELS = 0.88  # of the variance; above it, two levels, ink and ground, explain nearly all
 GRAY = (0.299, 0.587, 0.114)  # weights of red, green and blue; ITU-R 601
 
@@ -52,7 +52,7 @@ def look_at(small: np.ndarray) -> Look:
     spread = _spread(samples)
     strongest = int(spread.argmax())
     weights = GRAY
-    if spread[strongest] > 1.5 * _spread(samples @ np.array(GRAY)):  # yellow on white, say
+    if spread[strongest] > 1.5 * _spread(samples @ np.array(GRAY)):  # yellow on white, for example
         weights = tuple(np.eye(3)[strongest])
     return Look(weights, ink_balance(to_gray(small, weights)))
 

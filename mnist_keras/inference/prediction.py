@@ -31,7 +31,7 @@ def predict_probabilities(
         images: Array of shape `(n, height, width)` or `(n, height, width, 1)`: uint8, or floats in [0, 1].
         batch_size: Number of images in a batch.
         shift: Averages over nine views: the image itself, and the image shifted by this many pixels in eight
-            directions, with black at the edges. This takes nine times as long. 0 for the image alone.
+            directions, with black at the edges. This takes nine times as long. 0 for only the image itself.
 
     Returns:
         A float32 array of shape `(n, num_classes)`; rows sum to 1.
@@ -48,7 +48,7 @@ def predict_probabilities(
 
 
 class Predictor:
-    """Predicts class probabilities for batches of images that were checked before.
+    """Predicts class probabilities for batches of images that were already checked.
 
     Args:
         model: A classifier of gray images.

@@ -1,4 +1,4 @@
-"""`to_mnist_image`: a photo, scan or drawing of a digit as one image in the form that MNIST has.
+"""`to_mnist_image`: a photo, scan or drawing of a digit converted to one image in MNIST's form.
 
 Most wrong answers on people's own pictures come from the preparation and not from the model: dark ink that was not
 inverted, a digit stretched over the picture, a shadow taken for ink. Each step here is a function with a name.
@@ -15,12 +15,12 @@ from mnist_keras.inference.lines import remove_lines
 from mnist_keras.inference.pictures import load_picture
 from mnist_keras.inference.polarity import DOUBT, border_of, look_at, otsu, reduce_to, to_gray
 
-FIND_SIDE = 320  # pixels of the longer side, where ink is looked for
-READ_SIDE = 160  # pixels of the longer side of the ink's box, where it is cut out
-PAGE_SIDE = 64  # pixels of the longer side, where a page is told
-GROUND_SIDE = 80  # pixels of the longer side, where the ground is told
+FIND_SIDE = 320  # pixels of the longer side at which ink is searched for
+READ_SIDE = 160  # pixels of the longer side of the ink's box at which it is cut out
+PAGE_SIDE = 64  # pixels of the longer side at which a page is found
+GROUND_SIDE = 80  # pixels of the longer side at which the background is estimated
 MIN_SIDE = 64  # pixels; smaller pictures are enlarged first, so that edges stay smooth
-MIN_CONTRAST = 0.08  # of the ground's brightness; less is no ink
+MIN_CONTRAST = 0.08  # of the background's brightness; less is not ink
 MIN_SPECK = 0.04  # of the largest component's area; smaller components are dust
 TIP_GAP = 0.05  # of the digit's size, at most between it and the part of it that touches the border
 TIP_TOUCH = 0.25  # of the part's height and width, at most on the border
@@ -121,11 +121,11 @@ def shrink(picture: np.ndarray, side: int, *, reducing_gap: float = 2.0) -> np.n
 
 
 class Page(NamedTuple):
-    """What is looked at: a page, or all of a picture.
+    """The part of a picture that is searched: a page, or all of it.
 
     Attributes:
         picture: uint8 array of shape `(height, width, 3)`.
-        small: The same at `FIND_SIDE`.
+        small: The same picture at `FIND_SIDE`.
         top: Row of the picture that it was cut from, where it begins.
         left: Column of that.
     """
@@ -137,7 +137,7 @@ class Page(NamedTuple):
 
 
 def crop_page(picture: np.ndarray) -> Page:
-    """Returns the inside of a bright page on a dark table, any other picture as it is."""
+    """Returns the inside of a bright page on a dark table; any other picture is returned whole."""
     small = shrink(picture, FIND_SIDE, reducing_gap=1.0)
     gray = shrink(small, PAGE_SIDE).mean(axis=-1)
     level = otsu(gray)
@@ -168,7 +168,7 @@ def crop_page(picture: np.ndarray) -> Page:
             part.shape[1::-1]
         )
     )
-    part[outside] = np.median(part[~outside][::7], axis=0)  # the corners of a page that is turned
+    part[outside] = np.median(part[~outside][::7], axis=0)  # the corners of a rotated page
     return Page(part, shrink(part, FIND_SIDE, reducing_gap=1.0), top, left)
 
 
@@ -229,7 +229,7 @@ def _sorted(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ..
 
 
 def _ground(gray: np.ndarray) -> np.ndarray:
-    """Returns the brightness of the ground under bright ink; it follows the edges of shadows."""
+    """Returns the brightness of the ground under bright ink; it follows shadow edges."""
     small = reduce_to(gray, GROUND_SIDE)
     size = max(3, max(small.shape) // 3)
     ground = ndimage.grey_opening(_median_of_nine(small), size=(size, size), mode="nearest")
@@ -239,7 +239,7 @@ def _ground(gray: np.ndarray) -> np.ndarray:
 
 
 def ink_box(values: np.ndarray) -> tuple[int, int, int, int] | None:
-    """Returns top, bottom, left and right of the digit's ink, or None where there is none."""
+    """Returns top, bottom, left and right of the digit's ink, or None if there is none."""
     _, _, boxes = _main_components(values)
     if not boxes:
         return None
@@ -299,7 +299,7 @@ def cut(picture: np.ndarray, box: tuple[int, int, int, int], shape: tuple[int, .
 
 
 def drop_specks(values: np.ndarray) -> np.ndarray:
-    """Returns the ink of the digit alone, with its soft edges."""
+    """Returns only the ink of the digit, with its soft edges."""
     labels, kept, _ = _main_components(values)
     if not kept:
         return np.zeros_like(values)
@@ -309,7 +309,7 @@ def drop_specks(values: np.ndarray) -> np.ndarray:
 
 
 def darken(values: np.ndarray) -> np.ndarray:
-    """Returns ink from 0 to 255, its strokes full; hairlines are widened, which would fade away at 20 pixels."""
+    """Returns ink from 0 to 255 at full strength; hairlines, which would fade away at 20 pixels, are widened."""
     mask = values > 0.3
     rows = np.flatnonzero(mask.any(axis=1))
     columns = np.flatnonzero(mask.any(axis=0))

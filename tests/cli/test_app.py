@@ -55,7 +55,7 @@ def test_who_may_use_it_is_said(host, monkeypatch, capsys):
     monkeypatch.setattr(server, "serve_app", lambda model, **options: open_app(**options))
     assert main(["app", "--host", host, "--port", "7863"]) == 0
     said = capsys.readouterr().out
-    assert ("Everybody in your network" in said) == (host == "0.0.0.0")
+    assert ("Anyone on your network" in said) == (host == "0.0.0.0")
 
 
 class open_app:  # noqa: N801  (stands for a function)

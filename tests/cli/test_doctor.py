@@ -112,13 +112,13 @@ GPU = ["NVIDIA H100, 550.54"]
         ({"system": "darwin"}, "TensorFlow's builds for macOS don't use GPUs"),
         ({"driver": GPU, "hidden": "-1"}, "CUDA_VISIBLE_DEVICES='-1' hides every GPU; unset it"),
         ({"driver": GPU, "cuda": False}, "this TensorFlow is built without CUDA"),
-        ({}, "no NVIDIA driver answers (nvidia-smi); if there is a GPU, install its driver"),
+        ({}, "no NVIDIA driver responds (nvidia-smi); if there is a GPU, install its driver"),
         (
             {"driver": GPU, "missing": ["nvidia-cudnn-cu12"]},
             "CUDA libraries are missing (nvidia-cudnn-cu12); install them with: "
             'pip install "tensorflow[and-cuda]"',
         ),
-        ({"driver": GPU}, "driver and CUDA libraries are there, and TensorFlow still finds none"),
+        ({"driver": GPU}, "the driver and CUDA libraries are there, but TensorFlow finds no GPU"),
     ],
 )
 def test_it_says_why_no_gpu_is_used(monkeypatch, machine, text):

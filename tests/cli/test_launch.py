@@ -95,8 +95,8 @@ def test_workers_start_again_from_the_last_checkpoint(start):
     arguments = [*ARGUMENTS, "--overwrite"]
     status, _, err, configs, commands = start(FAILS_ONCE, "--restarts", "2", arguments=arguments)
     assert status == 0
-    assert "mnist-keras launch: worker 1 ended with the signal SIGKILL; the others are given" in err
-    assert err.endswith("mnist-keras launch: try 2 of at most 3, from the last checkpoint\n")
+    assert "mnist-keras launch: worker 1 ended with the signal SIGKILL; the others have" in err
+    assert err.endswith("mnist-keras launch: attempt 2 of at most 3, from the last checkpoint\n")
     resumed = [*ARGUMENTS[1:], "--run-dir", "run", "--resume"]
     assert len(commands) == 4 and commands[2:] == [resumed] * 2
     assert configs[0]["cluster"] != configs[2]["cluster"], "a port may still be taken"
@@ -124,7 +124,7 @@ def test_a_worker_that_does_not_end_is_ended(start, monkeypatch):
     begun = time.monotonic()
     status, _, err, _, _ = start(INDEX + hangs)
     assert status == 7 and time.monotonic() - begun < 20
-    assert "worker 0 ended with exit status 7; the others are given 0.2 s" in err
+    assert "worker 0 ended with exit status 7; the others have 0.2 s" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -146,7 +146,7 @@ def test_a_signal_reaches_every_worker_once(start, empty_folder, number):
     thread.join()
     assert status == 128 + number and len(commands) == 2
     assert [path.read_text() for path in empty_folder.glob("*-got")] == ["x", "x"]
-    assert "the others are given" not in err
+    assert "the others have" not in err
 
 
 @pytest.mark.full  # four workers that import TensorFlow
@@ -165,7 +165,7 @@ def test_a_real_worker_that_is_killed_is_named_and_the_restart_finishes(empty_fo
     assert time.monotonic() - killed < 150
     assert "mnist-keras launch: worker 1 ended with the signal SIGKILL" in err
     assert "is gone, and the others cannot go on without it" in err
-    assert "mnist-keras launch: try 2 of at most 2, from the last checkpoint" in err
+    assert "mnist-keras launch: attempt 2 of at most 2, from the last checkpoint" in err
     assert (empty_folder / "run" / "metrics.json").is_file()
 
 
@@ -187,7 +187,7 @@ def test_gpus_are_shared_out(monkeypatch, empty_folder):
     monkeypatch.setenv("PATH", str(empty_folder))
     assert launch._share_gpus(2) == [{variable: "GPU-a1"}, {variable: "GPU-b2"}]
     assert error_of(launch._share_gpus, 3) == (
-        "Each of the 3 workers needs a GPU of its own, and there are 2. Start fewer workers, or set "
+        "Each of the 3 workers needs its own GPU, but there are only 2. Start fewer workers, or set "
         "CUDA_VISIBLE_DEVICES=-1 to train on the CPU."
     )
     driver.write_text("#!/bin/sh\nexit 9\n")  # a driver without a GPU
@@ -199,7 +199,7 @@ def test_gpus_are_shared_out(monkeypatch, empty_folder):
 WRONG = {
     "another command": (
         ["--workers", "2", "--", "models"],
-        "launch starts several processes of train. Write for example: mnist-keras launch --workers 2 -- train",
+        "launch starts several processes of train. For example: mnist-keras launch --workers 2 -- train",
     ),
     "no command": (["--workers", "2"], "launch starts several processes of train."),
     "no workers": (["--workers", "0", *ARGUMENTS], "Invalid `workers`. Expected a whole number"),
@@ -210,7 +210,7 @@ WRONG = {
     "an option of train": (["--workers", "2", *ARGUMENTS, "--epoch", "x"], "--epoch x"),
     "which run": (
         ["--workers", "2", "--", "train", "mlp_128", "--resume"],
-        "--resume and --overwrite need --run-dir, which says which run.",
+        "--resume and --overwrite need --run-dir, to say which run.",
     ),
 }
 

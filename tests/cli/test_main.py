@@ -251,7 +251,7 @@ def test_train_writes_a_run_directory_and_says_what_it_reached(run, empty_folder
         == "Scores, model and plots are in runs/mlp_128-1; open runs/mlp_128-1/report.html"
     )
     assert out.splitlines()[-1] == (
-        "Next, shift, rotate and spoil the test images: mnist-keras evaluate runs/mlp_128-1 --robustness"
+        "Next, score shifted, rotated and corrupted test images: mnist-keras evaluate runs/mlp_128-1 --robustness"
     )
     assert "10 classes" in out_of_next(run, out)
     assert run(*TRAIN, "--quiet") == (0, "", "")
@@ -327,7 +327,7 @@ def test_a_registered_net_has_the_weights_for_the_data(run, empty_folder, monkey
     data = mnist_keras.load_data("digits")
     monkeypatch.setattr(mnist_keras.data.datasets, "load_data", lambda *_, **__: data)
     status, _, err = run("evaluate", "softmax_regression")
-    assert (status, err) == (0, "softmax_regression: the packaged weights, trained on mnist\n")
+    assert (status, err) == (0, "softmax_regression: using the packaged weights trained on mnist\n")
     clothes = dataclasses.replace(data, name="fashion_mnist")
     monkeypatch.setattr(mnist_keras.data.datasets, "load_data", lambda *_, **__: clothes)
     status, out, err = run("evaluate", "softmax_regression")
@@ -436,7 +436,7 @@ def test_ctrl_c_says_how_to_go_on(run, monkeypatch):
     status, _, err = run(*TRAIN)
     assert status == 130
     assert err.splitlines()[1:] == [
-        "The state is saved. To go on, repeat the command with --run-dir runs/mlp_128-1 --resume",
+        "The state is saved. To continue, repeat the command with --run-dir runs/mlp_128-1 --resume",
         "mnist-keras train: interrupted",
     ]
 
@@ -455,7 +455,7 @@ def test_a_full_disk_is_a_failed_run(run, monkeypatch):
     assert status == 1
     assert err == (
         "mnist-keras train: [Errno 28] No space left on device: 'runs/mlp_128-1/model.keras'. "
-        "Free some space. To go on, repeat the command with --run-dir runs/mlp_128-1 --resume\n"
+        "Free some space. To continue, repeat the command with --run-dir runs/mlp_128-1 --resume\n"
     )
 
 

@@ -131,8 +131,8 @@ def test_bad_input_is_status_2(folder, tmp_path, capsys):
         ),
         (["--number", str(folder / "none.png")], "none.png cannot be read: No such file"),
         (["--number", *[str(folder / "broken.png")] * 2], "None of the 2 pictures can be read."),
-        (["--number", "--csv", "a.png"], "--number does not go with --csv."),
-        (["--number", "a.csv"], "--number does not go with a table of pixels."),
+        (["--number", "--csv", "a.png"], "--number cannot be combined with --csv."),
+        (["--number", "a.csv"], "--number cannot be combined with a table of pixels."),
     ):
         assert main(["predict", *arguments]) == 2
         assert text in capsys.readouterr().err

@@ -173,6 +173,6 @@ def test_classes_that_a_run_does_not_know_are_said(tmp_path, digits, capsys):
     assert main.main(["train", "softmax_regression", *arguments, "--run-dir", run_dir]) == 0
     assert capsys.readouterr().err == ""
     assert main.main(["evaluate", run_dir, "--data", str(tmp_path / "others")]) == 0
-    assert f"The run {run_dir} knows no class cow, only cat, dog" in capsys.readouterr().err
+    assert f"The run {run_dir} has no class cow, only cat, dog" in capsys.readouterr().err
     assert main.main(["evaluate", run_dir, "--data", str(tmp_path / "own")]) == 0
     assert capsys.readouterr().err == ""

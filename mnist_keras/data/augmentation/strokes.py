@@ -1,4 +1,4 @@
-"""Digits drawn with a pen, the way that people from several schools write them: a pure function of (seed, index).
+"""Digits drawn with a pen, in American and European handwriting: a pure function of (seed, index).
 
 `WAYS` lists the ways of writing. Each has one or more strokes, which are smooth curves through control points. Each
 point is drawn at random from a small range, and each digit gets a random slant, aspect ratio, pen and pressure. The
@@ -30,7 +30,7 @@ class Way:
 
     Attributes:
         digit: The digit.
-        name: What tells this way from the digit's others.
+        name: What distinguishes this way from others of the same digit.
         group: The name under which `mnist_keras.models.ways` counts it.
         weight: Share of the digit's drawings that are written so.
         strokes: Text: strokes divided by `|`, control points by `,`; a point is `x y` or `x±dx y±dy` in hundredths
@@ -237,7 +237,7 @@ def draw_ink(way: Way, random: np.random.Generator) -> np.ndarray:
 
 
 def draw_scribble(random: np.random.Generator) -> np.ndarray:
-    """Returns the ink of a few curves through random points, which are no digit."""
+    """Returns the ink of a few curves through random points, which is not a digit."""
     curves = []
     for _ in range(random.integers(1, 4)):
         count = random.integers(6, 10)

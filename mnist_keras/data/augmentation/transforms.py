@@ -18,7 +18,7 @@ MAX_SHEAR = 45.0  # degrees
 MAX_ZOOM = 0.5  # beyond this a digit becomes a dot or leaves the picture
 ERASED_SIDE = (0.1, 0.35)  # of the picture's side; larger ones hide what tells digits apart
 SEED_STREAM = 0xA06 << 32  # keeps these draws apart from others of the same seed and step
-FLIP_STREAM = 0xF11 << 32  # and those of the flip apart from these
+FLIP_STREAM = 0xF11 << 32  # keeps the draws of the flip apart from these
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Augmentation:
         largest |= {"erasing": 1.0, "flip": 1.0}  # probabilities
         for name, value in dataclasses.asdict(self).items():
             maximum = largest.get(name, float("inf"))
-            above = name == "elastic_sigma"  # a Gaussian of no width has no density
+            above = name == "elastic_sigma"  # a Gaussian of zero width has no density
             number = check_number(name, value, minimum=0, maximum=maximum, above=above)
             object.__setattr__(self, name, number)
 
@@ -78,7 +78,7 @@ class Augmentation:
 
     @property
     def is_identity(self) -> bool:
-        """Whether images come back as they are."""
+        """Whether images come back unchanged."""
         return not (self._resamples or self.erasing or self.flip)
 
     @property

@@ -20,7 +20,7 @@ MAX_BYTES = 20 * 2**30  # unpacked; EMNIST's archive has 3 GiB
 MAX_RATIO = (
     200  # bytes out per byte in, beyond `SMALL`; MNIST has 5, its picture files 1, its tables 8
 )
-SMALL = 100 * 2**20  # bytes that any archive may become
+SMALL = 100 * 2**20  # bytes that any archive may unpack to
 _SINGLE: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _TARS = (".tar", ".tgz", ".tbz2", ".txz", *(f".tar{suffix}" for suffix in _SINGLE))
 SUFFIXES = (".zip", *_TARS, *_SINGLE)
@@ -96,7 +96,7 @@ def _inside(path: Path, folder: Path, name: str) -> Path:
     parts = PurePosixPath(name.replace("\\", "/"))
     if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0] or "\0" in name:
         raise InputError(
-            f"{path} has a member {name!r} with a path outside of the archive. Nothing was read from it."
+            f"{path} has a member {name!r} with a path outside the archive. Nothing was read from it."
         )
     return folder.joinpath(*parts.parts)
 

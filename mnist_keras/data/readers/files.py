@@ -127,7 +127,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _leads_up(directory: str, folder: str) -> bool:
-    """Tells whether a folder is a link to one that it lies in, whose files would be there again and again."""
+    """Tells whether a folder is a link to one that contains it, whose files would be listed endlessly."""
     path = Path(directory, folder)
     return path.is_symlink() and Path(directory).resolve().is_relative_to(path.resolve())
 
@@ -140,7 +140,7 @@ def is_regular(path: str | Path) -> bool:
     """Tells whether a path is a regular file; reading a pipe or a device might never end."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116  (of 70,000 strings, in half the time)
-    except OSError:  # a link that leads nowhere
+    except OSError:  # a broken link
         return False
 
 

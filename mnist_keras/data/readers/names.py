@@ -66,7 +66,7 @@ def kind_of(name: str) -> str | None:
 
 
 def prefix_of(name: str) -> str:
-    """Returns what a name says beside split, kind and format: which dataset."""
+    """Returns the rest of a name, without split, kind and format: which dataset it is."""
     known = set().union(*SPLITS.values(), IMAGES, LABELS, _TECHNICAL)
     return "-".join(word for word in words_of(name) if word not in known)
 

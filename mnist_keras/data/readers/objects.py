@@ -48,7 +48,7 @@ def to_examples(images: Any, labels: Any = None, *, name: str = "images") -> Exa
 
 
 def holds_labels(data: Any) -> bool:
-    """Tells whether an object is one that can hold labels beside images."""
+    """Tells whether an object can hold labels as well as images."""
     if _is_frame(data):
         return label_column(map(str, data.columns)) is not None and len(data.columns) > 1
     return hasattr(data, "as_numpy_iterator") or isinstance(data, Mapping) or _has_rows(data)
@@ -80,7 +80,7 @@ def _is_frame(data: Any) -> bool:
 
 
 def _pixels(images: Any, name: str) -> Any:
-    """Returns a DataFrame's pixels as an array; everything else that is no row of pictures as it is."""
+    """Returns a DataFrame's pixels as an array; anything else unchanged."""
     if hasattr(images, "tocsr"):
         raise invalid(
             name,
@@ -122,7 +122,7 @@ def _pixels_of_frame(images: Any, name: str) -> np.ndarray:
             hint=f"Convert strings and objects to numbers with {name}.apply(pd.to_numeric).",
         )
     types = set(frame.dtypes)
-    # Plain integers are never missing; to ask for it would take as much memory as they do.
+    # Plain integers are never missing, and checking them would take as much memory as they do.
     may_miss = any(not isinstance(dtype, np.dtype) or dtype.kind == "f" for dtype in types)
     if may_miss and (missing := int(frame.isna().any(axis=1).sum())):
         whole = f"{name}.notna().all(axis=1)"
@@ -133,7 +133,7 @@ def _pixels_of_frame(images: Any, name: str) -> np.ndarray:
             hint=f"Drop these rows and their labels: {name}[{whole}], labels[{whole}].",
         )
     pixels = frame.to_numpy()
-    if pixels.dtype.kind == "O":  # of the types that pandas and Arrow have beside NumPy's
+    if pixels.dtype.kind == "O":  # of the types that pandas and Arrow add to NumPy's
         pixels = frame.to_numpy(np.float32)
     return pixels.reshape(-1, side, side)
 
@@ -147,7 +147,7 @@ def _as_array(values: Any) -> Any:
 
 
 def _labels(labels: Any) -> np.ndarray:
-    """Returns labels as an array of numbers or strings, or as what `check_labels` refuses."""
+    """Returns labels as an array of numbers or strings, or unchanged, for `check_labels` to reject."""
     if hasattr(labels, "as_numpy_iterator"):
         raise invalid(
             "labels",
@@ -316,7 +316,7 @@ def _element(element: Any, name: str) -> Examples:
 
 
 class _Growing:
-    """An array that grows where it is."""
+    """An array that grows in place."""
 
     def __init__(self, name: str):
         self.array: np.ndarray | None = None

@@ -99,7 +99,7 @@ def _read_shards(
 
 @contextlib.contextmanager
 def _frugal() -> Iterator[None]:
-    """Lets Arrow allocate without its pool, which would keep freed memory: half as much again as the images."""
+    """Lets Arrow allocate without its pool, which would keep freed memory, half the size of the images."""
     pyarrow = _import_pyarrow()
     before = pyarrow.default_memory_pool()
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())

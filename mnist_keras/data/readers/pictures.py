@@ -22,7 +22,7 @@ DIGIT_BOX = 20  # pixels; LeCun et al. 1998, section III-A
 ENLARGED = (
     80  # pixels; ten times the side of scikit-learn's digits, so that their box is cut finely
 )
-INK_LEVEL = 40  # of 255; what is fainter does not widen the box
+INK_LEVEL = 40  # of 255; fainter ink does not widen the box
 # What Pillow decodes itself, without another program (as for EPS) and without networks or links to other files.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 SUFFIXES = (
@@ -91,13 +91,13 @@ def read_folder(place: Place) -> RawData:
         *place.others(place.named(*SUFFIXES)),
         *(x for some in outside.values() for x in some),
     )
-    # Bytes that are no UTF-8 are surrogates in a name, which nothing prints or draws.
+    # Bytes that are not UTF-8 become surrogates in a name, which cannot be printed or drawn.
     shown = tuple(os.fsencode(name).decode(errors="replace") for name in names)
     return assemble(place, arrays, class_names=shown, files=files, left_out=left_out)
 
 
 def _sort(place: Place) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]]]:
-    """Returns the names of the pictures by split and class; and of those that lie in no class, by split.
+    """Returns the names of the pictures by split and class; and pictures outside any class, by split.
 
     Raises:
         InputError: If two folders of one split may both be the same class.

@@ -12,14 +12,14 @@ from mnist_keras.inference.classifier import Prediction
 from mnist_keras.inference.numbers.reader import NumberLine
 
 DIGITS = tuple("0123456789")
-WORTH_SAYING = 0.005  # probability of the second class from which it is named
+WORTH_SAYING = 0.005  # lowest probability of the second class at which it is named
 ALMOST_CERTAIN = 0.9995  # what would be shown as 100.0%
-VIVID = 0.6  # power of the strength of a color; below 1, weak pixels can be told too
+VIVID = 0.6  # power of the strength of a color; below 1, so that weak pixels show too
 ORANGE, BLUE = (230, 159, 0), (86, 180, 233)  # Okabe and Ito, 2008, "Color Universal Design"
 
 
 def color_saliency(image: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-    """Returns an image in dim gray, orange where a pixel speaks for the class that was read and blue where against.
+    """Returns an image in dim gray, orange for pixels that support the class and blue for pixels against it.
 
     Args:
         image: float32 array of shape `(height, width)`, in [0, 1].
@@ -35,7 +35,7 @@ def color_saliency(image: np.ndarray, saliency: np.ndarray) -> np.ndarray:
 
 
 def answer_html(big: str, says: str, more: str = "", *, role: str = "status") -> str:
-    """Returns the answer: what was read, or a sentence."""
+    """Returns the answer: what was read, or a message."""
     kind = "digit none" if big in ("?", "!") else "digit" if len(big) < 3 else "number"
     small = f"<small>{escape(more)}</small>" if more else ""
     return (
@@ -50,7 +50,7 @@ def sureness(confidence: float) -> str:
 
 
 def second_best(probabilities: np.ndarray, names: Sequence[str]) -> str:
-    """Returns which class comes second, where the first is not certain."""
+    """Returns which class comes second, if the first is not certain."""
     second = int(np.argsort(probabilities)[-2])
     if probabilities[second] < WORTH_SAYING:
         return ""

@@ -1,4 +1,4 @@
-"""What is on the page of the app, and what calls what. Raises `ImportError` where gradio is not installed."""
+"""What is on the page of the app, and what calls what. Raises `ImportError` if gradio is not installed."""
 
 import importlib.resources
 from typing import Any
@@ -63,7 +63,7 @@ def build_page(reader: Reader) -> gr.Blocks:
 
 
 def _sheet(size: tuple[int, int], invitation: str, name: str) -> gr.HTML:
-    """Returns a sheet to draw on, which takes photos too."""
+    """Returns a sheet to draw on, which also takes photos."""
     return gr.HTML(
         html_template=_part("pad.html"),
         js_on_load=_part("pad.js"),
@@ -86,7 +86,7 @@ def mount_page(app: Any, page: gr.Blocks) -> Any:
     theme = gr.themes.Default(
         primary_hue="blue",
         neutral_hue="slate",
-        font=["system-ui", "sans-serif"],  # nothing from elsewhere
+        font=["system-ui", "sans-serif"],  # nothing from other servers
         font_mono=["ui-monospace", "monospace"],
     ).set(
         body_text_color_subdued="*neutral_600",  # the theme's own is too faint to read

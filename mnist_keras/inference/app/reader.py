@@ -1,4 +1,4 @@
-"""Reads what is on a sheet by any of the models."""
+"""Reads what is on a sheet with any of the models."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ MAX_BYTES = 20_000_000  # of one picture; a phone's photo has 2 to 8 MB
 
 
 class Reader:
-    """Reads what is on a sheet by any of the models, and answers in HTML.
+    """Reads what is on a sheet with any of the models, and answers in HTML.
 
     Args:
         model: The model at the start; None for the default.
@@ -54,7 +54,7 @@ class Reader:
             return self._loaded[key]
 
     def knows_schools(self, model: str) -> bool:
-        """Tells whether a model can read by the school of the writer."""
+        """Tells whether a model distinguishes American and European handwriting."""
         return hidden_model(self.classifier(model, "auto").model) is not None
 
     def read_digit(self, sheet: Any, model: str, writing: str) -> str:

@@ -1,4 +1,4 @@
-"""Serves the app. Nothing is loaded from elsewhere, nothing is sent elsewhere, no picture is written to a disk."""
+"""Serves the app. It loads nothing from the internet, sends nothing there, and writes no picture to disk."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ from mnist_keras.inference.app.reader import MAX_BYTES, Reader
 HOST, PORT = "127.0.0.1", 7860  # gradio's own port
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]", "::1"]
 OPENED_AS = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # in a browser on this computer
-MAX_REQUEST = MAX_BYTES * 4 // 3 + 1_000_000  # bytes; a picture in base64, and what is around it
+MAX_REQUEST = MAX_BYTES * 4 // 3 + 1_000_000  # bytes; a picture in base64, and the rest
 # What the browser may load. The page needs inline scripts and styles; all else comes from this server.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -29,7 +29,7 @@ def serve_app(model: str | None = None, *, host: str = HOST, port: int = PORT) -
 
     Args:
         model: A run directory, a `.keras` file or a registered name, which is the model at the start.
-        host: The address to listen on: "127.0.0.1" for this computer alone, "0.0.0.0" for everybody in its network.
+        host: The address to listen on: "127.0.0.1" for only this computer, "0.0.0.0" for its whole network.
         port: The port to listen on; 0 for one that is free.
 
     Yields:
@@ -52,7 +52,7 @@ def serve_app(model: str | None = None, *, host: str = HOST, port: int = PORT) -
                 raise
             raise missing_extra("The app", "app") from error
         guards = [Middleware(_Guard)]
-        if host in LOOPBACK:  # the name of a page elsewhere may not lead to this computer
+        if host in LOOPBACK:  # another site's host name must not lead to this computer
             guards.append(Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK))
         page = build_page(Reader(model))
         app = mount_page(
@@ -83,7 +83,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         if (
             os.name == "posix"
-        ):  # else a port stays closed for a minute; on Windows it would be taken from others
+        ):  # otherwise a port stays closed for a minute; on Windows this would take it from others
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
@@ -100,7 +100,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Guard:
-    """Limits what a request may bring, and what the page may load."""
+    """Limits what a request may contain, and what the page may load."""
 
     def __init__(self, app: Any):
         self.app = app

@@ -55,9 +55,9 @@ PICTURES = {f"{label}/a.png": png(ARRAYS["train_images"][label]) for label in ra
 def test_a_member_that_leaves_the_archive(tmp_path, temporary, name):
     zip_path = zip_of(tmp_path / "a.zip", PICTURES | {name: b""})
     assert "a.zip has a member " in (text := error_of(read_path, zip_path))
-    assert "with a path outside of the archive. Nothing was read from it." in text
+    assert "with a path outside the archive. Nothing was read from it." in text
     tar_path = tar_of(tmp_path / "a.tar.gz", member(name, size=3))
-    assert "with a path outside of the archive" in error_of(read_path, tar_path)
+    assert "with a path outside the archive" in error_of(read_path, tar_path)
     assert not (temporary / "x.png").exists()
 
 
