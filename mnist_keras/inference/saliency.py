@@ -18,13 +18,13 @@ PATCH_SHARE = (
     6  # a hidden square has a sixth of the image's side: 5 of 28 pixels, wider than a stroke
 )
 # Smilkov et al., section 3, average at most 50 copies with noise of 0.1 to 0.2.
-NOISY_COPIES = 32  # of each image, over which a gradient is averaged
-NOISE = 0.15  # of the range of pixels, the noise's standard deviation
+NOISY_COPIES = 32  # copies of each image, over which a gradient is averaged
+NOISE = 0.15  # standard deviation of the noise, as a fraction of the range of pixels
 TINY = float(np.finfo(np.float32).tiny)  # a float32 softmax underflows to 0, which has no logarithm
 
 
 def compute_saliency(model: keras.Model, images, *, method: str = "gradient") -> np.ndarray:
-    """Computes how much each pixel speaks for the predicted class.
+    """Computes how much each pixel supports the predicted class.
 
     Args:
         model: A classifier of gray images.
@@ -33,7 +33,7 @@ def compute_saliency(model: keras.Model, images, *, method: str = "gradient") ->
             pixel; or "occlusion", the mean drop in log odds over all black squares that hide the pixel.
 
     Returns:
-        A float32 array of shape `(n, height, width)`, in log odds; negative where a pixel speaks against the class.
+        A float32 array of shape `(n, height, width)`, in log odds; negative where a pixel counts against the class.
 
     Raises:
         InputError: If the images are invalid, or not of the size that the model takes.
@@ -61,7 +61,7 @@ def as_floats(images: np.ndarray) -> np.ndarray:
 def smooth_gradients(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Returns the gradient of one class's log odds, averaged over noisy copies of each image.
 
-    A single gradient changes its sign from pixel to pixel, so that its map is speckled. The noise is the same for every
+    A single gradient changes its sign from pixel to pixel, so its map is speckled. The noise is the same for every
     image. The arguments are those of `log_odds_gradients`.
     """
     shape = (NOISY_COPIES, *images.shape[1:])
@@ -141,7 +141,7 @@ def _occlude(model, image, label):
         for x in range(1 - side, width, side // 2 or 1)
     ]
     windows = [(slice(max(y, 0), y + side), slice(max(x, 0), x + side)) for y, x in corners]
-    hidden = np.repeat(image[None], len(windows) + 1, axis=0)  # the last one stays whole
+    hidden = np.repeat(image[None], len(windows) + 1, axis=0)  # the last axis stays whole
     for copy, window in zip(hidden, windows, strict=False):
         copy[window] = 0
     probabilities = predict_probabilities(model, hidden).astype(np.float64)

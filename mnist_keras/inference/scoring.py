@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """Scores images by a model, and by its hidden classes where they are ways of writing a digit.
+    """Scores images with a model, using its hidden classes if they are ways of writing a digit.
 
     Args:
         model: A classifier of 28x28 gray images.
@@ -25,7 +25,7 @@ class Scorer:
         self.ways = hidden_model(model)
 
     def score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns how much each image looks like a digit, in [0, 1], and its probabilities: of ways where known."""
+        """Returns how much each image looks like a digit, in [0, 1], and its probabilities, of ways if known."""
         if self.ways is None:
             probabilities = self._calibrate(predict_probabilities(self.model, images))
             return probabilities.max(axis=1), probabilities
@@ -33,7 +33,7 @@ class Scorer:
         return 1 - hidden[:, NOT_A_DIGIT], self._calibrate(hidden)
 
     def add_up(self, answers: np.ndarray) -> np.ndarray:
-        """Returns the classes' probabilities, each image by itself and by no school of writing."""
+        """Returns the classes' probabilities, each image on its own, without assuming a school of writing."""
         return answers if self.ways is None else add_up(answers).astype(np.float32)
 
     def weigh(self, answers: np.ndarray, writing: str) -> tuple[np.ndarray, Writing | None]:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import keras
 
 WRITINGS = ("auto", "american", "european")
-# Share of a digit's writers who write it so. American: counted on MNIST's 60,000 training images, whose ways a small
-# model told apart. European: set by hand after what schools there teach.
+# Share of a digit's writers who write it this way. American: counted on MNIST's 60,000 training
+# images, whose ways a small model told apart. European: set by hand according to what schools there
+# teach.
 SHARES = {
     "american": {
         **{"1 bare": 0.95, "1 flagged": 0.025, "1 with a foot": 0.025},
@@ -32,7 +33,7 @@ SHARES = {
     },
 }
 DOUBT = 0.02  # probability left to the other school, however clear the pictures are: a page can have two writers
-SURE = 0.9  # probability from which a way counts in the sentence that says what was seen
+SURE = 0.9  # lowest probability at which a way is mentioned among the evidence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,7 @@ def weigh_ways(hidden: np.ndarray, writing: str = "auto") -> tuple[np.ndarray, W
 
 
 def hidden_model(model: "keras.Model") -> "keras.Model | None":
-    """Returns the model up to its hidden classes, where these are the ways of writing; otherwise None."""
+    """Returns the model up to its hidden classes, if these are the ways of writing; otherwise None."""
     import keras
 
     layer = find_hidden_layer(model)
@@ -90,7 +91,7 @@ def hidden_model(model: "keras.Model") -> "keras.Model | None":
 
 
 def check_writing(writing: str, ways: "keras.Model | None", name: str) -> str:
-    """Returns the school if a model, whose hidden classes are `ways`, can read by it.
+    """Returns the school if a model with the hidden classes `ways` can use it.
 
     Raises:
         InputError: If it is not a school, or the model does not know ways of writing.
@@ -108,7 +109,7 @@ def check_writing_name(writing: str) -> None:
     """Checks the name of a school.
 
     Raises:
-        InputError: If there is none of that name; the text names the nearest.
+        InputError: If there is no such school; the text names the closest one.
     """
     if writing not in WRITINGS:
         raise unknown("writing", writing, WRITINGS)
@@ -146,4 +147,4 @@ def _describe(hidden: np.ndarray, european: float) -> Writing:
         if own[name] > other[name]
     }
     seen = ", ".join(f"{count} of {name}" for name, count in counts.items() if count)
-    return Writing(school, european, seen or "many weak signs")
+    return Writing(school, european, seen or "many small differences")

@@ -1,4 +1,4 @@
-"""A model for another use: without its top, with a new head, on a tensor of the user's."""
+"""A model for another use: without its top, with a new head, on the user's tensor."""
 
 import keras
 
@@ -10,7 +10,7 @@ def image_shape(tensor: keras.KerasTensor) -> tuple[int, ...]:
     """Returns the shape of the images that a tensor stands for.
 
     Raises:
-        InputError: If it is no tensor of Keras's, or not one of images.
+        InputError: If it is not a Keras tensor, or not one of images.
     """
     if not isinstance(tensor, keras.KerasTensor) or len(tensor.shape) != 4:
         received = getattr(tensor, "shape", None)
@@ -49,7 +49,7 @@ def with_pooling(model: keras.Model, pooling: str) -> keras.Model:
 
 
 def with_new_head(trained: keras.Model, fresh: keras.Model) -> keras.Model:
-    """Returns the fresh model with all weights of the trained one but those of the classification layers."""
+    """Returns the new model with all weights of the trained one except for the classification layers."""
     top = find_hidden_layer(trained) or trained.layers[-1]
     for layer in trained.layers[: trained.layers.index(top)]:
         fresh.get_layer(layer.name).set_weights(layer.get_weights())
@@ -59,7 +59,7 @@ def with_new_head(trained: keras.Model, fresh: keras.Model) -> keras.Model:
 def on_tensor(model: keras.Model, tensor: keras.KerasTensor, *, prefix: str = "") -> keras.Model:
     """Returns a copy of a model that reads a tensor: from the inputs of the tensor to the outputs of the model.
 
-    Its layers are those of both, not a model in a model. The names of the copied ones begin with `prefix`.
+    It holds the layers of both, not a model inside a model. The names of the copied layers begin with `prefix`.
     """
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)

@@ -26,7 +26,7 @@ def build_ensemble(members: Sequence[keras.Model], *, name: str | None = None) -
         InputError: If there are fewer than two models, they do not match, or one returns logits.
 
     Reference:
-        Hansen and Salamon, 1990, "Neural Network Ensembles"; the mean of probabilities in place of a vote of classes.
+        Hansen and Salamon, 1990, "Neural Network Ensembles"; here the mean of probabilities replaces their vote.
 
     Example:
         members = [train("lenet5", data, seed=seed).model for seed in range(3)]

@@ -1,4 +1,4 @@
-"""The structure, the input and the output of a model, for registered models and users' own."""
+"""The structure, the input and the output of a model, registered or not."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def returns_logits(model: keras.Model) -> bool:
 
 
 def find_hidden_layer(model: keras.Model) -> keras.layers.Layer | None:
-    """Returns the softmax over hidden classes, or None where the model has none."""
+    """Returns the softmax over hidden classes, or None if the model has none."""
     return next((layer for layer in model.layers if layer.name == HIDDEN_LAYER), None)
 
 
@@ -62,7 +62,7 @@ def check_classifier(model: keras.Model) -> None:
     """Checks that a model has one input of known shape and one output, a row of classes for each image.
 
     Raises:
-        InputError: If it is not a model, or not such a model.
+        InputError: If it is not a model, or has another form.
     """
     if not isinstance(model, keras.Model):
         raise invalid(
@@ -172,7 +172,7 @@ def architecture(model: keras.Model) -> str:
 def _without_names(config: Any) -> Any:
     # Keras numbers the names that it makes: the same code gives "dense_1" once and "dense_3" later.
     if isinstance(config, dict):
-        named = config.get("class_name") == "DTypePolicy"  # its name is what it is
+        named = config.get("class_name") == "DTypePolicy"  # its name says what it is
         return {
             key: value if named else _without_names(value)
             for key, value in config.items()
@@ -185,8 +185,8 @@ def _without_names(config: Any) -> Any:
 
 def as_float32(model: keras.Model) -> keras.Model:
     if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
-        return model  # a model class of the user's own, whose configuration only it knows
-    # Layers of the user's own need not be registered with Keras.
+        return model  # a custom model class, which alone knows its configuration
+    # Custom layers need not be registered with Keras.
     classes = {type(layer).__name__: type(layer) for layer in flatten_layers(model)}
     with keras.saving.custom_object_scope(classes):
         copy = type(model).from_config(_with_float32_policies(model.get_config()))
@@ -205,7 +205,7 @@ def _with_float32_policies(config: Any) -> Any:
 
 
 def flatten_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
-    """Yields a model or layer and the layers inside of it."""
+    """Yields a model or layer and the layers inside it."""
     yield layer
     for inner in getattr(layer, "layers", ()):
         yield from flatten_layers(inner)

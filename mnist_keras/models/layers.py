@@ -17,7 +17,7 @@ def start(
     """Returns the input of a model, and the tensor that its first layer takes.
 
     Raises:
-        InputError: If the shape is not an image's, or the image is smaller than `least` pixels.
+        InputError: If the shape is not an image's, or height or width is below `least` pixels.
     """
     shape = tuple(input_shape) if isinstance(input_shape, Sequence) else input_shape
     legal = (
@@ -39,7 +39,7 @@ def start(
 
 
 def check_widths(name: str, widths: Sequence[int]) -> list[int]:
-    """Returns the widths of layers as whole numbers from 1.
+    """Returns the widths of layers as positive integers.
 
     Raises:
         InputError: If they are not.

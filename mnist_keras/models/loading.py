@@ -26,7 +26,7 @@ _UNREADABLE = (
 )
 NUM_PACKAGED_CLASSES = 10
 POOLINGS = ("avg", "max")
-HUB = "hf://"  # what Keras knows the Hugging Face Hub by
+HUB = "hf://"  # Keras's prefix for the Hugging Face Hub
 _MODEL_SOURCES = "Expected a run directory, a .keras file, or a registered name (`mnist-keras models` lists them)."
 
 
@@ -54,11 +54,11 @@ def create_model(
             weights and must be trained; a notice on stderr says so.
         include_top: Whether to include the classification layer. Without it, the model returns features, and
             `num_classes` does not matter.
-        input_shape: Shape of one image, `(height, width, channels)`; ignored with `input_tensor`, which has a shape.
+        input_shape: Shape of one image, `(height, width, channels)`; ignored with `input_tensor`, which has its own.
         include_rescaling: Whether to begin with `Rescaling(1/255)`, for pixels in [0, 255].
         classifier_activation: "softmax" for probabilities, None for logits.
         pooling: Without the top, "avg" or "max" returns the mean or the maximum of each of the last feature maps.
-        input_tensor: A tensor of Keras's, `keras.Input(...)` or what layers make of it, that the model reads.
+        input_tensor: A Keras tensor that the model reads: `keras.Input(...)`, or the output of a layer.
         name: Name of the model; None for the registered one. With `input_tensor`, the names of the layers begin with
             it, so that several models can share an input.
 
@@ -116,7 +116,7 @@ def _with_weights(spec, weights, num_classes, include_top, options):
     try:
         model.load_weights(path)
     except _UNREADABLE as error:
-        # Keras goes on with all objects that do not fit, over hundreds of lines.
+        # Keras then lists all objects that do not fit, over hundreds of lines.
         reason, *_ = str(error).partition("\n\nList of objects")
         raise InputError(
             f"The weights in {path} cannot be loaded or do not fit {spec.name!r} with num_classes={own_classes} and "
@@ -147,7 +147,7 @@ def _say_new_head(name: str, num_classes: int) -> None:
 
 
 def _find_weights(spec, weights):
-    """Returns the path of packaged weights or of a file of the user's."""
+    """Returns the path of packaged weights or of the user's file."""
     if isinstance(weights, str) and weights in pretrained.DATASETS:
         return pretrained.find_weights(spec.name, weights, trainable=spec.trained_as)
     try:
@@ -218,7 +218,7 @@ def find_model(source: str | Path) -> str | Path | None:
 
 
 def read_class_names(model: Path) -> list[str] | None:
-    """Returns the names of the classes that a run was trained on, from the `config.json` beside its model file.
+    """Returns the names of the classes that a run was trained on, from the `config.json` next to its model file.
 
     None for a file that is not a run's, and for a run that has no usable names.
     """

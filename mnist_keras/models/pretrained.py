@@ -58,7 +58,7 @@ def load_card_file(path: Path) -> dict[str, Any]:
 
 
 def find_weights(name: str, dataset: str = "mnist", *, trainable: str | None = None) -> Path:
-    """Returns the path of a model's packaged weights, after a check of their SHA-256.
+    """Returns the path of a model's packaged weights after checking their SHA-256.
 
     Raises:
         InputError: If there are no weights, or the file is damaged.
@@ -68,7 +68,7 @@ def find_weights(name: str, dataset: str = "mnist", *, trainable: str | None = N
 
 
 def check_weights(path: Path, card: Mapping[str, Any]) -> Path:
-    """Returns the path of packaged weights, after a check of the SHA-256 that their model card gives.
+    """Returns the path of packaged weights after checking the SHA-256 in their model card.
 
     Raises:
         InputError: If the file is damaged.

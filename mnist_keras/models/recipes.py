@@ -37,7 +37,7 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
 class FrozenDict(dict):
-    """A read-only dictionary, so that nobody changes the tables of recipes and models by accident."""
+    """A read-only dictionary, so that the tables of recipes and models cannot be changed by accident."""
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
@@ -176,9 +176,9 @@ class Recipe:
     def for_batch_size(self, batch_size: int) -> "Recipe":
         """Returns this recipe for another batch size, its learning rate scaled in proportion.
 
-        Twice the images in a step make half as many steps, and each moves the weights twice as far. That holds for SGD
-        up to a batch size that depends on the task, and with a warm-up, as the schedule "one_cycle" has one. For Adam
-        the rule is less well founded: try the square root of the ratio too.
+        With twice the images in a step, there are half as many steps, and each should move the weights twice as far.
+        The rule holds for SGD with a warm-up, such as the schedule "one_cycle" includes, up to a batch size that
+        depends on the task. For Adam it is less well founded, so try the square root of the ratio too.
 
         Raises:
             InputError: If the batch size is invalid.
@@ -206,7 +206,7 @@ _ACCURATE = Recipe(
     precision="auto",
 )
 RECIPES: dict[str, Recipe] = {
-    # A comment on a recipe names the settings that are fixed by the source of its model.
+    # A comment on a recipe names the settings that the source of its model prescribes.
     "softmax_regression": Recipe(),
     "mlp_128": Recipe(),  # Adam 1e-3, mini-batches
     "cnn_accurate": _ACCURATE,
@@ -278,12 +278,12 @@ def change_recipe(recipe: Recipe, *, scale_learning_rate: bool = False, **change
     """Returns a recipe with single fields changed.
 
     Args:
-        recipe: What to start from.
+        recipe: The recipe to start from.
         scale_learning_rate: Whether a changed batch size scales the learning rate, see `Recipe.for_batch_size`.
-        changes: Fields of the recipe; None leaves a field as it is.
+        changes: Fields of the recipe; None leaves a field unchanged.
 
     Raises:
-        InputError: If a value is invalid, or there is nothing to scale or the scaled learning rate is given too.
+        InputError: If a value is invalid, or the learning rate is to be scaled without a batch size or is given too.
     """
     given = {name: value for name, value in changes.items() if value is not None}
     if scale_learning_rate:

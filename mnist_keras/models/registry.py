@@ -53,7 +53,7 @@ class ModelSpec(abc.ABC):
 
     @abc.abstractmethod
     def build(self, *, include_top: bool = True, **overrides: Any) -> "keras.Model":
-        """Returns a new model, with weights drawn from Python's random state, as in Keras.
+        """Returns a new model, with initial weights drawn from Python's random state, as in Keras.
 
         Raises:
             InputError: If an argument is invalid.

@@ -1,4 +1,4 @@
-"""Keras's callbacks: whether they fit a training, and their state in a checkpoint."""
+"""Keras's callbacks: whether a training can use them, and their state in a checkpoint."""
 
 import copy
 import sys
@@ -26,7 +26,7 @@ def check_callbacks(callbacks: object, schedule: str = "constant") -> None:
     """Checks that these are callbacks, and that none sets a learning rate that the recipe's schedule sets.
 
     Raises:
-        InputError: If it is no list, something else is in it, or two set the learning rate.
+        InputError: If it is not a list of callbacks, or a callback and the schedule both set the learning rate.
     """
     legal = keras.callbacks.Callback
     if not isinstance(callbacks, Sequence) or not all(isinstance(x, legal) for x in callbacks):
@@ -49,12 +49,12 @@ def check_callbacks(callbacks: object, schedule: str = "constant") -> None:
 def for_worker(
     callbacks: Sequence[keras.callbacks.Callback], *, is_chief: bool
 ) -> list[keras.callbacks.Callback]:
-    """Returns a worker's callbacks: the chief's write, and those of the others would write the same files."""
+    """Returns a worker's callbacks: those that write files only on the chief."""
     return [callback for callback in callbacks if is_chief or not isinstance(callback, WRITERS)]
 
 
 def choose_verbosity(verbose: int | str) -> int:
-    """Returns Keras's verbosity; "auto" is a progress bar in a terminal and else a line per epoch."""
+    """Returns Keras's verbosity; "auto" is a progress bar in a terminal, otherwise one line per epoch."""
     if verbose == "auto":
         return 1 if sys.stdout.isatty() else 2
     if verbose not in (0, 1, 2):
@@ -76,10 +76,10 @@ def wants_every_step(callback: keras.callbacks.Callback) -> bool:
 
 
 class CallbackStates:
-    """What callbacks have changed in themselves since `on_train_begin`, to be saved and given back.
+    """The attributes that callbacks have changed since `on_train_begin`, to save and restore them.
 
-    So EarlyStopping's patience and best weights, and ReduceLROnPlateau's counters, survive an interruption. What they
-    were made with, such as a path, stays as whoever resumes makes them.
+    This way, EarlyStopping's patience and best weights, and ReduceLROnPlateau's counters, survive an interruption.
+    Constructor arguments, such as a path, come from the callbacks of the resumed run.
 
     Args:
         callbacks: The callbacks, right after `on_train_begin`.
@@ -109,19 +109,19 @@ class CallbackStates:
         return states, arrays
 
     def _say_what_is_lost(self) -> None:
-        """Says once for each attribute that it has changed and cannot be saved."""
+        """Warns once about each attribute that has changed and cannot be saved."""
         for callback, begun in zip(self._callbacks, self._others, strict=True):
             for name, now in _other_attributes(callback).items():
                 attribute = f"{type(callback).__name__}.{name}"
                 if now != begun.get(name) and attribute not in self._said:
                     self._said.add(attribute)
                     say(
-                        f"{attribute} is a {type(vars(callback)[name]).__name__}, which checkpoints do not hold; a "
-                        "resumed run begins it anew. Keep numbers, texts, or lists of these or of arrays"
+                        f"{attribute} is a {type(vars(callback)[name]).__name__}, which a checkpoint cannot hold; a "
+                        "resumed run starts it afresh. Use numbers, strings, or lists of these or of arrays"
                     )
 
     def restore(self, states: Sequence[dict[str, Any]], arrays: dict[str, np.ndarray]) -> None:
-        """Gives what `save` returned back, to the first callback of each class the first one's, and so on."""
+        """Restores what `save` returned: the first callback of each class gets the first saved state, and so on."""
         left = list(enumerate(states))
         for callback in self._callbacks:
             same = (saved for saved in left if saved[1]["class"] == type(callback).__name__)

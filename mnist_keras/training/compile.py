@@ -13,16 +13,16 @@ START_DIVISOR = 25  # of the highest learning rate, where "one_cycle" starts; Sm
 
 
 def compile_model(model: keras.Model, recipe: Recipe, num_steps: int) -> None:
-    """Compiles a model by a recipe: cross-entropy on integer labels, or on one-hot rows with label smoothing.
+    """Compiles a model as a recipe says: cross-entropy on integer labels, or on one-hot rows with label smoothing.
 
     Args:
         model: A model that returns class probabilities or logits; the loss gets its untouched output, from which Keras
             recovers the logits behind a softmax.
-        recipe: What it is trained by.
+        recipe: How it is trained.
         num_steps: Steps of the whole training, for the schedule.
 
     Raises:
-        InputError: If Keras does not make the optimizer.
+        InputError: If Keras cannot create the optimizer.
     """
     logits = returns_logits(model)
     if recipe.label_smoothing:
@@ -48,7 +48,7 @@ def _make_optimizer(recipe, num_steps):
     try:
         optimizer = keras.optimizers.get({"class_name": name, "config": arguments})
     except (TypeError, ValueError) as error:
-        raise InputError(f"The recipe's optimizer is not one that Keras makes: {error}") from error
+        raise InputError(f"Keras cannot create the recipe's optimizer: {error}") from error
     # Keras accepts non-numeric values here and only fails on the first step.
     parameters = inspect.signature(type(optimizer)).parameters
     for key, value in arguments.items():

@@ -18,7 +18,7 @@ from mnist_keras.training.workers.cluster import JOBS, Cluster, await_workers, f
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 MIN_JIT_PARAMETERS = 500_000  # between 784-128-10, see `choose_jit`, and 784-1024-128-10
-GROWTH_VARIABLE = "TF_FORCE_GPU_ALLOW_GROWTH"  # TensorFlow's switch of what `let_memory_grow` does
+GROWTH_VARIABLE = "TF_FORCE_GPU_ALLOW_GROWTH"  # TensorFlow's switch, see `let_memory_grow`
 GPU_PRECISIONS = (  # by the least compute capability that has tensor cores for them; NVIDIA
     ((8, 0), "mixed_bfloat16"),  # Ampere and later
     ((7, 0), "mixed_float16"),  # Volta and Turing
@@ -29,13 +29,13 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     """Returns a distribution strategy; build and compile the model in its scope.
 
     Args:
-        name: "none" for one device; "mirrored" for a replica on each GPU, or on each logical CPU where there is no
-            GPU; "multi_worker" for the workers that `TF_CONFIG` or SLURM names, each with its GPUs, or a process
-            alone without them; "auto" for "multi_worker" where `TF_CONFIG` names several workers, else "mirrored" with
-            more than one GPU, else "none". Ask for several workers before TensorFlow does anything else.
+        name: "none" for one device; "mirrored" for a replica on each GPU, or on each logical CPU if there is no GPU;
+            "multi_worker" for the workers that `TF_CONFIG` or SLURM names, each with its GPUs, or for a single process
+            if there are none; "auto" for "multi_worker" if `TF_CONFIG` names several workers, else "mirrored" with more
+            than one GPU, else "none". Set up several workers before TensorFlow does anything else.
 
     Raises:
-        InputError: If the name is another, `TF_CONFIG` is damaged, or a worker does not answer.
+        InputError: If the name is unknown, `TF_CONFIG` is damaged, or a worker does not answer.
 
     Example:
         >>> with get_strategy().scope():
@@ -57,7 +57,7 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
 def let_memory_grow() -> None:
     """Lets TensorFlow take a GPU's memory as it needs it, so that other processes can use the GPU too.
 
-    What the program has set itself stays: the environment variable, logical devices, or a GPU that is in use.
+    It leaves what the program has set: the environment variable, logical devices, or a GPU in use.
     """
     if GROWTH_VARIABLE in os.environ:
         return
@@ -80,7 +80,7 @@ def choose_strategy(
         return model.distribute_strategy
     if model.distribute_strategy is not choose_strategy(strategy, model.name):
         raise InputError(
-            "The model was built outside of the strategy. Build it within `with strategy.scope():`, or pass its "
+            "The model was built outside the strategy. Build it within `with strategy.scope():`, or pass its "
             "registered name."
         )
     return model.distribute_strategy
@@ -148,8 +148,8 @@ def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> N
 def choose_precision(precision: str, *, wide: bool) -> str:
     """Returns the Keras policy that a recipe's precision means for a model on this machine.
 
-    "auto" is on GPUs what all visible ones have tensor cores for: "mixed_bfloat16" from compute capability 8.0 on,
-    "mixed_float16" from 7.0 on. On a CPU with bfloat16 instructions it is "mixed_bfloat16" for models with convolutions
+    On GPUs, "auto" is what all visible ones have tensor cores for: "mixed_bfloat16" from compute capability 8.0,
+    "mixed_float16" from 7.0. On a CPU with bfloat16 instructions it is "mixed_bfloat16" for models with convolutions
     or 50,000 weights, which two cores train up to 2.2 times faster (benchmarks/results/choices.csv). Else it is
     "float32".
 
@@ -180,7 +180,7 @@ def choose_jit(
     shorter, but the compiler takes 110 MB and as much time as a whole training saves.
 
     Raises:
-        InputError: If several replicas are to be compiled: XLA takes no variables of two devices.
+        InputError: If XLA is requested for several replicas: it cannot use variables of two devices.
     """
     if jit is True and num_replicas > 1:
         raise invalid("jit", expected=f"False or 'auto' with {num_replicas} replicas", received=jit)
@@ -204,10 +204,10 @@ def choose_jit(
 
 @contextlib.contextmanager
 def synchronized_batch_norm(model: keras.Model, strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Lets training steps that are traced inside normalize by the images of all replicas, as one device does.
+    """Makes training steps that are traced inside normalize over the images of all replicas, as one device does.
 
-    Else each replica would normalize its own few images, and a recipe would mean something else on more devices. The
-    layers are their old selves after that; those with `renorm`, which Keras does not synchronize, are left as they are.
+    Otherwise, each replica would normalize its own few images, and a recipe would mean something else on more devices.
+    Afterwards, the layers are unchanged. Layers with `renorm`, which Keras does not synchronize, are skipped.
     """
     layers = [
         layer
@@ -242,7 +242,7 @@ def copy_to_replicas(strategy: tf.distribute.Strategy, *tensors: tf.Tensor) -> t
 
 @contextlib.contextmanager
 def precision_policy(precision: str) -> Iterator[None]:
-    """Makes `precision` Keras's policy for the layers that are built inside."""
+    """Makes `precision` Keras's policy for layers that are built inside."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -254,7 +254,7 @@ def precision_policy(precision: str) -> Iterator[None]:
 def describe_devices() -> list[dict[str, Any]]:
     """Returns each logical device that TensorFlow sees: `name`, `type`, and for a GPU its `model`."""
     let_memory_grow()
-    names = [  # in the order of the logical devices, of which a GPU can be made several
+    names = [  # in the order of the logical devices; one GPU can be split into several
         tf.config.experimental.get_device_details(gpu).get("device_name")
         for gpu in tf.config.get_visible_devices("GPU")
         for _ in tf.config.get_logical_device_configuration(gpu) or [None]

@@ -36,7 +36,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
             `input_shape=(height, width, 1)` and returns a `keras.Model`, such as `build_mlp` or
             `functools.partial(build_cnn, dropout=0.5)`.
         epochs: Passes over the images; those of the model's recipe if None.
-        batch_size: Images per step; that of the model's recipe if None. With fewer images, all of them are a batch.
+        batch_size: Images per step; that of the model's recipe if None. With fewer images, one batch holds all of them.
         learning_rate: That of the model's recipe if None.
         seed: Seed of initial weights, batches, augmentation and dropout.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch, "auto" 1 in a terminal and otherwise 2.
@@ -84,7 +84,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             InputError: If a parameter, the images or the labels are invalid.
-            ValueError: In scikit-learn's words, if values are missing or lengths differ.
+            ValueError: From scikit-learn, if values are missing or lengths differ.
         """
         images, y = self._check_training(X, y)
         check_classification_targets(y)
@@ -105,7 +105,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
         )
         run = train(
             model,
-            # `train` scores test images; all images are for training here, so one of them has to do.
+            # `train` scores test images, but here all images are for training, so one of them has to do.
             ((images, labels), (images[:1], labels[:1])),
             recipe=recipe.replace(batch_size=min(recipe.batch_size, len(images))),
             strategy="none",
@@ -119,8 +119,8 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
         """Returns the class probabilities, float32 of shape `(n, num_classes)`; columns in the order of `classes_`.
 
         Raises:
-            InputError: If the images are invalid, or of another size than those of `fit`.
-            ValueError: In scikit-learn's words, if values are missing or the number of columns differs.
+            InputError: If the images are invalid, or of a different size than in `fit`.
+            ValueError: From scikit-learn, if values are missing or the number of columns differs.
         """
         check_is_fitted(self)
         return predict_probabilities(self.model_, self._check_images(X))
@@ -196,7 +196,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
 def _to_table(images) -> tuple[Any, tuple[int, int] | None]:
     """Returns images with a row of pixels each, and their height and width if these are known."""
     shape = images.shape if hasattr(images, "shape") else np.asarray(images).shape
-    if len(shape) < 3:  # flat already, perhaps a DataFrame; or something that scikit-learn refuses
+    if len(shape) < 3:  # already flat, perhaps a DataFrame; or something that scikit-learn rejects
         return images, None
     images = check_images(images, name="X")
     return images.reshape(len(images), -1), images.shape[1:]

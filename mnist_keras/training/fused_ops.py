@@ -1,6 +1,6 @@
 """Keras's Adam and batch normalization in TensorFlow's fused kernels: the same results in one operation, not a dozen.
 
-Both change how steps are traced and nothing else: models and optimizers stay Keras's own, and are saved as such.
+Both change only how steps are traced: models and optimizers stay Keras's own, and are saved as such.
 """
 
 import contextlib
@@ -24,21 +24,21 @@ HALF_CHANNELS = 16  # oneDNN normalizes multiples of it fast in bfloat16, other 
 
 @contextlib.contextmanager
 def fused_kernels(model: keras.Model) -> Iterator[None]:
-    """Lets training steps of a compiled model that are traced inside use both fused kernels, where they fit."""
+    """Makes training steps of a compiled model that are traced inside use both fused kernels where possible."""
     with fused_adam(model.optimizer), fused_batch_norm(model):
         yield
 
 
 @contextlib.contextmanager
 def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
-    """Lets steps that are traced inside update the variables by the fused kernel, where the optimizer is an Adam.
+    """Makes steps that are traced inside update the variables by the fused kernel if the optimizer is an Adam.
 
-    Small models spend much of a step on Keras's update; the weights agree with it to rounding. Optimizers other than
-    `Adam` and `AdamW`, and those with `amsgrad`, are left as they are. The optimizer is its old self after that: what
-    is saved with the model is Keras's.
+    Small models spend much of a step on Keras's update. The weights agree with Keras's to rounding. Optimizers other
+    than `Adam` and `AdamW`, and those with `amsgrad`, are skipped. Afterwards, the optimizer is unchanged: what is
+    saved with the model is Keras's.
 
     Args:
-        optimizer: Built; a `LossScaleOptimizer` is looked through.
+        optimizer: A built optimizer, possibly inside a `LossScaleOptimizer`.
 
     Reference:
         Kingma and Ba, 2015, "Adam: A Method for Stochastic Optimization", the order of computation at the end of
@@ -47,7 +47,7 @@ def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     adam = getattr(optimizer, "inner_optimizer", optimizer)
     known = type(adam) in (keras.optimizers.Adam, keras.optimizers.AdamW) and not adam.amsgrad
     if not (known and all(hasattr(adam, name) for name in ADAM_INTERNALS)):
-        yield  # Keras's own update; slower, and right whatever Keras renames
+        yield  # Keras's own update: slower, but correct whatever Keras renames
         return
     by_keras = adam.update_step
 
@@ -79,16 +79,16 @@ def fused_adam(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fused_batch_norm(model: keras.Model) -> Iterator[None]:
-    """Lets training steps that are traced inside normalize images by the fused kernel.
+    """Makes training steps that are traced inside normalize images by the fused kernel.
 
     Keras's layer computes in float32 by a dozen operations over the whole batch, on CPU in about the time of a 3x3
     convolution; the fused kernel takes little more than the ReLU after it. It computes in the layer's own precision, or
     in float32 where the number of channels makes it slow in half precision. Outputs, gradients and moving averages
-    agree with Keras's to rounding. Left as they are: subclasses, layers of other shapes than `(n, height, width,
-    channels)`, synchronized ones, those with `renorm`, and weights that are not float32.
+    agree with Keras's to rounding. It skips subclasses, layers of other shapes than `(n, height, width, channels)`,
+    synchronized layers, layers with `renorm`, and weights that are not float32.
 
     Args:
-        model: Built; its layers are their old selves after that.
+        model: A built model; its layers are unchanged afterwards.
 
     Reference:
         Ioffe and Szegedy, 2015, "Batch Normalization", algorithm 1.
@@ -107,7 +107,7 @@ def _is_fusible(layer):
     return (
         type(layer) is keras.layers.BatchNormalization
         and layer.built
-        and "call" not in vars(layer)  # fused by a training outside of this one, or somebody's own
+        and "call" not in vars(layer)  # fused by a training around this one, or the user's own
         and layer.variable_dtype == "float32"
         and all(hasattr(layer, name) for name in NORM_INTERNALS)
         and layer.compute_dtype in ("float32", "bfloat16", "float16")

@@ -1,7 +1,7 @@
 """The one training loop, for every strategy: compiled steps, Keras's callbacks, and a state that can be saved anywhere.
 
 `Model.fit` cannot resume within an epoch, weights uneven last batches wrongly under `MirroredStrategy`, fails under
-several workers, and is several times slower on small models. The loop keeps its meaning.
+several workers, and is several times slower on small models. This loop gives the same results.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from mnist_keras.training.saving.state import Progress, TrainingState
 from mnist_keras.training.workers.exchange import Workers
 
 VALIDATION_BATCH_SIZE = 500  # images
-COLUMNS = ("epoch", "learning_rate", "seconds")  # of the history, beside what Keras logs
+COLUMNS = ("epoch", "learning_rate", "seconds")  # of the history, in addition to what Keras logs
 
 
 class TrainingLoop:
@@ -116,12 +116,12 @@ class TrainingLoop:
             callbacks: Keras callbacks. Batch hooks are called once per compiled chunk of steps, but after every step
                 if a callback defines one.
             verbose: 0 silent, 1 progress bar, 2 a line per epoch.
-            checkpoint: State to go on from.
+            checkpoint: State to continue from.
             save: Called with the state after each epoch, and when SIGINT or SIGTERM comes.
             cadence: How often it is called within an epoch.
 
         Returns:
-            How far it came, with the history of all epochs.
+            How far it got, with the history of all epochs.
 
         Raises:
             Interrupted: After SIGINT or SIGTERM, at the next chunk's end.
@@ -145,13 +145,13 @@ class TrainingLoop:
         self._state = TrainingState(self.model, self.strategy, callbacks)
         if checkpoint is not None:
             epoch, steps_done = divmod(checkpoint.step, steps_per_epoch)
-            if steps_done:  # what this changes is in the state that is restored
+            if steps_done:  # the restored state overwrites what this changes
                 hooks.on_epoch_begin(epoch)
             self._state.restore(checkpoint)
         progress, every_step = self.progress, any(map(wants_every_step, callbacks))
         self._start = time.perf_counter() - progress.seconds
         closing, fused = contextlib.closing(self._windows), fused_kernels(self.model)
-        synchronized = synchronized_batch_norm(self.model, self.strategy)  # those are not fused
+        synchronized = synchronized_batch_norm(self.model, self.strategy)  # not fused
         with Signals() as signals, synchronized, fused, closing:
             pace = Pace(signals, self.workers, cadence, fixed=1 if every_step else None)
             pace.look()
@@ -187,7 +187,7 @@ class TrainingLoop:
         return progress
 
     def _save(self, save):
-        """Saves the state within an epoch; none after `on_epoch_begin` alone, which would be called once more."""
+        """Saves the state within an epoch; not right after `on_epoch_begin`, which would be called again."""
         if save is not None and self.progress.step % self.source.steps_per_epoch:
             self.progress.seconds = time.perf_counter() - self._start
             save(self._state.save())
@@ -243,13 +243,13 @@ class TrainingLoop:
             return self.strategy.run(self._replica_batch, args=(rows, step))
 
         def add_step(step, batch, loss_sum, num_correct):
-            # The next batch hangs on nothing that this step changes, so that both are worked on at a time.
+            # The next batch does not depend on what this step changes, so both run at the same time.
             next_batch = make_batch(tf.minimum(step + 1, end - 1))
             scores = self.strategy.run(self._replica_step, args=(batch, step))
             loss, correct = tf.unstack(self.strategy.reduce(total, scores, axis=None))
             return step + 1, next_batch, loss_sum + loss, num_correct + tf.cast(correct, tf.int64)
 
-        # Not `tf.range`, whose limits XLA wants to know: it would compile again for every chunk.
+        # Not `tf.range`: XLA needs its limits, and would compile again for every chunk.
         start = first_step, make_batch(first_step), loss_sum, num_correct
         return tf.while_loop(lambda step, *_: step < end, add_step, start)[2:]
 
@@ -261,11 +261,11 @@ class TrainingLoop:
         return self._as_model_input(x), y
 
     def _replica_step(self, batch, step):
-        """One step of one replica; returns its share of the loss and its number of right answers, to be sent as one."""
+        """One step of one replica; returns its share of the loss and its number of right answers, as one tensor."""
         model, (x, y) = self.model, batch
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         for variable, key in self._seed_states:
-            # Space for 1,024 draws of a layer in a step, and for 1,024 replicas.
+            # Distinct for 1,024 draws of a layer in a step, and for 1,024 replicas.
             draw = step * 2**20 + tf.cast(replica, tf.int64) * 2**10
             variable.assign(tf.stack([tf.constant(key, tf.int64), draw]))
         weights = None if self.class_weights is None else tf.gather(self.class_weights, y)
@@ -304,7 +304,7 @@ class TrainingLoop:
         return loss * tf.cast(tf.shape(labels)[0], loss.dtype), _count_correct(labels, outputs)
 
     def _build_metrics(self):
-        """Lets callbacks see from the metrics whether more or less of a value is better."""
+        """Builds the metrics, from which callbacks see whether higher or lower is better."""
         guess = tf.fill((1, self.num_classes), 1 / self.num_classes)
         self.model.compute_metrics(None, self._targets(tf.zeros(1, tf.int64)), guess)
         self.model.reset_metrics()
@@ -324,12 +324,12 @@ def _check_finite(epoch, logs):
 
 
 def _count_correct(labels, outputs):
-    # Of the logits that Keras keeps behind a softmax: leaving the softmax out takes 10% off a narrow model's step.
+    # Uses the logits that Keras keeps behind a softmax: skipping the softmax saves 10% of a narrow model's step.
     outputs = getattr(outputs, "_keras_logits", outputs)
     predictions = tf.argmax(outputs, axis=-1, output_type=tf.int64)
     return tf.reduce_sum(tf.cast(predictions == tf.cast(labels, tf.int64), tf.int64))
 
 
 def _layer_key(seed: int, index: int) -> int:
-    # Not (seed, step) plain: two layers would share a mask.
+    # The key differs by layer: with only (seed, step), two layers would share a mask.
     return int.from_bytes(hashlib.sha256(f"{seed}/{index}".encode()).digest()[:7], "big")
