@@ -245,7 +245,7 @@ def test_a_serialized_optimizer_keeps_its_own_settings(net):
     ],
 )
 def test_an_optimizer_that_keras_does_not_make_is_an_error(net, optimizer):
-    with pytest.raises(InputError, match="The recipe's optimizer is not one that Keras makes: "):
+    with pytest.raises(InputError, match="Keras cannot create the recipe's optimizer: "):
         compiled(net, optimizer=optimizer)
 
 

@@ -233,6 +233,6 @@ def test_a_state_that_cannot_be_saved_is_said_once(capsys):
     recorder.on_epoch_end(8)
     states.save()
     assert capsys.readouterr().err == (
-        "mnist_keras: Recorder.seen is a set, which checkpoints do not hold; a resumed run begins it anew. Keep "
+        "mnist_keras: Recorder.seen is a set, which a checkpoint cannot hold; a resumed run starts it afresh. Use "
         "numbers, texts, or lists of these or of arrays\n"
     )

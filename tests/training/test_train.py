@@ -574,7 +574,7 @@ def test_a_given_model_keeps_its_precision(digits, tmp_path, no_pictures):
 
 
 def test_a_model_of_another_strategy_is_refused(digits):
-    with pytest.raises(InputError, match="The model was built outside of the strategy"):
+    with pytest.raises(InputError, match="The model was built outside the strategy"):
         train(dense_net(), small_data(digits), strategy=mirrored(2), verbose=0)
 
 
