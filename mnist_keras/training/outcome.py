@@ -28,7 +28,7 @@ class TrainingRun:
     Attributes:
         model: The trained model; compiled, unless the run was finished before and only loaded.
         history: Values of each epoch: epoch, loss, accuracy, val_loss and val_accuracy with validation data,
-            learning_rate at its end, seconds since the training's start.
+            learning_rate at its end, seconds since training started.
         metrics: The content of metrics.json.
         evaluation: The evaluation on the test images.
         run_dir: The run directory, or None.
@@ -90,7 +90,7 @@ def finish(
             metrics=metrics,
         )
         directory.write_metrics(metrics)
-    workers.wait()  # whoever returns finds the files
+    workers.wait()  # every worker that returns finds the files
     return TrainingRun(
         model, progress.history, metrics, evaluation, directory.path if directory else None
     )

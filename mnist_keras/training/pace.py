@@ -1,4 +1,4 @@
-"""When the training loop looks up from its steps: for Ctrl-C and SIGTERM, for what callbacks ask, to save its state."""
+"""When the training loop pauses between steps: for Ctrl-C and SIGTERM, for callbacks, and to save its state."""
 
 import dataclasses
 import signal
@@ -12,7 +12,7 @@ from mnist_keras._validation import check_integer, check_number
 from mnist_keras.training.saving.checkpoints import KEPT
 from mnist_keras.training.workers.exchange import Workers
 
-CHUNK_SECONDS = 0.25  # between updates of the progress bar; a read of records apart, the longest wait after Ctrl-C
+CHUNK_SECONDS = 0.25  # between updates of the progress bar; except for reads of records, the longest wait after Ctrl-C
 WATCHED = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -34,7 +34,7 @@ class Chunk:
         self._fixed = fixed
 
     def adapt(self, num_steps: int, seconds: float) -> None:
-        """Takes the time of a chunk; one that the epoch's end cut short says nothing about a longer one."""
+        """Adapts to the time of a chunk, unless the end of the epoch cut it short."""
         if self._fixed:
             return
         if seconds < CHUNK_SECONDS / 2 and num_steps == self.num_steps:
@@ -44,7 +44,7 @@ class Chunk:
 
 
 class Signals:
-    """Notes SIGINT, SIGTERM and SIGHUP, so that the loop ends between two chunks; a second one ends it at once.
+    """Records SIGINT, SIGTERM and SIGHUP, so that the loop ends between two chunks; a second one ends it at once.
 
     A signal that was ignored when the program started stays ignored: `nohup` ignores SIGHUP, and a shell script
     ignores SIGINT for the commands that it starts in the background.
@@ -57,7 +57,7 @@ class Signals:
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             for number in WATCHED:
-                # None: a handler from outside of Python, which could not be given back.
+                # None: a handler from outside Python, which could not be restored.
                 if signal.getsignal(number) not in (None, signal.SIG_IGN):
                     self._before[number] = signal.signal(number, self._note)
         return self
@@ -76,7 +76,7 @@ class Signals:
 
 @dataclasses.dataclass(frozen=True)
 class Cadence:
-    """How often the state is saved, beside the end of each epoch, and how many of the newest are kept.
+    """How often the state is saved, in addition to the end of each epoch, and how many of the newest are kept.
 
     Attributes:
         steps: After each multiple of this many steps; not if None.
@@ -105,10 +105,10 @@ EACH_EPOCH = Cadence()
 class Pace:
     """How many steps one compiled call runs, when the state is saved, and whether a signal has come.
 
-    All workers keep one pace: the chief's clock counts, and the first signal that any of them gets.
+    All workers keep the same pace: the chief's clock counts, and the first signal that any of them gets.
 
     Args:
-        signals: What this process notes.
+        signals: The signals that this process records.
         workers: The processes.
         cadence: How often the state is saved.
         fixed: Steps of each call; if None, as many as take about a quarter of a second.
@@ -126,7 +126,7 @@ class Pace:
         self.adapt = self._chunk.adapt
 
     def look(self, *, stop: bool = False) -> None:
-        """Looks at the signals and the clock; every worker does so at the same steps.
+        """Checks the signals and the clock; every worker does so at the same steps.
 
         Args:
             stop: Whether a callback of this worker asks to end the training.
@@ -154,5 +154,5 @@ class Pace:
         return self._time_is_up or (every is not None and step % every == 0)
 
     def saved(self) -> None:
-        """Notes that the state was saved just now."""
+        """Records that the state was saved just now."""
         self._saved, self._time_is_up = time.monotonic(), False

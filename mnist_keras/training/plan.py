@@ -1,4 +1,4 @@
-"""What a training does, decided before it starts: recipe, devices, precision, and the images it holds out."""
+"""What a training run does, decided before it starts: recipe, devices, precision, and held-out images."""
 
 import contextlib
 import dataclasses
@@ -52,7 +52,7 @@ class Plan:
         return model
 
     def print_batch(self) -> None:
-        """Prints how the images of a step are shared out, if there are several replicas."""
+        """Prints how the images of a step are divided, if there are several replicas."""
         size, count = self.recipe.batch_size, self.strategy.num_replicas_in_sync
         if count > 1:
             print(
@@ -68,7 +68,7 @@ class Plan:
         class_weight: object,
         callbacks: Sequence[keras.callbacks.Callback],
     ) -> dict[str, Any]:
-        """Returns what all workers must have the same, by name, as JSON holds it."""
+        """Returns what must be the same on all workers, by name, as values for JSON."""
         return {
             "model": model if isinstance(model, str) else architecture(model),
             "recipe": self.recipe.to_dict(),
@@ -207,9 +207,9 @@ def hold_out(
 
 
 def say_what_is_odd(model: str | keras.Model, data: ImageData) -> None:
-    """Says in a line each what the training of a registered model would suffer from, and whether images look inverted.
+    """Prints a line for each problem that hurts training a registered model, and whether images look inverted.
 
-    A model that was passed has its own number of classes, and may know classes that the data lacks.
+    A model that the caller built has its own number of classes, and may know classes that the data lacks.
     """
     for text in label_notices(data.splits) if isinstance(model, str) else ():
         say(text)
@@ -254,7 +254,7 @@ def check_class_weight(class_weight: object, num_classes: int) -> dict[int, floa
 
 @contextlib.contextmanager
 def initial_seed(seed: int) -> Iterator[None]:
-    """Lets Keras draw initial weights from a seed; it draws the seeds of its layers from Python's generator."""
+    """Makes Keras draw initial weights from a seed; Keras draws its layers' seeds from Python's generator."""
     state = random.getstate()
     random.seed(seed)
     try:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def claim_run_directory(name: str, root: str | Path = "runs") -> Iterator[Path]:
     """Makes the first of `root/name-1`, `root/name-2`, ... that does not exist; removes it if it stays empty.
 
-    Of several processes at a time, each gets another one.
+    Each of several simultaneous processes gets its own directory.
 
     Raises:
         InputError: If no directory can be made there.
@@ -179,11 +179,11 @@ class RunDirectory:
             for name in ("metrics.json", "history.csv", "model.keras", "report.html"):
                 (self.path / name).unlink(missing_ok=True)
             for directory in (self.checkpoints, self.plots):
-                if directory.exists():  # an old checkpoint left there would be resumed one day
+                if directory.exists():  # an old checkpoint left there might be resumed later
                     shutil.rmtree(directory)
-            for path in self.path.glob(f"{TEMPORARY}*"):  # of a killed process
+            for path in self.path.glob(f"{TEMPORARY}*"):  # left by a killed process
                 path.unlink()
-            # Replaced, never missing: without it, what is left here would not be taken for a run.
+            # Replaced, never missing: without it, this directory would not be recognized as a run.
             self._write_json("config.json", config)
 
     def _usable(self, verb: str) -> contextlib.AbstractContextManager[None]:
@@ -211,14 +211,14 @@ class RunDirectory:
             return is_extended(self.read_config(), config)
 
     def extend(self, config: Mapping[str, Any], checkpoint: "Checkpoint | None") -> None:
-        """Makes a run go on to more epochs from a checkpoint; a finished one is unfinished then.
+        """Extends a run to more epochs from a checkpoint; a finished one becomes unfinished.
 
         Raises:
             InputError: If a callback ended the run, or a finished run has no checkpoint.
         """
         if self.is_finished and checkpoint is None:
             raise InputError(
-                f"The finished run in {self.path} has no checkpoint left to go on from. Train again in another "
+                f"The finished run in {self.path} has no checkpoint left to continue from. Train again in another "
                 "directory."
             )
         if checkpoint is not None and checkpoint.state["stopped"]:
@@ -228,7 +228,7 @@ class RunDirectory:
                 "again in another directory, without the callback."
             )
         with self._usable("written"):
-            (self.path / "metrics.json").unlink(missing_ok=True)  # first: it makes the run finished
+            (self.path / "metrics.json").unlink(missing_ok=True)  # first: it marks a finished run
             self._write_json("config.json", config)
 
     def read_config(self) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class RunDirectory:
         """Returns the name or the path of the data that the run was trained on.
 
         Raises:
-            InputError: If it was trained on arrays or records, which no name loads again.
+            InputError: If it was trained on arrays or records, which cannot be loaded by name.
         """
         with self._readable("config.json"):
             data = self.read_config()["data"]

@@ -72,8 +72,8 @@ def train(
 ) -> TrainingRun:
     """Trains a model and evaluates it on the test images.
 
-    The order of the images, their augmentation and dropout depend on the seed and the step alone. Two runs on one
-    machine agree to the bit, even if one of them was interrupted and resumed.
+    The order of the images, their augmentation and dropout depend only on the seed and the step. Two runs on one
+    machine agree bit for bit, even if one of them was interrupted and resumed.
 
     Args:
         model: Name of a registered model, or a `keras.Model` for gray images that returns class probabilities or
@@ -90,26 +90,26 @@ def train(
         scale_learning_rate: Whether another `batch_size` scales the recipe's learning rate in proportion, see
             `Recipe.for_batch_size`.
         strategy: "auto", "none", "mirrored" or "multi_worker", see `get_strategy`, or a strategy; a model built under
-            a strategy is trained by it. With several workers, each makes the same call, and the chief alone reads
-            and writes the run directory.
+            a strategy is trained by it. With several workers, each makes the same call, and only the chief reads and
+            writes the run directory.
         precision: "float32", "mixed_bfloat16", "mixed_float16" or "auto"; the recipe's if None. A given model keeps
             its own.
         seed: Seed of a registered model's initial weights, of batches, augmentation and dropout.
         run_dir: Directory for configuration, history, metrics, model, checkpoints and plots; nothing is written if
             None.
-        callbacks: Keras callbacks; their batch hooks are called as with `steps_per_execution`. In a resumed run, each
-            callback gets back what the first of its class had changed in itself, the second what the second had, and
-            so on.
+        callbacks: Keras callbacks; their batch hooks are called as with `steps_per_execution`. In a resumed run, the
+            state of each callback is restored; callbacks of the same class are matched in order.
         validation_data: `(images, labels)`, or a split, to validate on after each epoch.
         validation_size: Number of the last training images to hold out for validation; the recipe's if None.
         class_weight: Weight of each class in the loss, by label; 1 for labels that are left out.
         data_dir: Directory of the dataset's files, if `data` is a name.
-        resume: Whether to continue the run in `run_dir`; starts one if there is none. A finished run goes on if there
-            are more `epochs` now and its schedule is "constant"; it ends with the same bits as a run of so many.
+        resume: Whether to continue the run in `run_dir`; starts one if there is none. A finished run is extended if
+            `epochs` has grown and its schedule is "constant"; it ends with the same bits as a run that had this number
+            of epochs from the start.
         overwrite: Whether to replace the run in `run_dir`.
-        checkpoint_steps: Save the state after each multiple of this many steps too, not after each epoch alone.
-        checkpoint_seconds: Save it too once this much time has passed since the last time.
-        keep_checkpoints: How many of the newest states stay on disk.
+        checkpoint_steps: Also save the state after each multiple of this many steps, not only after each epoch.
+        checkpoint_seconds: Also save the state once this many seconds have passed since the last save.
+        keep_checkpoints: How many of the newest states are kept on disk.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch, "auto" 1 in a terminal and otherwise 2.
         command: Command line to note in config.json.
 
@@ -120,8 +120,8 @@ def train(
         InputError: If an argument is invalid, and nothing is written; or if records can no longer be read, once the
             state is saved.
         FloatingPointError: If the loss is no longer finite.
-        OSError: If the disk is full; what was saved before stays whole. With several workers also if another one is
-            gone; the text names it.
+        OSError: If the disk is full; what was saved before is not damaged. With several workers, also if one is lost;
+            the text names it.
         KeyboardInterrupt: After Ctrl-C, once the state is saved.
         SystemExit: With status 143 after SIGTERM, or 129 after SIGHUP, once the state is saved.
 
@@ -154,7 +154,7 @@ def train(
             say_what_is_odd(model, data)
             if verbose:
                 plan.print_batch()
-        if isinstance(model, keras.Model):  # it may know more classes than the data has
+        if isinstance(model, keras.Model):  # the model may know more classes than the data has
             data = data.with_class_names(tuple(map(str, range(model.output_shape[-1]))))
         train_split, validation = hold_out(data, recipe, validation_data)
         saved = {"checkpoint_steps": cadence.steps, "checkpoint_seconds": cadence.seconds}
@@ -235,13 +235,13 @@ def _open(
         flags: `resume` and `overwrite`.
 
     Returns:
-        Whether the run is finished, and the state to go on from.
+        Whether the run is finished, and the state to continue from.
     """
     checkpoint = None
 
     def open_it() -> bool:
         nonlocal checkpoint
-        if flags["resume"] and directory.is_finished:  # by another user, maybe: only read it
+        if flags["resume"] and directory.is_finished:  # perhaps another user's, so it is only read
             directory.check_same_run(config)
             if not directory.is_extended_by(config):
                 return True
@@ -269,7 +269,7 @@ def _run(loop: TrainingLoop, epochs: int, **options: Any) -> Progress:
     except Interrupted as interruption:
         if interruption.signal_number == signal.SIGINT:
             raise KeyboardInterrupt from interruption
-        raise SystemExit(128 + interruption.signal_number) from interruption  # as shells count
+        raise SystemExit(128 + interruption.signal_number) from interruption  # as shells report it
 
 
 def _save(

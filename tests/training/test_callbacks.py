@@ -234,5 +234,5 @@ def test_a_state_that_cannot_be_saved_is_said_once(capsys):
     states.save()
     assert capsys.readouterr().err == (
         "mnist_keras: Recorder.seen is a set, which a checkpoint cannot hold; a resumed run starts it afresh. Use "
-        "numbers, texts, or lists of these or of arrays\n"
+        "numbers, strings, or lists of these or of arrays\n"
     )

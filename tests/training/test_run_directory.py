@@ -250,7 +250,7 @@ def test_the_same_run_may_be_resumed(run):
 DIFFERENCES = {
     "model": (
         {"model": {"name": "cnn_2conv", "architecture": "a2"}},
-        "model: 'mlp_128' there, 'cnn_2conv' of other layers here",
+        "model: 'mlp_128' there, 'cnn_2conv' with other layers here",
     ),
     "recipe": (
         {"recipe": {**CONFIG["recipe"], "batch_size": 64}},
@@ -313,7 +313,7 @@ def test_more_epochs_under_another_schedule_are_refused_with_the_reason(run):
     assert not run.is_extended_by(longer)
     assert (
         "resumed: recipe.epochs: 3 there, 5 here; the schedule 'cosine' is laid out over all epochs, so a run with "
-        "more of them is a different run. Repeat"
+        "more epochs is a different run. Repeat"
     ) in error_of(run.check_same_run, longer)
 
 
@@ -321,7 +321,7 @@ def test_a_run_that_cannot_be_extended_stays_finished(run):
     run.write_metrics({"accuracy": 0.9})
     longer = recipe(epochs=5)
     assert error_of(run.extend, longer, None) == (
-        f"The finished run in {run.path} has no checkpoint left to go on from. Train again in another directory."
+        f"The finished run in {run.path} has no checkpoint left to continue from. Train again in another directory."
     )
     stopped = Checkpoint(9, {}, {"stopped": True, "history": {"epoch": [1, 2]}})
     assert error_of(run.extend, longer, stopped) == (

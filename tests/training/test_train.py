@@ -362,7 +362,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_stays(digits, tmp_path, no_p
     shutil.rmtree(tmp_path / "0" / "checkpoint")
     shutil.copytree(tmp_path / "1" / "checkpoint", tmp_path / "0" / "checkpoint")
     with pytest.raises(
-        InputError, match=r"belongs to another run; what differs: seed\. Remove it"
+        InputError, match=r"belongs to another run\. These differ: seed\. Remove it"
     ) as caught:
         train("mlp_128", data, run_dir=tmp_path / "0", resume=True, **options)
     assert len(str(caught.value)) < 400
@@ -423,7 +423,7 @@ DIFFERENT = {
     ),
     "net": (
         {"model": "softmax_regression"},
-        "model: 'mlp_128' there, 'softmax_regression' of other layers here",
+        "model: 'mlp_128' there, 'softmax_regression' with other layers here",
     ),
     "precision": (
         {"precision": "mixed_bfloat16"},

@@ -1,7 +1,7 @@
-"""The state of a run on disk, by one writer at a time.
+"""The state of a run on disk, written by one process at a time.
 
-state        what of a training is saved and given back
+state        which parts of a training are saved and restored
 checkpoints  files of that state: atomic, checksummed, bound to their run
 identity     what makes two runs the same
-lock         who writes a run directory
+lock         which process writes a run directory
 """

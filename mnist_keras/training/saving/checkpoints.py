@@ -1,7 +1,7 @@
 """Atomic, checksummed, resumable state of a run.
 
 A checkpoint is a pair of files, `state-STEP.npz` with the arrays and `state-STEP.json` with the rest, the identity of
-its run, and the SHA-256 of all. The JSON file is written last, so a pair is whole or not there.
+its run, and the SHA-256 of all. The JSON file is written last, so a pair is either complete or absent.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ import numpy as np
 from mnist_keras._files import TEMPORARY, replace_file
 from mnist_keras._validation import InputError, say
 
-KEPT = 2  # by default: the one before the newest, should a disk fail while the newest is read
+KEPT = 2  # by default: the newest, and the one before it in case the newest is damaged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Checkpoint:
 def save_checkpoint(
     directory: Path, checkpoint: Checkpoint, *, identity: Mapping[str, str], keep: int = KEPT
 ) -> None:
-    """Writes a checkpoint and removes all but the newest, and what a killed process left half-written.
+    """Writes a checkpoint; removes all but the newest, and any half-written files of a killed process.
 
     Args:
         directory: Where the run has its checkpoints.
         checkpoint: The state.
-        identity: Digests that tell the run from another one, by name.
-        keep: How many of the newest checkpoints stay.
+        identity: Digests that distinguish the run from others, by name.
+        keep: How many of the newest checkpoints are kept.
 
     Raises:
         OSError: If the disk is full or not writable; earlier checkpoints are left as they were.
@@ -97,7 +97,7 @@ def load_checkpoint(directory: Path, *, identity: Mapping[str, str]) -> Checkpoi
         checkpoint, run = found
         if differences := sorted(x for x in {*run, *identity} if run.get(x) != identity.get(x)):
             raise InputError(
-                f"The checkpoint {path} belongs to another run; what differs: {', '.join(differences)}. Remove it, or "
+                f"The checkpoint {path} belongs to another run. These differ: {', '.join(differences)}. Remove it, or "
                 "start the run again with --overwrite (overwrite=True)."
             )
         if damaged := [record.stem for record in records[:number]]:

@@ -1,4 +1,4 @@
-"""What makes two runs the same, and the words for what differs."""
+"""What makes two runs the same, and descriptions of what differs."""
 
 import copy
 import hashlib
@@ -25,8 +25,8 @@ IDENTITY = (
 def digests(config: Mapping[str, Any]) -> dict[str, str]:
     """Returns a digest of each part of a run's identity, for its checkpoints.
 
-    Without the epochs of a recipe whose learning rate is constant, which may grow, and without `jit`, which another
-    number of replicas may change.
+    It leaves out the epochs of a recipe with a constant learning rate, which may grow, and `jit`, which may change with
+    the number of replicas.
     """
     parts = {key: config[key] for key in IDENTITY if key != "jit"}
     parts["model"], parts["data"] = parts["model"]["architecture"], parts["data"]["sha256"]
@@ -49,7 +49,7 @@ def is_extended(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
 def run_differences(there: dict[str, Any], here: Mapping[str, Any]) -> list[str]:
     """Returns a phrase for each difference that makes a configuration one of another run; more epochs need a reason."""
     there = copy.deepcopy(there)
-    here = json.loads(json.dumps(here))  # as JSON gives it back: tuples are lists
+    here = json.loads(json.dumps(here))  # as JSON returns it: tuples become lists
     if is_extended(there, here):
         there["recipe"]["epochs"] = here["recipe"]["epochs"]
     if there.get("num_replicas") != here.get("num_replicas"):
@@ -58,7 +58,7 @@ def run_differences(there: dict[str, Any], here: Mapping[str, Any]) -> list[str]
     schedule = there["recipe"]["schedule"]
     if schedule != "constant" and here["recipe"]["epochs"] > there["recipe"]["epochs"]:
         lines.append(
-            f"the schedule {schedule!r} is laid out over all epochs, so a run with more of them is a different run"
+            f"the schedule {schedule!r} is laid out over all epochs, so a run with more epochs is a different run"
         )
     return lines
 
@@ -68,8 +68,8 @@ def differences(key: str, there: Any, here: Any) -> list[str]:
     if key == "model":
         if there["architecture"] == here["architecture"]:
             return []
-        return [f"model: {there['name']!r} there, {here['name']!r} of other layers here"]
-    if key == "data":  # the same pixels and labels from another place are the same data
+        return [f"model: {there['name']!r} there, {here['name']!r} with other layers here"]
+    if key == "data":  # the same pixels and labels from another place count as the same data
         return differences("data.sha256", there["sha256"], here["sha256"])
     if key == "onednn" and there != here:
         variable = f"{VARIABLE}={int(bool(there))} in the environment makes it the same"

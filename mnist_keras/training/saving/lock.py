@@ -1,4 +1,4 @@
-"""The lock of a run directory: one process writes it, and the next one is told who does.
+"""The lock of a run directory: only one process writes it, and a second one learns which.
 
 The lock is the operating system's (flock), so it ends with its process, however that dies. The file's content is only
 for the sentence that the second process prints.
@@ -19,7 +19,7 @@ from mnist_keras._validation import InputError, say
 
 try:
     import fcntl
-except ImportError:  # Windows, where nobody is kept out
+except ImportError:  # Windows, where there is no lock
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"  # the file's name in the directory
@@ -99,7 +99,7 @@ def _try_lock(file: BinaryIO, *, exclusive: bool) -> bool:
             raise
         if exclusive:
             say(
-                f"{file.name} cannot be locked here ({error.strerror}); see to it that no other process writes there."
+                f"{file.name} cannot be locked here ({error.strerror}); make sure that no other process writes there."
             )
     return True
 

@@ -1,4 +1,4 @@
-"""What of a training is saved and given back: weights, optimizer, progress, and what callbacks remember."""
+"""The parts of a training that are saved and restored: weights, optimizer, progress, callbacks' state."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ class Progress:
 
     Attributes:
         step: Global steps done.
-        loss_sum: Sum of the batch losses of the epoch under way.
-        num_correct: Right answers among the images of the epoch under way.
+        loss_sum: Sum of the batch losses in the current epoch.
+        num_correct: Right answers among the images of the current epoch.
         seconds: Wall time of the training so far.
         stopped: Whether a callback ended the training.
         history: Values of each finished epoch by name.
@@ -43,7 +43,7 @@ class TrainingState:
         callbacks: The callbacks, right after `on_train_begin`.
 
     Attributes:
-        progress: How far the run is.
+        progress: How far the run has progressed.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class TrainingState:
         self._callbacks = CallbackStates(callbacks)
 
     def save(self) -> Checkpoint:
-        """Returns all of it."""
+        """Returns the state."""
         arrays = {
             f"variable/{index}": tf.convert_to_tensor(variable).numpy()
             for index, variable in enumerate(self._variables)
@@ -69,7 +69,7 @@ class TrainingState:
         return Checkpoint(self.progress.step, arrays, state)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Gives what `save` returned back."""
+        """Restores what `save` returned."""
         with self._strategy.scope():
             for index, variable in enumerate(self._variables):
                 variable.assign(checkpoint.arrays[f"variable/{index}"])
@@ -84,7 +84,7 @@ class TrainingState:
 
 
 def send_checkpoint(workers: Workers, checkpoint: Checkpoint | None) -> Checkpoint | None:
-    """Returns the chief's checkpoint, or None if it has none: the others need not see its disk."""
+    """Returns the chief's checkpoint, or None if it has none: the others need no access to its disk."""
     if workers.count == 1:
         return checkpoint
     facts = workers.from_chief(

@@ -13,8 +13,8 @@ from mnist_keras._validation import InputError
 
 JOBS = ("chief", "worker")  # those that train; the chief, if there is one, is the first worker
 START_SECONDS = 300  # that workers wait for each other: machines of a cluster start minutes apart
-PAUSE_SECONDS = 0.2  # between two looks at the others
-ANSWER_SECONDS = 3  # for a connection within a cluster, by far
+PAUSE_SECONDS = 0.2  # between two checks of the others
+ANSWER_SECONDS = 3  # far more than a connection within a cluster takes
 SLURM_PORT = 8888  # of a machine's first worker; TensorFlow's SlurmClusterResolver has the same
 EXAMPLE = (
     '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -48,7 +48,7 @@ class Cluster:
 
 
 def find_cluster(environ: Mapping[str, str] = os.environ, *, slurm: bool = False) -> Cluster | None:
-    """Returns the workers that `TF_CONFIG` names, or else SLURM if `slurm`; None for a process alone.
+    """Returns the workers that `TF_CONFIG` names, or else SLURM if `slurm`; None for a single process.
 
     Raises:
         InputError: If `TF_CONFIG` or SLURM's variables are not what TensorFlow expects.
@@ -126,7 +126,7 @@ def _ask_slurm(environ: Mapping[str, str]) -> Cluster | None:
 
 
 def await_workers(cluster: Cluster, *, seconds: float | None = None) -> None:
-    """Waits until each of the other workers has called this too, by listening where TensorFlow will.
+    """Waits until all workers have called this, by listening on the ports that TensorFlow will use.
 
     Raises:
         InputError: If this worker's port is taken; if others do not answer in time, naming their addresses; or if one
@@ -180,7 +180,7 @@ def _tell(cluster: Cluster, index: int) -> bool:
 def _hear(listener: socket.socket) -> set[tuple[int, int]]:
     """Returns which workers have told this one that they are there, each with the number that it was told of."""
     heard = set()
-    with contextlib.suppress(TimeoutError):  # nobody calls any more
+    with contextlib.suppress(TimeoutError):  # no further connections
         while True:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError, ValueError):  # a stranger on this port

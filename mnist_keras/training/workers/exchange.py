@@ -1,4 +1,4 @@
-"""What the workers of a training tell each other, over the strategy's own collectives."""
+"""What the workers of a training send each other, over the strategy's own collectives."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from mnist_keras._validation import InputError, differing
 
-UNAVAILABLE = (  # what collectives raise where a worker is gone
+UNAVAILABLE = (  # what collectives raise if a worker is gone
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -27,12 +27,12 @@ class Workers:
     """The processes that train one model together; each makes the same calls in the same order.
 
     Args:
-        strategy: Any strategy; one process alone, unless it is a `MultiWorkerMirroredStrategy` over several.
+        strategy: Any strategy; it means a single process, unless it is a `MultiWorkerMirroredStrategy` over several.
 
     Attributes:
         count: Number of workers.
         index: Which one this is; 0 is the chief, who writes.
-        addresses: Where they are, none for a process alone.
+        addresses: Where they are; empty for a single process.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy):
@@ -83,7 +83,7 @@ class Workers:
         return [json.loads(row[:n].tobytes()) for row, n in zip(rows, lengths, strict=True)]
 
     def from_chief(self, make: Callable[[], Any]) -> Any:
-        """Returns what the chief's `make` returns, which JSON must hold; an `InputError` of it is raised by all."""
+        """Returns what the chief's `make` returns, which JSON must hold; all workers raise its `InputError`."""
         if self.count == 1:
             return make()
         answer: dict[str, Any] = {}
@@ -108,7 +108,7 @@ class Workers:
         received = {}
         for name, (dtype, shape) in shapes.items():
             size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-            words = np.zeros(-(-size // 4), np.int32)  # of four bytes: collectives add no bytes
+            words = np.zeros(-(-size // 4), np.int32)  # collectives cannot add bytes
             if arrays is not None:
                 words.view(np.uint8)[:size] = np.frombuffer(arrays[name].tobytes(), np.uint8)
             content = self.sum(words).view(np.uint8)[:size].tobytes()
@@ -116,7 +116,7 @@ class Workers:
         return received
 
     def wait(self) -> None:
-        """Returns when all workers have called it."""
+        """Waits until all workers have called it."""
         self.sum(np.zeros(1, np.int32))
 
     def check_agreement(self, terms: Mapping[str, Any]) -> None:
@@ -139,10 +139,10 @@ class Workers:
 
     @contextlib.contextmanager
     def naming_the_lost(self) -> Iterator[None]:
-        """Turns TensorFlow's error for a worker that is gone into a sentence.
+        """Turns TensorFlow's error for a lost worker into a readable message.
 
         Raises:
-            LostWorkerError: Names the worker, where TensorFlow does.
+            LostWorkerError: Names the worker, if TensorFlow does.
         """
         try:
             yield

@@ -173,7 +173,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     path = tmp_path / pair(20)[0]
     text = error_of(load_checkpoint, tmp_path, identity={"seed": "a1", "model": "b2"})
     assert text == (
-        f"The checkpoint {path} belongs to another run; what differs: model, seed. Remove it, or start the run again "
+        f"The checkpoint {path} belongs to another run. These differ: model, seed. Remove it, or start the run again "
         "with --overwrite (overwrite=True)."
     )
 
