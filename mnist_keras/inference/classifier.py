@@ -76,8 +76,9 @@ class DigitClassifier:
         class_names: A name for each class; None for those of a run's data, otherwise "0", "1", ...
         temperature: Divisor of the logits that calibrates the confidence, see `fit_temperature`. None for the
             temperature of the packaged weights, or 1.
-        writing: The writer's school, "american" or "european"; "auto" infers it from the other pictures of a call, and
-            `writing_taken` says which one and why. Only for models that know ways of writing ("cnn_real_world").
+        writing: Where the writer learned to write, "american" or "european"; "auto" infers it from the other pictures
+            of a call, and `writing_taken` says which one and why. Only for models that know ways of writing
+            ("cnn_real_world").
         not_a_digit: A picture gets no label if its probability of "not a digit" is at least this. None for the
             threshold of the packaged weights, or 1.
 
@@ -137,7 +138,7 @@ class DigitClassifier:
 
         Args:
             name: A name from `list_models`.
-            writing: The writer's school, see `DigitClassifier`.
+            writing: Where the writer learned to write, see `DigitClassifier`.
 
         Raises:
             InputError: If the name is unknown, it has no packaged weights, or its weights don't know ways of writing.

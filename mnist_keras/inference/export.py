@@ -29,11 +29,11 @@ from mnist_keras.data.image_data import ImageData
 if TYPE_CHECKING:
     import keras
 
-COMPARED = 1_000  # images on which an export answers as Keras does
-COMPARED_INT8 = 10_000  # images; of 1,000 a single one is the 0.1 points that int8 may lose
+COMPARED = 1_000  # images on which an export is compared with Keras
+COMPARED_INT8 = 10_000  # images; with 1,000, one image would be all that int8 may lose
 CALIBRATION = 1_000  # training images from which int8 takes its ranges
-MOST_LOST = 0.001  # of the accuracy, by rounding
-LEAST_ACCURACY = 0.5  # of Keras's model on images that are to tell what rounding costs
+MOST_LOST = 0.001  # of the accuracy, lost to rounding
+LEAST_ACCURACY = 0.5  # of Keras's model, on images that measure the cost of rounding
 OWN_DATA = "Pass what it was trained on: data=(images, labels) or a dataset's name, on the command line --data."
 
 
@@ -44,11 +44,11 @@ class ExportFormat:
     Attributes:
         name: The name of the format.
         description: What it is, in a line.
-        suffix: What the path ends in; "" for a directory.
+        suffix: The end of the path; "" for a directory.
         module: The module of `inference.formats` that writes it and runs it.
         precision: What its weights are stored in.
-        tolerance: By how much a probability may differ from Keras's; None where only the accuracy counts.
-        needs: Packages of the extra "export" that write it or run it.
+        tolerance: Largest allowed difference of a probability from Keras's; None if only the accuracy counts.
+        needs: Packages of the extra "export" that writing or running it needs.
     """
 
     name: str
@@ -88,17 +88,17 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was written, and what its proof found.
+    """A written file, and how it compares with Keras.
 
     Attributes:
         path: The file, or the directory.
         format: Name of its format.
         num_bytes: Its size.
-        num_images: Images on which it was compared with Keras.
-        num_other_labels: On how many of them its label is another than Keras's.
-        largest_difference: By how much a probability differs at most.
-        accuracy: Share of these images that it labels right.
-        keras_accuracy: The same of the model in Keras.
+        num_images: Number of images on which it was compared with Keras.
+        num_other_labels: Number of them whose label differs from Keras's.
+        largest_difference: Largest difference of a probability.
+        accuracy: Its accuracy on these images.
+        keras_accuracy: The accuracy of the model in Keras.
     """
 
     path: Path
@@ -111,7 +111,7 @@ class Export:
     keras_accuracy: float
 
     def report(self) -> str:
-        """Returns the proof in two lines."""
+        """Returns the comparison in two lines."""
         return (
             f"{self.path}: {self.format}, {self.num_bytes:,} bytes\n"
             f"On {self.num_images:,} images: {self.num_other_labels} labels other than Keras's, accuracy "
@@ -128,26 +128,26 @@ def export_model(
     data="auto",
     class_names=None,
 ) -> Export:
-    """Writes a classifier as a file for another runtime, and proves that it answers there as in Keras.
+    """Writes a classifier as a file for another runtime, and checks that it gives the same answers there as in Keras.
 
     The file takes pixels from 0 to 255 of shape `(n, height, width)`, light ink on a dark background, and returns
     probabilities: their normalization, and the softmax after logits, are inside. It holds no class of this package.
     The file is run in its own runtime on 1,000 images and compared with Keras: the labels must be the same and the
-    probabilities within 1e-5; within 1e-4 for "web", and within 0.01 in float16. In int8 only the accuracy is compared,
-    on up to 10,000 images: it may be lower by 0.1 points; on fewer images also by what is within two standard
-    deviations of chance. An export that fails is not left behind.
+    probabilities within 1e-5 (1e-4 for "web", 0.01 in float16). In int8 only the accuracy is compared, on up to 10,000
+    images. It may be lower by 0.1 percentage points; with few images, by two standard deviations of chance if that is
+    more. If the check fails, the file is removed.
 
     Args:
-        model: A classifier of gray images. One of mixed precision is exported, and compared, in float32.
-        path: File or directory to write; there must be none. Its suffix is the format's.
+        model: A classifier of gray images. A mixed-precision model is exported and compared in float32.
+        path: File or directory to write, which must not exist yet. It ends in the format's suffix.
         format: A name in `EXPORT_FORMATS`: "saved_model", "litert", "litert_float16", "litert_int8", "onnx",
             "onnx_int8", "c", "c_int8", "web" or "hub".
         data: Images of the model's task: an `ImageData`, what `load_data` takes, or arrays `(images, labels)`. Test
-            images are compared, training images tell int8 its ranges.
+            images are compared, and training images determine the ranges of int8.
         class_names: Name of each class, for the file; None for the data's.
 
     Returns:
-        The path, the size, and what the comparison found.
+        The path, the size, and the result of the comparison.
 
     Raises:
         InputError: If an argument is invalid, a layer is not known to the format, the proof fails, or the path cannot
@@ -194,10 +194,10 @@ def export_model(
 
 
 def check_export(path: str | Path, format: str) -> ExportFormat:
-    """Returns the format of that name, after looking at what can be told without the model.
+    """Returns the format of that name, after the checks that do not need the model.
 
     Raises:
-        InputError: If there is no such format, or the path is there or has another suffix.
+        InputError: If there is no such format, or the path exists or has another suffix.
         MissingExtraError: If a package is missing that writes or runs the format.
     """
     if not isinstance(format, str) or format not in EXPORT_FORMATS:
@@ -221,8 +221,8 @@ def check_export(path: str | Path, format: str) -> ExportFormat:
 
 
 def _compared(data: ImageData, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `count` test images, or training images after them where they are too few, with labels."""
-    assert data.test_labels is not None  # `with_test_split` has seen to it
+    """Returns `count` test images, followed by training images if there are too few, with labels."""
+    assert data.test_labels is not None  # `with_test_split` made sure of that
     images = np.concatenate([data.test_images, data.train_images])[:count]
     return images, np.concatenate([data.test_labels, data.train_labels])[:count]
 
@@ -234,7 +234,7 @@ def _in_float32(model):
         return model
     with contextlib.suppress(
         TypeError, ValueError
-    ):  # a class of the user's, not made from its configuration
+    ):  # a custom class that cannot be made from its configuration
         model = as_float32(model)
     others = {layer.compute_dtype for layer in flatten_layers(model)} - {"float32"}
     if others:
@@ -272,7 +272,7 @@ def _compare(path, spec, num_bytes, expected, received, labels) -> Export:
 
 
 def _check(export: Export, spec: ExportFormat, expected, received) -> None:
-    """Raises the error that names what an export gets wrong."""
+    """Raises an error if an export is wrong; it says what is wrong."""
     lost = round((export.keras_accuracy - export.accuracy) * export.num_images)
     found = ""
     if not np.isfinite(received).all():
@@ -298,8 +298,8 @@ def _check(export: Export, spec: ExportFormat, expected, received) -> None:
 def _may_lose(export: Export) -> float:
     """Returns how many fewer images an int8 export may label right.
 
-    Of few images, 0.1 points are less than chance: were each changed label for the better or for the worse at random,
-    the loss would have a standard deviation of the root of their number.
+    With few images, 0.1 percentage points are less than chance: if each changed label were randomly better or worse,
+    the standard deviation of the loss would be the square root of the number of changed labels.
     """
     chance = 2 * export.num_other_labels**0.5 if export.num_images < COMPARED_INT8 else 0.0
     return max(MOST_LOST * export.num_images, chance)
@@ -311,7 +311,7 @@ def _size(path: Path) -> int:
 
 
 def _publish(source: Path, path: Path) -> None:
-    """Brings a finished file or directory to its place: it is there whole, or not at all."""
+    """Moves a finished file or directory to its place, so that it is complete or absent."""
     if source.is_file():
         with replace_file(path) as temporary:
             shutil.copyfile(source, temporary)

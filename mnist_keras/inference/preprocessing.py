@@ -1,7 +1,7 @@
 """`to_mnist_image`: a photo, scan or drawing of a digit converted to one image in MNIST's form.
 
-Most wrong answers on people's own pictures come from the preparation and not from the model: dark ink that was not
-inverted, a digit stretched over the picture, a shadow taken for ink. Each step here is a function with a name.
+Most wrong answers on people's own pictures come from the preparation, not from the model: dark ink that was not
+inverted, a digit stretched over the picture, a shadow taken for ink. Each step here is its own function.
 """
 
 from typing import Any, NamedTuple
@@ -28,10 +28,10 @@ THIN_STROKE = 0.055  # width over height of the digit, below which lines fade aw
 
 
 def to_mnist_image(source: Any) -> np.ndarray:
-    """Returns a picture of one digit as MNIST has it: light ink on black, fitted to 20x20 pixels, centered by mass.
+    """Converts a picture of one digit to MNIST's form: light ink on black, fitted to 20x20 pixels, centered by mass.
 
-    Transparency, color, polarity, uneven light, ruled paper, specks, size and position are taken care of. An image that
-    has MNIST's form already comes back as it is.
+    It handles transparency, color, polarity, uneven light, ruled paper, specks, size and position. An image that is
+    already in MNIST's form comes back unchanged.
 
     Args:
         source: A path; the bytes of a picture file; a file object; a PIL image; or an array of shape
@@ -51,12 +51,12 @@ def to_mnist_image(source: Any) -> np.ndarray:
 
 
 def to_mnist_images(source: Any) -> list[np.ndarray]:
-    """Returns what `to_mnist_image` returns, and the other polarity after it if the picture leaves it open."""
+    """Returns what `to_mnist_image` returns, followed by the other polarity if the polarity is unclear."""
     return prepare(load_picture(source))
 
 
 def prepare(picture: np.ndarray) -> list[np.ndarray]:
-    """Returns a picture that was loaded as MNIST has it, and in the other polarity too if the picture leaves it open.
+    """Returns a loaded picture in MNIST's form, and also in the other polarity if the polarity is unclear.
 
     Args:
         picture: uint8 array of shape `(height, width, 3)`.
@@ -253,8 +253,8 @@ def ink_box(values: np.ndarray) -> tuple[int, int, int, int] | None:
 
 
 def _main_components(values: np.ndarray) -> tuple[np.ndarray, list[int], list[tuple[slice, ...]]]:
-    """Returns the labels of all components, and those and the boxes of the components that make up the digit, without
-    dust and what hangs on the border, unless it is the tip of a stroke beside the rest of the digit.
+    """Returns the labels of all components, and the labels and boxes of those that make up the digit, without dust and
+    without ink that touches the border, unless that is the tip of a stroke next to the rest of the digit.
     """
     labels, count = ndimage.label(values > 0.3, np.ones((3, 3)))
     if not count:

@@ -1,6 +1,6 @@
 """What `export_model` writes: one module for each family of formats, each with `write` and `run`.
 
-saved_model  TensorFlow's SavedModel, for TensorFlow Serving and programs in TensorFlow
+saved_model  TensorFlow's SavedModel, for TensorFlow Serving and TensorFlow programs
 litert       LiteRT (TensorFlow Lite): float32, float16 weights, int8
 onnx         ONNX: float32, int8
 c            one C99 file, float32 or int8, for microcontrollers

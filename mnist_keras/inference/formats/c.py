@@ -1,4 +1,4 @@
-"""One C99 file without dependencies and without heap, for microcontrollers and everything else: float32 or int8."""
+"""One C99 file without dependencies or heap, for microcontrollers and everything else: float32 or int8."""
 
 import ctypes
 import os
@@ -35,7 +35,7 @@ def write(
     class_names: Sequence[str],
     precision: str,
     calibration_images: np.ndarray,
-    **_,  # the data, of which this format holds nothing
+    **_,  # the data, which this format does not need
 ) -> None:
     """Writes a model as a C file with the function `mnist_predict`."""
     plain = to_plain(model)
@@ -51,7 +51,7 @@ def write(
 
 
 def run(path: Path, images: np.ndarray) -> np.ndarray:
-    """Returns the probabilities that a C file gives for uint8 images: it is compiled, and called for each of them.
+    """Returns the probabilities that a C file gives for uint8 images: it is compiled and called for each image.
 
     Raises:
         InputError: If there is no C compiler.
@@ -59,7 +59,7 @@ def run(path: Path, images: np.ndarray) -> np.ndarray:
     compiler = os.environ.get("CC") or next(filter(shutil.which, COMPILERS), None)
     if compiler is None:
         raise InputError(
-            f"A C file is proved by compiling it, and there is no C compiler here ({', '.join(COMPILERS)}). Install "
+            f"A C file is checked by compiling it, but there is no C compiler here ({', '.join(COMPILERS)}). Install "
             "one, on Debian and Ubuntu: apt install gcc"
         )
     num_classes = int(re.search(r"probabilities\[(\d+)\]", path.read_text(encoding="utf-8"))[1])  # type: ignore[index]
@@ -88,7 +88,7 @@ def run(path: Path, images: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Branch:
-    """What one list of layers becomes: constants, the lines that run them, and the parts of the template it needs."""
+    """The C code of one list of layers: constants, the lines that run them, and the template parts it needs."""
 
     constants: list[str]
     lines: list[str]
@@ -187,7 +187,7 @@ def _integer_branch(plain, steps, image_shape, images) -> _Branch:
 
 
 class _Builder:
-    """Collects constants and calls; two buffers, `a` and `b`, take turns as what a layer reads and what it writes."""
+    """Collects constants and calls; two buffers, `a` and `b`, take turns as a layer's input and output."""
 
     def __init__(self, kind: str, first_line: str, size: int):
         self._kind = kind
@@ -199,7 +199,7 @@ class _Builder:
         self.current = "a"
 
     def constant(self, name: str, values: np.ndarray) -> str:
-        """Adds an array, and returns the name that it has."""
+        """Adds an array, and returns its name."""
         name = f"{name}_{len(self._constants) + 1}"
         kinds = {"float32": "float", "int8": "int8_t", "int32": "int32_t"}
         head = f"static const {kinds[values.dtype.name]} PREFIX{name}[{values.size}] = {{"
@@ -207,7 +207,7 @@ class _Builder:
         return f"PREFIX{name}"
 
     def window(self, kind, given, returned, window, strides, padding, arguments) -> None:
-        """Adds a layer whose windows move over what it takes."""
+        """Adds a layer whose windows move over its input."""
         numbers = ", ".join(map(str, (*given, *returned, *window, *strides, *padding)))
         name = f"layer_{len(self._constants) + 1}"
         self._constants.append((name, f"static const layer PREFIX{name} = {{{numbers}}};"))
@@ -219,7 +219,7 @@ class _Builder:
         self.current = other
 
     def in_place(self, part: str, function: str, arguments) -> None:
-        """Adds what changes the buffer that it reads."""
+        """Adds a step that changes its buffer in place."""
         self.lines.append(f"{function}({', '.join([self.current, *map(str, arguments)])});")
         self.parts.add(part)
 
@@ -323,5 +323,5 @@ def _numbers(values: np.ndarray) -> str:
 def _number(value) -> str:
     if isinstance(value, np.integer):
         return str(value)
-    text = str(np.float32(value))  # the shortest that reads as the same float
+    text = str(np.float32(value))  # the shortest number that reads as the same float
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"

@@ -1,4 +1,4 @@
-"""A model as a TensorFlow graph of constants, which LiteRT's and ONNX's converters take."""
+"""A model as a TensorFlow graph of constants, the input of LiteRT's and ONNX's converters."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -22,7 +22,7 @@ _ACTIVATIONS = {
 def constant_function(model: keras.Model, image_shape: tuple[int, int]):
     """Returns the concrete function from float32 "pixels" from 0 to 255 to class probabilities, without variables.
 
-    Where the model has plain steps, these are the graph: converters fold less batch normalization than they do.
+    If the model has plain steps, they become the graph, because converters fold less batch normalization.
     """
     try:
         plain = to_plain(model)
@@ -84,7 +84,7 @@ def _run_step(step: Step, x: tf.Tensor) -> tf.Tensor:
 
 
 def _crop(step: Step, x: tf.Tensor) -> tf.Tensor:
-    """Returns what a convolution with negative padding takes of its input."""
+    """Returns the part of its input that a convolution with negative padding reads."""
     if min(step.padding) >= 0:
         return x
     top, left = (-number for number in step.padding)
@@ -104,10 +104,10 @@ def _padding(step: Step) -> str:
 
 
 def unknown_operations(function, runtime: str, types: Iterable[str]) -> InputError:
-    """Returns the error that names operations of a graph which a runtime does not know, and where they are."""
+    """Returns the error that names operations of a graph that a runtime does not know, and where they are."""
     operations = [x for x in function.graph.get_operations() if x.type in set(types)]
     places = ", ".join(f"{x.type} ({x.name})" for x in operations) or ", ".join(types)
     return InputError(
         f"{runtime} does not know an operation of this model: {places}. Replace the layer, or export to "
-        "'saved_model', which takes any."
+        "'saved_model', which supports any operation."
     )

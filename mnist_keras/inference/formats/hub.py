@@ -26,17 +26,17 @@ def write(
     image_shape: tuple[int, int],
     class_names: Sequence[str],
     data: ImageData,
-    **_,  # precision and images, which this format has no use for
+    **_,  # precision and images, which this format does not need
 ) -> None:
     """Writes a model as a folder for `huggingface_hub.upload_folder`.
 
-    The `.keras` file is there as it is and unpacked: Keras loads the latter from `hf://USER/REPOSITORY`.
+    The folder has the `.keras` file, and its unpacked content, which Keras loads from `hf://USER/REPOSITORY`.
     """
     for layer in flatten_layers(model):
         if not type(layer).__module__.startswith("keras."):
             raise InputError(
                 f"The layer {layer.name!r} ({type(layer).__name__}) is a class of your own, which Keras cannot load "
-                "where your code is not. Build the model of Keras's layers, or export to 'saved_model'."
+                "where your code is not. Build the model from Keras's layers, or export to 'saved_model'."
             )
     path.mkdir()
     served = _on_pixels(model, image_shape)
@@ -79,7 +79,7 @@ def _card(model, image_shape, class_names, data: ImageData) -> str:
         "metrics": ["accuracy"],
         "model-index": [{"name": model.name, "results": [result]}],
     }
-    # Each value is JSON, which YAML holds.
+    # Each value is JSON, which is valid YAML.
     front = "\n".join(f"{key}: {json.dumps(value)}" for key, value in metadata.items())
     return f"""---
 {front}
@@ -104,7 +104,7 @@ probabilities = model.predict(images)
 
 
 def run(path: Path, images: np.ndarray) -> np.ndarray:
-    """Returns the probabilities for uint8 images; those of the file and of the unpacked folder are the same."""
+    """Returns the probabilities for uint8 images; the file and the unpacked folder give the same ones."""
     pixels = images[..., None].astype(np.float32)
     answers = []
     for place in (path / MODEL, path):

@@ -10,22 +10,22 @@ from mnist_keras._validation import InputError
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """One layer on int8 numbers; `(number - zero) * scale` is what a number stands for.
+    """One layer on int8 numbers; a number stands for `(number - zero) * scale`.
 
     Attributes:
         kind: "weighted" (a convolution, or a dense layer as one over a single pixel), "max_pool", "average_pool" or
             "table".
-        input_shape: Height, width and channels of what it takes.
-        output_shape: The same of what it returns.
+        input_shape: Height, width and channels of its input.
+        output_shape: Height, width and channels of its output.
         window: Height and width of its windows.
         strides: Steps of its windows, down and to the right.
-        padding: Rows above and columns to the left that count as zeros; negative where they are left out.
-        kernel: int8, of shape `(height, width, inputs, outputs)`; of a table its 256 values.
+        padding: Rows above and columns to the left that count as zeros; negative if they are left out.
+        kernel: int8, of shape `(height, width, inputs, outputs)`; for a table, its 256 values.
         bias: int32, one for each output.
-        factor: float32, for each output what turns the sums into numbers of the next layer.
-        zero: The number that stands for 0 in what it takes.
-        out_zero: The number that stands for 0 in what it returns.
-        lowest: The least number that it returns.
+        factor: float32, for each output the factor from sums to numbers of the next layer.
+        zero: The number that stands for 0 in its input.
+        out_zero: The number that stands for 0 in its output.
+        lowest: The lowest number that it returns.
     """
 
     kind: str

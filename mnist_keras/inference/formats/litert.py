@@ -13,9 +13,7 @@ import tensorflow as tf
 
 from mnist_keras.inference.formats.graph import constant_function, unknown_operations
 
-CLASS_NAMES = (
-    "labels.txt"  # in a zip archive behind the model, as TensorFlow Lite's metadata has it
-)
+CLASS_NAMES = "labels.txt"  # in a zip archive after the model, like TensorFlow Lite's metadata
 BATCH_SIZE = 500  # images
 
 
@@ -27,7 +25,7 @@ def write(
     class_names: Sequence[str],
     precision: str,
     calibration_images: np.ndarray,
-    **_,  # the data, of which this format holds nothing
+    **_,  # the data, which this format does not need
 ) -> None:
     """Writes a model as a LiteRT file; its input is "pixels" from 0 to 255, float32, or uint8 for int8."""
     content = convert(constant_function(model, image_shape), precision, calibration_images)
@@ -52,7 +50,9 @@ def convert(function, precision: str, calibration_images: np.ndarray) -> bytes:
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
-    with warnings.catch_warnings():  # of TensorFlow's about its own interpreter, which calibrates
+    with (
+        warnings.catch_warnings()
+    ):  # TensorFlow's warning about its own interpreter, which calibrates
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
         try:
             return converter.convert()
@@ -63,7 +63,7 @@ def convert(function, precision: str, calibration_images: np.ndarray) -> bytes:
 
 
 def run(path: Path, images: np.ndarray) -> np.ndarray:
-    """Returns the probabilities that a LiteRT file gives for uint8 images, by batches and the last one alone."""
+    """Returns the probabilities that a LiteRT file gives for uint8 images, in batches, the last image on its own."""
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_path=str(path)).get_signature_runner()

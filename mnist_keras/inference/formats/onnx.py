@@ -24,7 +24,7 @@ def write(
     class_names: Sequence[str],
     precision: str,
     calibration_images: np.ndarray,
-    **_,  # the data, of which this format holds nothing
+    **_,  # the data, which this format does not need
 ) -> None:
     """Writes a model as an ONNX file: float32 "pixels" from 0 to 255 in, "probabilities" out."""
     import onnx
@@ -48,7 +48,7 @@ def write(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps advice off that is none for the caller: tf2onnx calls what TensorFlow deprecates, and more of the kind."""
+    """Hides warnings that the caller cannot act on, for example that tf2onnx calls what TensorFlow deprecates."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -96,7 +96,7 @@ def _quantize(source: Path, target: Path, images: np.ndarray) -> None:
 
 
 def run(path: Path, images: np.ndarray) -> np.ndarray:
-    """Returns the probabilities that an ONNX file gives for uint8 images, by batches and the last one alone."""
+    """Returns the probabilities that an ONNX file gives for uint8 images, in batches, the last image on its own."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

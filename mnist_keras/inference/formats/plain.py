@@ -1,8 +1,8 @@
-"""A model as a list of plain steps, for runtimes that know few layers: batch normalization folded, dropout gone.
+"""A model as a list of plain steps, for runtimes that know few layers: batch normalization folded, dropout removed.
 
-The steps do what the model does to rounding, with fewer and simpler operations:
+The steps compute what the model computes, up to rounding, with fewer and simpler operations:
 - a convolution or dense layer, its batch normalization and its activation become one step,
-- also across the max-pool between them, which an increasing function may pass,
+- even across a max-pool between them, because an increasing function can be applied before or after it,
 - a crop becomes part of the convolution after it,
 - and a model of models, such as an ensemble, becomes the mean of several lists of steps.
 """
@@ -30,12 +30,12 @@ class Step:
 
     Attributes:
         kind: "conv", "dense", "max_pool", "average_pool", "affine" or "activation".
-        output_shape: Shape of what it returns for one image.
-        input_shape: Shape of what it takes.
+        output_shape: Shape of its output for one image.
+        input_shape: Shape of its input.
         kernel: Float32 weights, `(height, width, inputs, outputs)` or `(inputs, outputs)`; of an affine step the
             factor of each channel.
         bias: Float32, one number for each output; of an affine step what is added.
-        activation: What is applied last: "linear", "relu", "tanh" or "softmax".
+        activation: The function that is applied last: "linear", "relu", "tanh" or "softmax".
         size: Height and width of a pool's windows.
         strides: Steps of a convolution's or pool's windows, down and to the right.
         padding: Rows of zeros above and columns of zeros to the left of a convolution's input; negative where it
@@ -63,7 +63,7 @@ class PlainModel:
 
 
 def as_pixels(step: Step) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Returns what a step takes and returns as height, width and channels; a dense layer's are one pixel."""
+    """Returns a step's input and output shape as height, width and channels; a dense layer's is one pixel."""
     given, returned = step.input_shape, step.output_shape
     if step.kind == "dense":
         return (1, 1, *given), (1, 1, *returned)
@@ -116,7 +116,7 @@ def _branches(model) -> list[Iterator[keras.Layer]]:
 
 
 def _chain(model) -> Iterator[keras.Layer]:
-    """Yields the layers of a model; where each takes one array and one is returned, they are a chain."""
+    """Yields the layers of a model; they are a chain if each takes and returns one array."""
     for layer in getattr(model, "operations", model.layers):
         if isinstance(layer, keras.Model):
             yield from _chain(layer)
@@ -161,7 +161,7 @@ def _steps_of(layer: keras.Layer) -> Iterator[Step]:
         raise _unknown(layer)
     given, returned = tuple(layer.input.shape[1:]), tuple(layer.output.shape[1:])
     shapes: dict[str, Any] = {"input_shape": given, "output_shape": returned}
-    # What a class derived from Keras's own does is unknown.
+    # What a subclass of Keras's own does is unknown.
     kind = type(layer)
     if kind in (layers.Dropout, layers.Flatten, layers.Reshape):
         return

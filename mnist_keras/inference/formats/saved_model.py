@@ -20,7 +20,7 @@ def write(
     *,
     image_shape: tuple[int, int],
     class_names: Sequence[str],
-    **_,  # precision, images and data, which this format has no use for
+    **_,  # precision, images and data, which this format does not need
 ) -> None:
     """Writes a model as a SavedModel directory.
 

@@ -16,7 +16,7 @@ from mnist_keras.data.readers.pictures import IMAGE_SIZE
 from mnist_keras.inference.formats.plain import Step, as_pixels, to_plain
 
 LIBRARY = ("network.js", "images.js", "prepare.js")
-BYTES = 3  # of the four of a float32; float16 is too coarse for probabilities to 1e-4
+BYTES = 3  # of a float32's four; float16 is too coarse for probabilities within 1e-4
 
 
 def write(
@@ -25,7 +25,7 @@ def write(
     *,
     image_shape: tuple[int, int],
     class_names: Sequence[str],
-    **_,  # precision, images and data, which this format has no use for
+    **_,  # precision, images and data, which this format does not need
 ) -> None:
     """Writes a model as a page."""
     if tuple(image_shape) != (IMAGE_SIZE, IMAGE_SIZE):
@@ -93,7 +93,7 @@ def run(path: Path, images: np.ndarray) -> np.ndarray:
     """Returns the probabilities that a page gives for uint8 images: its own script, run by V8, Chrome's engine."""
     from py_mini_racer import MiniRacer
 
-    with MiniRacer() as engine:  # left open, it keeps the process from ending
+    with MiniRacer() as engine:  # if left open, it keeps the process alive
         engine.eval(script_of(path, "library"))
         engine.eval(f"const model = {script_of(path, 'model')};")
         engine.eval(f"const weights = decodeWeights({json.dumps(script_of(path, 'weights'))});")
