@@ -74,7 +74,7 @@ def run(path: Path, images: np.ndarray) -> np.ndarray:
         except (OSError, subprocess.CalledProcessError) as error:
             said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[0]
             raise InputError(
-                f"A C file is proved by compiling it, and {compiler!r} fails: {said} "
+                f"A C file is checked by compiling it, but {compiler!r} fails: {said} "
                 "Name another compiler in the environment variable CC."
             ) from error
         predict = ctypes.CDLL(str(library))[FUNCTION]

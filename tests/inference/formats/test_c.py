@@ -274,6 +274,6 @@ def test_without_a_compiler_the_error_says_what_to_install(tmp_path, monkeypatch
 def test_a_compiler_that_fails_is_named_with_what_it_says(tmp_path, monkeypatch):
     monkeypatch.setenv("CC", "gcc -no-such-option" if shutil.which("gcc") else "no-such-compiler")
     text = error_of(export_model, mk.build_mlp((4,)), tmp_path / "x.c", format="c", data="digits")
-    assert text.startswith("A C file is proved by compiling it, and '")
+    assert text.startswith("A C file is checked by compiling it, but '")
     assert "no-such-" in text and text.endswith("compiler in the environment variable CC.")
     assert not (tmp_path / "x.c").exists()
