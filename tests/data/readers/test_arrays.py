@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import scipy.io
 from data_files import small_arrays, write_npz
 from errors import error_of
 
@@ -126,3 +127,28 @@ def test_a_matlab_file_of_version_7_3(tmp_path):
     assert error_of(read_path, path) == (
         f"{path} is a MATLAB file of version 7.3, which is not read. Save it in MATLAB with save(file, '-v7')."
     )
+
+
+def test_several_npz_files_of_whole_datasets_are_named(tmp_path):
+    for name in ("a.npz", "b.npz"):
+        write_npz(tmp_path / name, ARRAYS)
+    text = error_of(read_path, tmp_path, "npz")
+    assert text == f"{tmp_path} holds 2 NPZ files: a.npz, b.npz. Expected only one; pass its path."
+
+
+def test_npy_files_whose_names_say_nothing_are_named(tmp_path):
+    np.save(tmp_path / "one.npy", ARRAYS["train_images"])
+    text = error_of(read_path, tmp_path, "npy")
+    assert text.startswith(
+        f"{tmp_path} has NPY files whose names do not say what they contain: one.npy. Known: "
+    )
+
+
+def test_a_matlab_file_with_the_images_along_its_last_axis(tmp_path):
+    images, labels = ARRAYS["train_images"], ARRAYS["train_labels"]
+    scipy.io.savemat(
+        tmp_path / "own.mat", {"X": np.moveaxis(images, 0, -1), "y": labels[:, None], "note": "a"}
+    )
+    _, raw = read_path(tmp_path / "own.mat", "mat")
+    np.testing.assert_array_equal(raw.train_images, images)
+    np.testing.assert_array_equal(raw.train_labels, labels)
