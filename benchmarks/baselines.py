@@ -3,7 +3,7 @@
     python benchmarks/baselines.py --data-dir DIR           # ten minutes on two cores; results/baselines.csv
     python benchmarks/baselines.py --data-dir DIR --quick   # a smoke test; runs/baselines
 
-Settings are scikit-learn's defaults but for the ones below, which are customary for MNIST; nothing was tuned. Seconds
+Settings are scikit-learn's defaults except for those below, which are common for MNIST; nothing was tuned. Seconds
 are wall time, measured once.
 """
 
@@ -59,7 +59,7 @@ def as_rows(images):
 
 
 def train_models(data):
-    """Trains registered models by their recipes; yields the same of each."""
+    """Trains registered models by their recipes; yields the same values for each."""
     from mnist_keras import get_model_spec, predict_probabilities, train
 
     for name in MODELS:

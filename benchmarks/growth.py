@@ -5,7 +5,8 @@
 
 `mlp_128` is trained at batch 128 on MNIST's training images, repeated. Each measurement has a process of its own, and
 the sizes take turns. Times are medians of whole epochs after the first one, memory is the peak resident set of a
-process, TensorFlow included. Another process writes the files before, PNG images as TensorFlow Datasets stores them.
+process, TensorFlow included. Before that, another process writes the files, with PNG images as TensorFlow Datasets
+stores them.
 """
 
 import statistics

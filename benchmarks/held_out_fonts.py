@@ -1,4 +1,4 @@
-"""How well the digits of fonts are read whose packages no model was trained on (results/fonts.csv lists them).
+"""How well models read digits in fonts that no model was trained on (results/fonts.csv lists them).
 
     python benchmarks/held_out_fonts.py --data-dir DIR            # results/held_out_fonts.csv
     python benchmarks/held_out_fonts.py --data-dir DIR --quick    # few images; runs/held_out_fonts

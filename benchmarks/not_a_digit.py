@@ -1,4 +1,4 @@
-"""Compares scores that tell digits from what is no digit: letters, clothes, noise, fragments, pairs, scribbles.
+"""Compares scores that separate digits from other images: letters, clothes, noise, fragments, pairs, scribbles.
 
     python benchmarks/not_a_digit.py --data-dir DIR            # results/not_a_digit.csv
     python benchmarks/not_a_digit.py --data-dir DIR --quick    # few images; runs/not_a_digit

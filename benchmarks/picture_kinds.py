@@ -252,7 +252,7 @@ PICTURES: dict[str, Callable] = {
 
 
 def printed(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """Returns a photo of a digit that is printed in a font that no model was trained on, and the digit."""
+    """Returns a photo of a digit printed in a font that no model was trained on, and the digit."""
     glyph, character = held_out_fonts()._glyph(rng, "0123456789")
     height = int(rng.integers(60, 200))
     size = (max(8, round(height * glyph.shape[1] / glyph.shape[0])), height)

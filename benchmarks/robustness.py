@@ -1,7 +1,7 @@
 """Measures packaged models on changed test images: attacked, shifted, rotated, corrupted.
 
     python benchmarks/robustness.py --data-dir DIR                  # results/robustness.csv, minutes on two cores
-    python benchmarks/robustness.py --data-dir DIR --models lenet5  # its rows alone
+    python benchmarks/robustness.py --data-dir DIR --models lenet5  # only its rows
 
 `evaluate_robustness` says what the changes are. It takes 1,000 of MNIST's 10,000 test images, evenly spaced, so an
 accuracy has a 95% interval of at most 3.1 points to either side; all models see the same images. Nothing is trained.

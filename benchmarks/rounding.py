@@ -3,10 +3,10 @@
     python benchmarks/rounding.py --data-dir DIR           # two minutes on two cores; results/rounding.csv
     python benchmarks/rounding.py --data-dir DIR --quick   # a few images; runs/rounding
 
-`mlp_128` is trained for two epochs at batch 128, in float32, three times for each seed: as it is; with two replicas on
-logical CPUs, which add up the same gradients in another order; and with each weight of the start moved to a neighboring
-float. A row counts, for the second and third training, the ReLUs that up to this step were on for some image in one
-training and off in the other.
+`mlp_128` is trained for two epochs at batch 128, in float32, three times for each seed: on one replica; with two
+replicas on logical CPUs, which sum the same gradients in another order; and with each initial weight moved to a
+neighboring float. A row counts, for the second and third training, the ReLUs that up to this step were on for some
+image in one training and off in the other.
 """
 
 import keras

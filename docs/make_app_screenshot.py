@@ -2,7 +2,7 @@
 
     python docs/make_app_screenshot.py    # needs Chromium at /usr/bin/chromium
 
-It starts the app, draws a 7 with the mouse, waits for the answer, and takes the page as it is.
+It starts the app, draws a 7 with the mouse, waits for the answer, and takes a screenshot of the page.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""Draws what each step of the preparation makes of a picture: docs/_static/steps.png.
+"""Draws a picture after each step of the preparation: docs/_static/steps.png.
 
     python docs/make_steps.py --data-dir DIR    # the directory that holds MNIST
 

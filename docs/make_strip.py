@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def choose_rows(labels: np.ndarray, good: np.ndarray, poor: np.ndarray) -> list[int]:
-    """Returns a row for each digit: `good` is right there, and `poor` is wrong and most sure of it."""
+    """Returns a row for each digit: one that `good` reads right and `poor` misreads with the highest probability."""
     fooled = (good.argmax(axis=1) == labels) & (poor.argmax(axis=1) != labels)
     sureness = np.where(fooled, poor.max(axis=1), 0)
     return [int(np.where(labels == digit, sureness, 0).argmax()) for digit in range(10)]

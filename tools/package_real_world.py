@@ -3,7 +3,7 @@
     python tools/package_real_world.py RUN --held-out RUN --data-dir DIR
 
 RUN was trained by train_real_world.py on all training images; the other one with `--hold-out`. Temperature and the
-threshold of "not a digit" are chosen by the second on the 10,000 training images that it has not seen.
+threshold of "not a digit" are chosen with the second run, on the 10,000 training images that it has not seen.
 """
 
 import argparse

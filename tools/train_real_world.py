@@ -1,4 +1,4 @@
-"""Trains `cnn_real_world`: MNIST, digits drawn by strokes, printed digits, worn ones, and what is no digit.
+"""Trains `cnn_real_world` on MNIST, drawn digits, printed digits, degraded digits, and images that are not digits.
 
     apt-get install fonts-...                # the packages in benchmarks/results/fonts.csv
     python tools/train_real_world.py --data-dir DIR --out runs/real_world --seed 0
