@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -584,3 +585,11 @@ def test_several_workers_need_one_directory(monkeypatch, capsys):
     monkeypatch.setenv("TF_CONFIG", "{")
     assert main.main(["train", "mlp_128"]) == 2
     assert capsys.readouterr().err.startswith("mnist-keras train: TF_CONFIG is not JSON (")
+
+
+def test_python_m_is_the_same_command(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["mnist-keras", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("mnist_keras", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("mnist-keras ")
