@@ -11,68 +11,62 @@ import time
 from functools import partial
 
 import machine
+import pandas as pd
 from command import load_to_time, make_parser, results_directory, run_command
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.svm import SVC
 from tabular import write_rows
 from turns import Contestant, seconds_of
 
 MODELS = ("mlp_128", "cnn_fast", "lenet5")
+COLUMNS = ["classifier", "settings", "test_accuracy", "fit_seconds", "predict_seconds"]
 SEED = 0
+FOREST = RandomForestClassifier(300, n_jobs=-1, random_state=SEED)
+BOOSTING = HistGradientBoostingClassifier(early_stopping=False, random_state=SEED)
+CLASSIFIERS = (
+    ("k-nearest neighbors", "k = 3", KNeighborsClassifier(3, n_jobs=-1)),
+    ("logistic regression", "200 iterations", LogisticRegression(max_iter=200)),
+    ("support vector machine", "RBF kernel, C = 10", SVC(C=10)),
+    ("random forest", "300 trees", FOREST),
+    ("gradient boosting", "histograms, 100 iterations", BOOSTING),
+)
 
 
 def main() -> None:
     args = make_parser(__doc__, quick=True).parse_args()
     path, data, rows = results_directory(args, "baselines"), load_to_time(args), []
-    for name, settings, fit_seconds, predict in (*fit_classifiers(data), *train_models(data)):
+    for name, settings, fit_seconds, predict in train_each(data):
         start = time.perf_counter()
         accuracy = (predict() == data.test.labels).mean()
-        seconds = time.perf_counter() - start
-        row = {"classifier": name, "settings": settings, "test_accuracy": f"{accuracy:.4f}"}
-        row |= {"fit_seconds": f"{fit_seconds:.2f}", "predict_seconds": f"{seconds:.3f}"}
-        rows.append({**row, "machine": machine.summary()})
+        rows.append((name, settings, accuracy, fit_seconds, time.perf_counter() - start))
         print(f"{name}: {accuracy:.2%} in {fit_seconds:.2f} s", flush=True)
-    write_rows(path / "baselines.csv", rows)
+    table = pd.DataFrame(rows, columns=COLUMNS).round(4)
+    write_rows(path / "baselines.csv", table.assign(machine=machine.summary()))
 
 
-def fit_classifiers(data):
-    """Fits scikit-learn's classifiers; yields name, settings, seconds, and what predicts the test images."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.svm import SVC
+def train_each(data):
+    """Trains them all; yields name, settings, seconds, and what predicts the labels of the test images."""
+    from mnist_keras import get_model_spec, predict_probabilities, train
 
-    forest = RandomForestClassifier(300, n_jobs=-1, random_state=SEED)
-    boosting = HistGradientBoostingClassifier(early_stopping=False, random_state=SEED)
-    images, test_images = as_rows(data.train.images), as_rows(data.test.images)
-    for name, settings, classifier in (
-        ("k-nearest neighbors", "k = 3", KNeighborsClassifier(3, n_jobs=-1)),
-        ("logistic regression", "200 iterations", LogisticRegression(max_iter=200)),
-        ("support vector machine", "RBF kernel, C = 10", SVC(C=10)),
-        ("random forest", "300 trees", forest),
-        ("gradient boosting", "histograms, 100 iterations", boosting),
-    ):
+    images, tests = as_rows(data.train.images), as_rows(data.test.images)
+    for name, settings, classifier in CLASSIFIERS:
         seconds = seconds_of(partial(classifier.fit, images, data.train.labels))
-        yield name, settings, seconds, partial(classifier.predict, test_images)
+        yield name, settings, seconds, partial(classifier.predict, tests)
+    for name in MODELS:  # by their recipes
+        run, settings = train(name, data, seed=SEED, verbose=0), get_model_spec(name).description
+        predict = partial(predict_probabilities, run.model, data.test.images)
+        yield name, settings, run.metrics["train_seconds"], lambda p=predict: p().argmax(axis=1)
 
 
 def as_rows(images):
     return images.reshape(len(images), -1).astype("float32") / 255
 
 
-def train_models(data):
-    """Trains registered models by their recipes; yields the same values for each."""
-    from mnist_keras import get_model_spec, predict_probabilities, train
-
-    for name in MODELS:
-        run = train(name, data, seed=SEED, verbose=0)
-        seconds, description = run.metrics["train_seconds"], get_model_spec(name).description
-        predict = partial(predict_probabilities, run.model, data.test.images)
-        yield name, description, seconds, lambda predict=predict: predict().argmax(axis=1)
-
-
 def make_mlp(data) -> Contestant:
     """`MLPClassifier` as 784-128-10 with Adam 1e-3, the default; `partial_fit` is one shuffled pass."""
-    from sklearn.neural_network import MLPClassifier
-
     images, labels = as_rows(data.train.images), data.train.labels
     model = MLPClassifier((128,), batch_size=128, random_state=SEED)
     epoch = partial(model.partial_fit, images, labels, classes=range(data.num_classes))

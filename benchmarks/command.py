@@ -47,25 +47,24 @@ def results_directory(args: argparse.Namespace, name: str) -> Path:
     """Makes and returns the directory of the results: one in runs/, if they are those of a smoke test."""
     out = args.out or (ROOT / "runs" / name if args.quick else RESULTS)
     out.mkdir(parents=True, exist_ok=True)
-    return out
+    return out.resolve()  # so that it can be compared with `RESULTS`
 
 
 def load_to_time(args: argparse.Namespace, *, part: int | None = QUICK_IMAGES):
-    """Returns the images of `load_images` once the machine is quiet; at once if they are few."""
-    data = load_images(args, part=part)
-    if len(data.train) > QUICK_IMAGES:
-        machine.wait_for_quiet()
-    return data
+    """Returns MNIST once the machine is quiet.
 
-
-def load_images(args: argparse.Namespace, *, part: int | None = QUICK_IMAGES):
-    """Returns MNIST; if quick, the first images of anything with that name, all of them if `part` is None."""
+    If quick, returns the first images of anything with that name, all of them if `part` is None; few ones at once.
+    """
     if args.quick:
         from mnist_keras import load_data
 
         data = load_data("mnist", data_dir=args.data_dir)
-        return first_images(data, part or len(data.train))
-    return load_published("mnist", args.data_dir)
+        data = first_images(data, part or len(data.train))
+    else:
+        data = load_published("mnist", args.data_dir)
+    if len(data.train) > QUICK_IMAGES:
+        machine.wait_for_quiet()
+    return data
 
 
 def load_published(name: str, data_dir: Path):

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pandas as pd
 from command import load_to_time, make_parser, results_directory, run_command
-from speed import update_class
+from tabular import update_class
 
 HELD_OUT = 10_000
 VARIANTS: dict[str, dict] = {
@@ -86,6 +86,7 @@ def train_variant(data, variant: dict, *, seed: int) -> tuple[float, float]:
     count = len(data.train) - min(HELD_OUT, len(data.train) // 2)
     used = int(count * variant.get("part", 1))
     splits = data.train.take(range(used)), data.train.take(range(count, len(data.train)))
+    recipe = recipe.replace(batch_size=min(recipe.batch_size, used))  # fewer in a smoke test
     keras.utils.set_random_seed(seed)
     with precision_policy(choose_precision(recipe.precision, wide=True)):
         parts = ("crop", "filters", "first")

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import machine
+import numpy as np
 import pandas as pd
 from command import load_to_time, make_parser, results_directory, run_command
 from tabular import write_rows
@@ -38,13 +39,13 @@ def main() -> None:
 
         def call(function, **arguments):
             with OwnProcess("growth", args.data_dir) as process:
-                return process.call(function, directory=directory, **arguments)
+                return process.call(function, directory=Path(directory), **arguments)
 
         for images in sizes["records"]:
             call("write_files", images=images)
         for kind, images in repeats * cases:
             found = call("measure", kind=kind, images=images)
-            values += [(kind, images, metric, value) for metric, value in found.items()]
+            values += [(kind, images, *item) for item in found.items()]
             print(f"{kind}, {images:,} images: {found}", flush=True)
     rows = make_rows(values)
     write_rows(path, rows)
@@ -56,9 +57,8 @@ def make_rows(values: list[tuple[str, int, str, float]]) -> pd.DataFrame:
     groups = pd.DataFrame(values, columns=[*KEYS, "value"]).groupby(KEYS, sort=False)["value"]
     table = groups.agg(median="median", ratio_to_first="median", repeats="size").reset_index()
     table["ratio_to_first"] /= table.groupby(["data", "metric"])["median"].transform("first")
-    rounded = {"median": "{:.5g}".format, "ratio_to_first": "{:.3f}".format}
-    table = table.assign(**{name: table[name].map(text) for name, text in rounded.items()})
-    return table.assign(machine=machine.summary())
+    table["median"] = table["median"].map("{:.5g}".format)
+    return table.round({"ratio_to_first": 3}).assign(machine=machine.summary())
 
 
 def repeated(data_dir: Path, count: int):
@@ -66,11 +66,11 @@ def repeated(data_dir: Path, count: int):
     from mnist_keras import load_data
 
     images = load_data("mnist", data_dir=data_dir).train
-    return images.take([row % len(images) for row in range(count)])
+    return images.take(np.arange(count) % len(images))
 
 
-def write_files(data_dir: Path, *, images: int, directory: str) -> None:
-    """Writes ArrayRecord files of TensorFlow Datasets into a directory for the number of images."""
+def write_files(data_dir: Path, *, images: int, directory: Path) -> None:
+    """Writes ArrayRecord files of TensorFlow Datasets for the number of images."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -82,30 +82,26 @@ def write_files(data_dir: Path, *, images: int, directory: str) -> None:
         version="1.0.0",
         features=tfds.features.FeaturesDict({"image": image, "label": label}),
         split_datasets={"train": tf.data.Dataset.from_tensor_slices(columns)},
-        data_dir=Path(directory) / str(images),
+        data_dir=directory / str(images),
         file_format="array_record",
         download_config=tfds.download.DownloadConfig(num_shards=-(-images // SHARD_IMAGES)),
         disable_shuffling=True,
     )
 
 
-def measure(data_dir: Path, *, kind: str, images: int, directory: str) -> dict[str, float]:
+def measure(data_dir: Path, *, kind: str, images: int, directory: Path) -> dict[str, float]:
     """Trains for some epochs; returns the time per image and the peak of this process's memory."""
     from ours import Ours
 
     from mnist_keras import open_records
 
-    if kind == "memory":
-        data = repeated(data_dir, images)
-    else:
-        data = open_records("digits", data_dir=Path(directory) / str(images))
+    records, folder = kind == "records", directory / str(images)
+    data = open_records("digits", data_dir=folder) if records else repeated(data_dir, images)
     ours = Ours("mlp_128", data, batch_size=BATCH_SIZE)
     seconds = [seconds_of(ours.epoch) for _ in range(EPOCHS[kind])]
     counted = ours.loop.source.steps_per_epoch * BATCH_SIZE
-    return {
-        "microseconds_per_image": 1e6 * statistics.median(seconds[1:]) / counted,
-        "peak_megabytes": machine.peak_megabytes(),
-    }
+    per_image = 1e6 * statistics.median(seconds[1:]) / counted
+    return {"microseconds_per_image": per_image, "peak_megabytes": machine.peak_megabytes()}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ torchvision is not needed: its MNIST dataset and the two transforms of the examp
 """
 
 import itertools
-import time
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, default_collate
-from turns import Contestant, best_rate, train_to
+from turns import Contestant
 
 MEAN, DEVIATION, TEST_BATCH_SIZE = (0.1307,), (0.3081,), 1000  # of the example
 
@@ -52,13 +51,10 @@ def make(make_model, make_optimizer, batch_size, data, *, resident=False, fused=
     optimizer = make_optimizer(model.parameters(), fused=fused)
     loader = DataLoader(TensorDataset(images, labels), batch_size=batch_size, shuffle=True)
 
-    def batches():
-        for rows in torch.randperm(len(labels)).split(batch_size):
-            yield images[rows], labels[rows]
-
     def epoch():
-        source = batches() if resident else loader
-        train_epoch(model, optimizer, nn.functional.cross_entropy, source)
+        rows = torch.randperm(len(labels)).split(batch_size) if resident else ()
+        batches = ((images[x], labels[x]) for x in rows) if resident else loader
+        train_epoch(model, optimizer, nn.functional.cross_entropy, batches)
 
     return Contestant(epoch, lambda x: predict_labels(model, as_input(x).split(TEST_BATCH_SIZE)))
 
@@ -75,21 +71,18 @@ def load_pictures(split, batch_size: int) -> DataLoader:
         mean, deviation = (torch.as_tensor(x).view(-1, 1, 1) for x in (MEAN, DEVIATION))
         return image.sub_(mean).div_(deviation), int(labels[row])
 
-    def collate(rows):
-        return default_collate([make_item(row) for row in rows])
-
-    return DataLoader(range(len(images)), batch_size=batch_size, collate_fn=collate)
+    collate = {"collate_fn": lambda rows: default_collate(list(map(make_item, rows)))}
+    return DataLoader(range(len(images)), batch_size=batch_size, **collate)
 
 
-def train_pytorch_example(data, *, seed: int, target: float) -> list[tuple[float, float]]:
-    """Trains PyTorch's own MNIST example: Adadelta 1.0, times 0.7 each epoch, batch 64, at most 14 epochs.
+def make_example(data, *, seed: int) -> Contestant:
+    """PyTorch's own MNIST example: Adadelta 1.0, times 0.7 each epoch, batch 64, at most 14 epochs.
 
     As the example does without an accelerator, the images are neither shuffled nor loaded by workers.
 
     Reference:
         https://github.com/pytorch/examples/blob/main/mnist/main.py
     """
-    start = time.perf_counter()
     torch.manual_seed(seed)
     images, tests = load_pictures(data.train, 64), load_pictures(data.test, TEST_BATCH_SIZE)
     convolutions = [nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU()]
@@ -103,21 +96,18 @@ def train_pytorch_example(data, *, seed: int, target: float) -> list[tuple[float
         train_epoch(model, optimizer, nn.functional.nll_loss, images)
         scheduler.step()
 
-    example = Contestant(epoch, lambda _: predict_labels(model, (x for x, _ in tests)))
-    return train_to(target, example, data.test, epochs=14, start=start)
+    return Contestant(epoch, lambda _: predict_labels(model, (x for x, _ in tests)), 14)
 
 
-def product_rate(data, **work) -> float:
-    return best_rate(torch.matmul, torch.randn, **work)
-
-
+PRODUCT = torch.matmul, torch.randn
 ADAM, SGD = partial(torch.optim.Adam, lr=1e-3), partial(torch.optim.SGD, lr=0.05)
 LOOPS = {
     "pytorch_dataloader": {},
     "pytorch_resident": {"resident": True},
     "pytorch_resident_fused": {"resident": True, "fused": True},
 }
-CONTESTANTS = {
+CONTESTANTS = {"to_99_percent": {"pytorch_example": make_example}}
+CONTESTANTS |= {
     task: {name: partial(make, *recipe, **LOOPS[name]) for name in names}
     for task, names, recipe in (
         ("epoch_mlp_128", list(LOOPS), (partial(make_mlp, 784, 128, 10), ADAM, 128)),

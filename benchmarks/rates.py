@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+import psutil
 import tensorflow as tf
 from entries import DOCUMENTED
 from exports import RUNTIMES
@@ -39,7 +40,6 @@ PREDICTED = ("mlp_128", "cnn_fast")
 REPEATS, CALLS, SHARE_SECONDS = 3, 500, 20.0
 MAX_STEPS = 300  # of an epoch of the pipeline
 MAX_PAIRS = 60  # of epochs with batches and with one batch made before
-STATUS = Path("/proc/self/status")  # only on Linux
 
 
 def note_rates(results, task: str, runs: dict[str, Callable], count: int, repeats: int) -> None:
@@ -58,11 +58,9 @@ def measure_pipeline(results, data) -> None:
         source = make_batch_source(data.train, **options)
         steps = min(MAX_STEPS, source.steps_per_epoch)
         batches = iter(make_dataset(data.train, training=True, **options))
-
-        def iterate(batches=batches, steps=steps):
-            collections.deque(itertools.islice(batches, steps), maxlen=0)
-
-        runs = {"ours": gather(source, steps), "ours_make_dataset": iterate}
+        take = partial(itertools.islice, batches, steps)
+        runs = {"ours": gather(source, steps)}
+        runs["ours_make_dataset"] = lambda take=take: collections.deque(take(), maxlen=0)
         note_rates(results, f"pipeline_{name}", runs, steps * 128, REPEATS)
         measure_share(results, f"{AUGMENTED}_{name}", AUGMENTED, data, augmentation=augmentation)
     for name in sorted(DOCUMENTED):
@@ -75,8 +73,7 @@ def measure_share(results, title, name, data, **changes) -> None:
     images = data.train.take(range(min(images, len(data.train))))
     with_batches = Ours(name, images, **changes).epoch
     without = fixed_epoch(Ours(name, images, **changes))
-    for run in (with_batches, without):
-        run()
+    with_batches(), without()
     end = time.perf_counter() + SHARE_SECONDS
     for pair in range(MAX_PAIRS):
         order = (with_batches, without)[:: 1 if pair % 2 else -1]  # the first may be slower
@@ -92,12 +89,10 @@ def fixed_epoch(ours: Ours) -> Callable[[], None]:
     rows = epoch_rows(ours.loop.source, 0, 0)
     batch = get_batch(ours.loop.source, 0, 0, rows=rows)
 
+    @mock.patch.object(windows, "epoch_order", lambda *_: rows.order)
+    @mock.patch.object(loop, "get_batch", lambda *_, **__: batch)
     def epoch():
-        with (
-            mock.patch.object(windows, "epoch_order", lambda *_: rows.order),
-            mock.patch.object(loop, "get_batch", lambda *_, **__: batch),
-        ):
-            ours.epoch()
+        ours.epoch()
 
     return epoch
 
@@ -136,28 +131,22 @@ def predictors(model, images) -> dict[str, Callable[[], object]]:
 
 def measure_prediction(results, data) -> None:
     """Notes milliseconds for one image, images a second for the test set, and the memory of many calls."""
-    images = data.test.images
+    images, memory = data.test.images, psutil.Process().memory_info
     for name in PREDICTED:
         model, one, every = create_model(name), f"predict_one_{name}", f"predict_all_{name}"
         note_rates(results, every, predictors(model, images), len(images), 5 * REPEATS)
-        ours, bare = (results.of(every, x, "images_per_second") for x in ("ours", "compiled"))
-        results.add(every, "ours", share_of_compiled=ours.median() / bare.median())
+        ours, bare = (results.median(every, x, "images_per_second") for x in ("ours", "compiled"))
+        results.add(every, "ours", share_of_compiled=ours / bare)
         runs = predictors(model, images[:1])
         for contestant, calls in {"ours": CALLS, "model_predict": CALLS // 20}.items():
             runs[contestant]()
             for _ in range(calls):
                 results.add(one, contestant, ms=1000 * seconds_of(runs[contestant]))
-        if before := resident_megabytes():
-            for _ in range(20 * CALLS):
-                runs["ours"]()
-            grown = resident_megabytes() - before
-            results.add(one, "ours", **{f"growth_mb_over_{20 * CALLS}_calls": grown})
-
-
-def resident_megabytes() -> float:
-    """Returns the resident memory, or 0 where the system does not tell."""
-    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
-    return sum(int(x.split()[1]) * 1024 / 1e6 for x in lines if x.startswith("VmRSS"))
+        before = memory().rss
+        for _ in range(20 * CALLS):
+            runs["ours"]()
+        grown = {f"growth_mb_over_{20 * CALLS}_calls": (memory().rss - before) / 1e6}
+        results.add(one, "ours", **grown)
 
 
 def measure_throughput(results, data, repeats: int) -> None:
@@ -166,10 +155,9 @@ def measure_throughput(results, data, repeats: int) -> None:
     for name in PREDICTED:
         model = create_model(name, weights="mnist")
         runs = predictors(model, images)
-        with contextlib.ExitStack() as stack:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
             for runtime in ("onnx", "litert"):
-                path = directory / f"model{EXPORT_FORMATS[runtime].suffix}"
+                path = Path(directory) / f"model{EXPORT_FORMATS[runtime].suffix}"
                 export_model(model, path, format=runtime, data=data)
                 predict = stack.enter_context(RUNTIMES[runtime](path))
                 runs[runtime] = partial(in_batches, predict, images)

@@ -13,7 +13,7 @@ the blank pixels would take.
 import statistics
 
 from command import load_to_time, make_parser, results_directory, run_command
-from speed import update_class
+from tabular import update_class
 from turns import seconds_of
 
 from mnist_keras import _cpu

@@ -12,28 +12,28 @@ image in one training and off in the other.
 import keras
 import machine
 import numpy as np
-from command import load_images, make_parser, results_directory, run_command
+import pandas as pd
+from command import load_to_time, make_parser, results_directory, run_command
 from tabular import write_rows
 
 SEEDS = (0, 1, 2)
-EPOCHS = 2
-BATCH_SIZE = 128
+FIELDS = {"epochs": 2, "batch_size": 128, "precision": "float32", "jit": False}  # of the recipe
 STEPS = (1, 10, 100, 200, 300, 400, 500, 600, 700, 800, 936)
+COLUMNS = ["seed", "change", "step", "largest_difference", "relus_that_differ"]
 
 
 def main() -> None:
     args = make_parser(__doc__, quick=True).parse_args()
     path = results_directory(args, "rounding") / "rounding.csv"
     split_the_cpu()
-    data = load_images(args)
-    rows = []
+    data, rows = load_to_time(args), []
     for seed in SEEDS[: 1 if args.quick else None]:
         reference = weights_of_training(data, seed)
         for change in ("two replicas", "moved weights"):
             other = weights_of_training(data, seed, change)
-            rows += compare(data, seed, reference, other, change)
+            rows += [(seed, change, *cells) for cells in compare(data, seed, reference, other)]
             print(rows[-1], flush=True)
-    write_rows(path, rows)
+    write_rows(path, pd.DataFrame(rows, columns=COLUMNS).assign(machine=machine.summary()))
 
 
 def split_the_cpu() -> None:
@@ -46,22 +46,8 @@ def split_the_cpu() -> None:
         tf.config.set_logical_device_configuration(cpu, two)
 
 
-class Recorder(keras.callbacks.Callback):
-    """Keeps the weights before each step."""
-
-    def __init__(self):
-        super().__init__()
-        self.weights = []
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.weights.append([weight.numpy() for weight in self.model.trainable_variables])
-
-    def on_train_end(self, logs=None):
-        self.on_train_batch_begin(None)
-
-
 def weights_of_training(data, seed: int, change: str = "") -> list[list[np.ndarray]]:
-    """Returns the weights before each step, and after the last one."""
+    """Returns the weights before the first step and after each one."""
     from mnist_keras import create_model, get_model_spec, get_strategy, train
 
     strategy = "mirrored" if change == "two replicas" else "none"
@@ -73,52 +59,30 @@ def weights_of_training(data, seed: int, change: str = "") -> list[list[np.ndarr
         for weight in model.trainable_variables:
             toward = np.where(rng.random(weight.shape) < 0.5, -np.inf, np.inf)
             weight.assign(np.nextafter(weight.numpy(), toward.astype(np.float32)))
-    recipe = get_model_spec("mlp_128").recipe.replace(
-        epochs=EPOCHS, batch_size=BATCH_SIZE, precision="float32", jit=False
-    )
-    recorder = Recorder()
-    train(
-        model,
-        data,
-        recipe=recipe,
-        strategy=strategy,
-        callbacks=[recorder],
-        seed=seed,
-        verbose=0,
-    )
-    return recorder.weights
+    weights: list[list[np.ndarray]] = []
+
+    def note(*_, **__):
+        weights.append([weight.numpy() for weight in model.trainable_variables])
+
+    noting = keras.callbacks.LambdaCallback(on_train_begin=note, on_train_batch_end=note)
+    options = {"recipe": get_model_spec("mlp_128").recipe.replace(**FIELDS), "seed": seed}
+    train(model, data, strategy=strategy, callbacks=[noting], verbose=0, **options)
+    return weights
 
 
-def compare(data, seed: int, reference: list, other: list, change: str) -> list[dict]:
-    """Returns the rows of the recorded steps."""
+def compare(data, seed: int, reference: list, other: list):
+    """Yields step, largest difference of a weight, and number of ReLUs that differed, for the recorded steps."""
     from mnist_keras import make_dataset
 
-    batches = iter(
-        make_dataset(
-            data.train_images, data.train_labels, training=True, batch_size=BATCH_SIZE, seed=seed
-        )
-    )
-    rows, flips = [], 0
-    for step in range(1, len(reference)):
-        images = next(batches)[0].numpy().reshape(BATCH_SIZE, -1)
-        on = [
-            images @ weights[step - 1][0] + weights[step - 1][1] > 0
-            for weights in (reference, other)
-        ]
-        flips += int(np.count_nonzero(on[0] != on[1]))
+    size, flips = FIELDS["batch_size"], 0
+    batches = make_dataset(data.train, training=True, batch_size=size, seed=seed)
+    for step, (images, _) in zip(range(1, len(reference)), batches, strict=False):
+        x = images.numpy().reshape(size, -1)
+        on = [x @ weights[step - 1][0] + weights[step - 1][1] > 0 for weights in (reference, other)]
+        flips += np.count_nonzero(on[0] != on[1])
         if step in STEPS:
             pairs = zip(reference[step], other[step], strict=True)
-            rows.append(
-                {
-                    "seed": seed,
-                    "change": change,
-                    "step": step,
-                    "largest_difference": f"{max(np.abs(a - b).max() for a, b in pairs):.1e}",
-                    "relus_that_differ": flips,
-                    "machine": machine.summary(),
-                }
-            )
-    return rows
+            yield step, f"{max(np.abs(a - b).max() for a, b in pairs):.1e}", flips
 
 
 if __name__ == "__main__":

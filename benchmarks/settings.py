@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 from command import first_images, load_to_time, make_parser, results_directory, run_command
-from speed import update_class
+from tabular import update_class
 from turns import OwnProcess, seconds_of
 
 from mnist_keras._cpu import VARIABLE

@@ -24,7 +24,7 @@ import pandas as pd
 import tables
 import turns
 from command import first_images, load_to_time, make_parser, results_directory, run_command
-from tabular import read_rows, write_rows
+from tabular import update_class, write_rows
 from turns import OwnProcess
 
 from mnist_keras import _cpu
@@ -46,10 +46,10 @@ QUICK_CONTESTANTS = ("ours", "ours_bfloat16", "fit", "pytorch_dataloader")
 EXAMPLE_PART = 6_400, 500  # images of PyTorch's example with --quick, to train on and to test on
 EXAMPLE_EPOCHS = 4  # that it needs to 99%; results/speed_curves.csv
 MODULES = ("ours", "peers_keras", "peers_torch", "baselines")  # a process each
-TRAININGS = {  # to 99%: contestant, what the plot calls it, module and function
-    "ours": ("mnist_keras: cnn_fast", "ours", "train_cnn_fast"),
-    "keras_example": ("Keras: mnist_convnet, fit", "peers_keras", "train_keras_example"),
-    "pytorch_example": ("PyTorch: official MNIST example", "peers_torch", "train_pytorch_example"),
+TRAININGS = {  # to 99%: contestant -> its module, and what the plot calls it
+    "ours": ("ours", "mnist_keras: cnn_fast"),
+    "keras_example": ("peers_keras", "Keras: mnist_convnet, fit"),
+    "pytorch_example": ("peers_torch", "PyTorch: official MNIST example"),
 }
 PRODUCTS = ((128, 784, 1024), *((n, n, n) for n in (1024, 2048, 4096)))  # rows, inner, columns
 # Of a training step of `mlp_1024_128` per image: the output, the gradient of the weights and, but for the first layer,
@@ -57,26 +57,23 @@ PRODUCTS = ((128, 784, 1024), *((n, n, n) for n in (1024, 2048, 4096)))  # rows,
 WIDE, WIDE_OPERATIONS = "epoch_mlp_1024_128", 2 * (2 * 784 * 1024 + 3 * (1024 * 128 + 128 * 10))
 
 
-class Results:
+class Results(dict[tuple[str, str, str], list[float]]):
     """Values by task, contestant and metric, in the order in which they came."""
-
-    def __init__(self):
-        self.values: dict[tuple[str, str, str], list[float]] = {}
 
     def add(self, task: str, contestant: str, **metrics: float) -> None:
         for metric, value in metrics.items():
-            self.values.setdefault((task, contestant, metric), []).append(value)
+            self.setdefault((task, contestant, metric), []).append(value)
 
-    def of(self, *key: str) -> pd.Series:
-        return pd.Series(self.values.get(key, []), dtype=float)
+    def median(self, *key: str) -> float:
+        return pd.Series(self.get(key, []), dtype=float).median()
 
     def rows(self) -> pd.DataFrame:
         """Returns the rows of speed.csv; a ratio is the contestant's median over ours."""
         rows = []
-        for (task, contestant, metric), values in self.values.items():
-            median, ours = pd.Series(values).median(), self.of(task, "ours", metric).median()
+        for (task, name, metric), values in self.items():
+            median, ours = self.median(task, name, metric), self.median(task, "ours", metric)
             ratio = f"{median / ours:.3f}" if ours and math.isfinite(ours) else ""
-            rows.append((task, contestant, metric, f"{median:.5g}", ratio, str(len(values))))
+            rows.append((task, name, metric, f"{median:.5g}", ratio, str(len(values))))
         return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -87,21 +84,11 @@ def main() -> None:
     out, data = results_directory(args, "speed"), load_to_time(args, part=None)
     load, results = machine.load(), Results()
     for _ in measure(results, data, out, quick=args.quick):  # what is measured is saved as it comes
-        rows = results.rows()
-        table = pd.concat([machine_rows(load, args.quick), rows])
-        update_class(out / "speed.csv", table, rows.columns)
-    print(rows.to_string(index=False))
+        table = pd.concat([machine_rows(load, args.quick), results.rows()])
+        update_class(out / "speed.csv", table, COLUMNS)
+    print(results.rows().to_string(index=False))
     here = tables.headlines(out).query("`class` == @machine.cpu()")
     print(f"\n{tables.fill('headlines', here)}\n\nload before: {load:.2f}; {machine.summary()}")
-
-
-def update_class(path: Path, rows: pd.DataFrame, columns) -> None:
-    """Writes the rows of this class of CPU; those of others stay, and all are in the order of the classes."""
-    old, here = read_rows(path), machine.cpu()
-    kept = old[old["class"] != here] if len(old) else old
-    rows = pd.concat([kept, rows.assign(**{"class": here})], ignore_index=True)
-    order = rows["class"].map(machine.CLASSES.index).sort_values(kind="stable").index
-    write_rows(path, rows.loc[order], columns=["class", *columns])
 
 
 def measure(results: Results, data, out: Path, *, quick: bool) -> Iterator[None]:
@@ -126,7 +113,7 @@ def measure(results: Results, data, out: Path, *, quick: bool) -> Iterator[None]
 
 
 def machine_rows(load: float, quick: bool) -> pd.DataFrame:
-    """Returns what the times depend on, as rows; the load is that of the minute before."""
+    """Returns what the times depend on, as rows; the load is the one before."""
     from mnist_keras import get_model_spec
     from mnist_keras.training.devices import choose_precision
 
@@ -134,75 +121,6 @@ def machine_rows(load: float, quick: bool) -> pd.DataFrame:
     facts = {**machine.facts(), "summary": machine.summary(), "load_average_before": f"{load:.2f}"}
     facts |= {"precision_of_cnn_fast": precision, "run": "quick" if quick else "full"}
     return pd.DataFrame({"task": "machine", "metric": list(facts), "median": list(facts.values())})
-
-
-def train(name: str, data, seed: int, target: float = TARGET) -> list[tuple[float, float]]:
-    """Returns the curve of a training in a fresh process."""
-    _, module, function = TRAININGS[name]
-    with OwnProcess(module, data, machine.environment(module, convolutional=True)) as process:
-        time.sleep(turns.REST)
-        return process.call(function, seed=seed, target=target)
-
-
-def train_to_target(results: Results, data, *, quick: bool) -> pd.DataFrame:
-    """Notes the seconds to 99%, each training in a fresh process; returns the rows of speed_curves.csv.
-
-    If quick, Keras's example is left out, and the seconds of PyTorch's are estimated.
-    """
-    curves: list[tuple] = []
-
-    def run(name, seed):
-        curve = train(name, data, seed)
-        curves.extend((name, seed, f"{x:.3f}", f"{accuracy:.4f}") for x, accuracy in curve)
-        end, accuracy = curve[-1]
-        print(f"{name}, seed {seed}: {accuracy:.2%} in {end:.1f} s", flush=True)
-        seconds = end if name == "ours" or accuracy >= TARGET else math.inf
-        results.add(TO_TARGET, name, seconds=seconds, test_accuracy=accuracy)
-
-    def estimate(repeat):
-        part = first_images(data, *EXAMPLE_PART)
-        ((seconds, _),) = train("pytorch_example", part, 0, target=0.0)
-        seconds *= EXAMPLE_EPOCHS * len(data.train) / len(part.train)
-        results.add(TO_TARGET, "pytorch_example", seconds=seconds)
-
-    peers = {name: (partial(run, name), REPEATS) for name in TRAININGS if name != "ours"}
-    peers = {"pytorch_example": (estimate, REPEATS)} if quick else peers
-    turns.take_turns({"ours": (partial(run, "ours"), SEEDS), **peers}, TARGET_PATIENCE)
-    accuracies = results.of(TO_TARGET, "ours", "test_accuracy")
-    mean, deviation = accuracies.mean(), accuracies.std()
-    results.add(TO_TARGET, "ours", test_accuracy_mean=mean, test_accuracy_deviation=deviation)
-    if mean < TARGET:  # then no time counts
-        results.values[TO_TARGET, "ours", "seconds"] = [math.inf] * len(accuracies)
-    for peer in peers:
-        ratio = 0.0  # a missed goal; NaN would be one that was not measured
-        if mean >= TARGET:
-            theirs, ours = (results.of(TO_TARGET, x, "seconds").median() for x in (peer, "ours"))
-            ratio = theirs / ours
-        results.add(TO_TARGET, peer, times_slower_than_ours=ratio)
-    return pd.DataFrame(curves, columns=CURVES)
-
-
-def plot_curves(path: Path, curves: pd.DataFrame) -> None:
-    """Draws a line for each training and a mark for each look at the test images."""
-    import seaborn as sns
-    from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
-
-    from mnist_keras.evaluation.figures import new_axes
-
-    table = curves.astype({"seconds": float, "test_accuracy": float})
-    table["training"] = table["contestant"].map(lambda name: TRAININGS[name][0])
-    axes = new_axes(None, width=8, height=4.5)
-    marks = {"hue": "training", "style": "training", "markers": ["*", "o", "s"], "dashes": False}
-    lines = {"x": "seconds", "y": "test_accuracy", "units": "seed", "estimator": None}
-    sns.lineplot(table, **lines, **marks, markersize=11, palette="colorblind", ax=axes)
-    axes.axhline(TARGET, color="0.4", linestyle="--", linewidth=1)
-    axes.set(xscale="log", ylim=(0.97, 0.9955), ylabel="accuracy on the test images")
-    axes.set_xlabel("seconds from loaded arrays to trained weights, tracing included")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.figure.savefig(path)
 
 
 def time_epochs(results: Results, task: str, data, *, quick: bool) -> None:
@@ -222,19 +140,86 @@ def time_epochs(results: Results, task: str, data, *, quick: bool) -> None:
             homes.pop("ours_bfloat16", None)
         names = [name for name in homes if not quick or name in QUICK_CONTESTANTS]
 
-        def run(name, repeat):
+        def run(name, repeat=None):
             seconds = homes[name].call("time_epoch", task=task, name=name)
-            results.add(task, name, epoch_seconds=scale * seconds)
+            if repeat is not None:  # not the first epoch, which traces and compiles
+                results.add(task, name, epoch_seconds=scale * seconds)
 
-        for name in names:  # the first epoch, which traces and compiles
-            homes[name].call("time_epoch", task=task, name=name)
-        runs = {name: (partial(run, name), EPOCHS * repeats) for name in names}
-        turns.take_turns(runs, PATIENCE)
         for name in names:
-            seconds = results.of(task, name, "epoch_seconds")
+            run(name)
+        turns.take_turns({x: (partial(run, x), EPOCHS * repeats) for x in names}, PATIENCE)
+        for name in names:
+            epochs = 1 + len(results[task, name, "epoch_seconds"])
             accuracy = homes[name].call("measure_accuracy", task=task, name=name)
-            results.add(task, name, test_accuracy=accuracy, epochs_trained=1 + len(seconds))
-            print(f"{task}, {name}: {seconds.median():.3f} s an epoch", flush=True)
+            results.add(task, name, test_accuracy=accuracy, epochs_trained=epochs)
+            seconds = results.median(task, name, "epoch_seconds")
+            print(f"{task}, {name}: {seconds:.3f} s an epoch", flush=True)
+
+
+def train(name: str, data, seed: int, target: float = TARGET) -> list[tuple[float, float]]:
+    """Returns the curve of a training in a fresh process."""
+    module, _ = TRAININGS[name]
+    with OwnProcess(module, data, machine.environment(module, convolutional=True)) as process:
+        time.sleep(turns.REST)
+        return process.call("train_to", target=target, task=TO_TARGET, name=name, seed=seed)
+
+
+def train_to_target(results: Results, data, *, quick: bool) -> pd.DataFrame:
+    """Notes the seconds to 99%, each training in a fresh process; returns the rows of speed_curves.csv.
+
+    If quick, Keras's example is left out, and the seconds of PyTorch's are estimated.
+    """
+    curves: list[tuple] = []
+
+    def run(name, seed):
+        curve = train(name, data, seed)
+        curves.extend((name, seed, *point) for point in curve)
+        end, accuracy = curve[-1]
+        print(f"{name}, seed {seed}: {accuracy:.2%} in {end:.1f} s", flush=True)
+        seconds = end if name == "ours" or accuracy >= TARGET else math.inf
+        results.add(TO_TARGET, name, seconds=seconds, test_accuracy=accuracy)
+
+    def estimate(repeat):
+        part = first_images(data, *EXAMPLE_PART)
+        ((seconds, _),) = train("pytorch_example", part, 0, target=0.0)
+        seconds *= EXAMPLE_EPOCHS * len(data.train) / len(part.train)
+        results.add(TO_TARGET, "pytorch_example", seconds=seconds)
+
+    peers = {name: (partial(run, name), REPEATS) for name in TRAININGS if name != "ours"}
+    peers = {"pytorch_example": (estimate, REPEATS)} if quick else peers
+    turns.take_turns({"ours": (partial(run, "ours"), SEEDS), **peers}, TARGET_PATIENCE)
+    accuracies = pd.Series(results[TO_TARGET, "ours", "test_accuracy"])
+    mean, deviation = accuracies.mean(), accuracies.std()
+    results.add(TO_TARGET, "ours", test_accuracy_mean=mean, test_accuracy_deviation=deviation)
+    if mean < TARGET:  # then no time counts
+        results[TO_TARGET, "ours", "seconds"] = [math.inf] * len(accuracies)
+    for peer in peers:
+        theirs, ours = (results.median(TO_TARGET, x, "seconds") for x in (peer, "ours"))
+        # A missed goal is 0; NaN would be one that was not measured.
+        ratio = theirs / ours if mean >= TARGET else 0.0
+        results.add(TO_TARGET, peer, times_slower_than_ours=ratio)
+    return pd.DataFrame(curves, columns=CURVES).round({"seconds": 3, "test_accuracy": 4})
+
+
+def plot_curves(path: Path, curves: pd.DataFrame) -> None:
+    """Draws a line for each training and a mark for each look at the test images."""
+    import seaborn as sns
+    from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
+
+    from mnist_keras.evaluation.figures import new_axes
+
+    table = curves.assign(training=[TRAININGS[name][1] for name in curves["contestant"]])
+    axes = new_axes(None, height=4.5)
+    marks = {"hue": "training", "style": "training", "markers": ["*", "o", "s"], "dashes": False}
+    lines = {"x": "seconds", "y": "test_accuracy", "units": "seed", "estimator": None}
+    sns.lineplot(table, **lines, **marks, markersize=11, palette="colorblind", ax=axes)
+    axes.axhline(TARGET, color="0.4", linestyle="--", linewidth=1)
+    axes.set(xscale="log", ylim=(0.97, 0.9955), ylabel="accuracy on the test images")
+    axes.set_xlabel("seconds from loaded arrays to trained weights, tracing included")
+    axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.figure.savefig(path)
 
 
 def rate_product(results: Results, data) -> None:
@@ -245,7 +230,7 @@ def rate_product(results: Results, data) -> None:
             best = max(best, process.call("product_rate", sizes=PRODUCTS, seconds=PRODUCT_SECONDS))
     results.add("matrix_product", "float32", gflops=best / 1e9)
     images = len(data.train) // 128 * 128
-    rate = WIDE_OPERATIONS * images / results.of(WIDE, "ours", "epoch_seconds").median()
+    rate = WIDE_OPERATIONS * images / results.median(WIDE, "ours", "epoch_seconds")
     results.add(WIDE, "ours", share_of_float32_product=rate / best)
 
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from command import run_command
-from entries import ENTRIES
+from entries import KEY, entries as trained
 from exports import without_busy_times
-from tabular import RESULTS, ROOT, matching, read_rows
+from tabular import RESULTS, ROOT, read_rows
 
-from mnist_keras._validation import InputError
+from mnist_keras._validation import InputError, unknown
 from mnist_keras.data.readers import READERS
 from mnist_keras.evaluation.metrics import wilson_interval
 from mnist_keras.inference.export import EXPORT_FORMATS
@@ -60,18 +60,13 @@ def remake(text: str, results: Path) -> str:
     for name in re.findall("<!-- (.*): begin -->", text):
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         if name not in BLOCKS:
-            known = ", ".join(BLOCKS)
-            raise InputError(f"Unknown block {name!r} in a page. Expected one of: {known}.")
+            raise unknown("block of a page", name, BLOCKS)
         if (text.count(begin), text.count(end)) != (1, 1):
             raise InputError(f"The page must have the markers {begin} and {end}, once each.")
-        before, after = text.split(begin, maxsplit=1)[0], text.split(end)[1]
-        text = f"{before}{begin}\n{fill(name, rows_of(name, results))}\n{end}{after}"
+        options = {key: value for key, value in BLOCKS[name].items() if key != "text"}
+        rows = globals()[options.pop("rows", "read")](results, **options)
+        text = f"{text.split(begin, maxsplit=1)[0]}{begin}\n{fill(name, rows)}\n{end}{text.split(end)[1]}"
     return text
-
-
-def rows_of(name: str, results: Path) -> pd.DataFrame:
-    block = {key: value for key, value in BLOCKS[name].items() if key != "text"}
-    return globals()[block.pop("rows", "read")](results, **block)
 
 
 def fill(name: str, rows: pd.DataFrame) -> str:
@@ -92,7 +87,7 @@ def keyed(path: Path) -> pd.DataFrame:
     """Returns the rows of a file with their key; of accuracy.csv, those of the entries as they are now."""
     table = read_rows(path)
     if path.name == "accuracy.csv":
-        table = pd.concat([matching(table, entry.key) for entry in ENTRIES])
+        table = trained()[KEY].merge(table)
     return table.assign(key=table[KEYS[path.name]].agg("/".join, axis=1))
 
 
@@ -110,34 +105,27 @@ def spread(results, file, index, columns, values="median", *, where="", keys="",
         rows = without_busy_times(rows.astype(str))
     rows = (rows.query(where) if where else rows).replace(dict(words), regex=True)
     numbers = rows[np.atleast_1d(values)].apply(pd.to_numeric, errors="coerce") / unit
-    rows = rows.assign(**numbers)
-    table = rows.groupby([*index, *columns])[values].mean().unstack(columns)
-    names = [(name,) if isinstance(name, str) else name for name in table.columns]
-    table.columns = ["_".join(map(str, name)) for name in names]
+    table = rows.assign(**numbers).groupby([*index, *columns])[values].mean().unstack(columns)
+    table.columns = ["_".join(map(str, np.atleast_1d(name))) for name in table.columns]
     return table.loc[rows.set_index(index).index.unique()].reset_index()
 
 
 def entries(results: Path) -> pd.DataFrame:
     """Returns a row for each entry that was trained as it is now."""
-    rows, found = read_rows(results / "accuracy.csv"), []
-    for entry in ENTRIES:
-        if not len(own := matching(rows, entry.key)):
-            continue
-        numbers = own[["accuracy", "train_accuracy", "train_seconds"]].astype(float)
-        mean, trained, _ = numbers.mean()
-        low, high = wilson_interval(round(mean * NUM_TEST_IMAGES), NUM_TEST_IMAGES)
-        found.append(
-            {
-                **{"title": entry.title, "layers": entry.spec.description},
-                **{"parameters": entry.spec.num_parameters, "claim": entry.spec.claimed_accuracy},
-                **{"mean": mean, "low": low, "high": high, "trained": trained},
-                "deviation": f" ± {numbers['accuracy'].std():.2%}" if len(own) > 1 else "",
-                "errors": ", ".join(own["errors"]),
-                "seconds": numbers["train_seconds"].median(),
-                "cores": ", ".join(sorted(set(own["cores"]))),
-            }
-        )
-    return pd.DataFrame(found)
+    rows = trained().merge(read_rows(results / "accuracy.csv"))
+    numbers = dict.fromkeys(["accuracy", "train_accuracy", "train_seconds"], float)
+    rows = rows.astype({**numbers, "parameters": int})
+    table = rows.groupby(["title", "layers", "parameters", "claim"], sort=False, dropna=False).agg(
+        mean=("accuracy", "mean"),
+        deviation=("accuracy", "std"),
+        trained=("train_accuracy", "mean"),
+        seconds=("train_seconds", "median"),
+        errors=("errors", ", ".join),
+        cores=("cores", lambda cores: ", ".join(sorted(set(cores)))),
+    )
+    table["deviation"] = table["deviation"].map(" ± {:.2%}".format, na_action="ignore")
+    bounds = [wilson_interval(round(x * NUM_TEST_IMAGES), NUM_TEST_IMAGES) for x in table["mean"]]
+    return table.assign(**pd.DataFrame(bounds, table.index, ["low", "high"])).reset_index()
 
 
 def goals(results: Path, page: str) -> pd.DataFrame:
@@ -150,8 +138,8 @@ def judge(goal: dict[str, str], results: Path) -> dict[str, str]:
     """Returns the cells of a goal."""
     text, at_least = goal["text"].format, goal["bound"] == "at least"
     targets = [float(goal[name]) for name in ("limit", "aim") if goal[name]]
-    limit, aim = f"{goal['bound']} {text(targets[0])}", text(targets[1]) if goal["aim"] else ""
-    cells = {"goal": goal["goal"], "limit": limit, "aim": aim}
+    limit, aim, *_ = [*map(text, targets), ""]
+    cells = {"goal": goal["goal"], "limit": f"{goal['bound']} {limit}", "aim": aim}
     values = find(goal, "rows", results)
     for column, combine in (("divided_by", pd.Series.div), ("minus", pd.Series.sub)):
         if goal[column]:  # of the same class of CPU
@@ -172,18 +160,15 @@ def judge(goal: dict[str, str], results: Path) -> dict[str, str]:
 def find(goal: dict[str, str], rows: str, results: Path) -> pd.Series:
     """Returns the values in a goal's column, by the class of CPU and by what the groups in the expression match."""
     table = keyed(results / goal["file"])
-    expression = f"^{'(.*)/' if 'class' in table else '()'}{goal[rows]}()$"
-    names = table["key"].str.extract(expression)
+    names = table["key"].str.extract(f"^{'(.*)/' if 'class' in table else '()'}{goal[rows]}()$")
     values = pd.to_numeric(table[goal["column"]], errors="coerce")
     values = values.groupby([names[0].rename("class"), names[1].rename("name")]).mean()
     return values[values.index.get_level_values("class").str.fullmatch(goal["needs"] or ".*")]
 
 
 def trials(results: Path) -> pd.DataFrame:
-    rows = pd.read_csv(results / "trials.csv")
-    for column in ("arguments", "recipe"):
-        rows[column] = rows[column].map(json.loads).map(describe)
-    return rows
+    settings = dict.fromkeys(["arguments", "recipe"], lambda text: describe(json.loads(text)))
+    return pd.read_csv(results / "trials.csv", converters=settings)
 
 
 def changes(results: Path) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import machine
 import pandas as pd
 
 from mnist_keras._files import replace_file
@@ -36,6 +37,15 @@ def update_rows(path: Path, rows, *, keys: list[str], order: list[tuple]) -> Non
     places = table[keys[: len(order[0])]].agg(tuple, axis=1)
     places = places.map({place: number for number, place in enumerate(order)}).dropna()
     write_rows(path, table.loc[places.sort_values(kind="stable").index], columns=new.columns)
+
+
+def update_class(path: Path, rows: pd.DataFrame, columns: list[str]) -> None:
+    """Replaces the rows of this class of CPU; those of others stay, and all are in the order of the classes."""
+    old, here = read_rows(path), machine.cpu()
+    kept = old[old["class"] != here] if len(old) else old
+    table = pd.concat([kept, rows.assign(**{"class": here})])
+    table = table.sort_values("class", key=lambda x: x.map(machine.CLASSES.index), kind="stable")
+    write_rows(path, table, columns=["class", *columns])
 
 
 def matching(rows: pd.DataFrame, cells: dict[str, str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ are not given are those of the registered model's recipe, or of `Recipe(precisio
 """
 
 import argparse
+import contextlib
 import json
 
 import pandas as pd
@@ -93,13 +94,10 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
 
 def fields_of(text: str, option: str) -> dict:
     """Returns the fields of an option's JSON object."""
-    try:
-        fields = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{option} is not JSON: {error}. Received: {text}") from None
-    if not isinstance(fields, dict):
-        raise invalid(option, expected='a JSON object like {"epochs": 3}', received=text)
-    return fields
+    with contextlib.suppress(ValueError):
+        if isinstance(fields := json.loads(text), dict):
+            return fields
+    raise invalid(option, expected='a JSON object like {"epochs": 3}', received=text)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,11 @@ _here: dict = {}  # in such a process: "module" and "data"
 
 
 class Contestant(NamedTuple):
-    """What trains an epoch more, and what returns the labels of images."""
+    """What trains an epoch more, what returns the labels of images, and the most epochs on the way to an accuracy."""
 
     epoch: Callable[[], object]
     predict: Callable[[np.ndarray], np.ndarray]
+    max_epochs: int = 1
 
 
 def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: float) -> None:
@@ -36,7 +37,7 @@ def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: f
         for name, (run, repeats) in runs.items():
             if repeat < repeats and spent[name] < patience:
                 time.sleep(REST)
-                spent[name] += seconds_of(lambda run=run, repeat=repeat: run(repeat))
+                spent[name] += seconds_of(functools.partial(run, repeat))
 
 
 class OwnProcess(ProcessPoolExecutor):
@@ -88,18 +89,17 @@ def accuracy_of(contestant: Contestant, test) -> float:
     return float(np.mean(contestant.predict(test.images) == test.labels))
 
 
-def train_to(
-    target: float, contestant: Contestant, test, *, epochs: int, start: float
-) -> list[tuple[float, float]]:
+def train_to(data, *, target: float, task: str, name: str, seed: int) -> list[tuple[float, float]]:
     """Trains to an accuracy on the test images; returns the curve: seconds and accuracy after each epoch.
 
-    Seconds run from `start` on, and stand still while the test images are looked at.
+    Seconds run from before the contestant is made, and stand still while the test images are looked at.
     """
-    curve: list[tuple[float, float]] = []
-    while len(curve) < epochs and (not curve or curve[-1][1] < target):
-        contestant.epoch()
+    start, curve = time.perf_counter(), []
+    made = _here["module"].CONTESTANTS[task][name](data, seed=seed)
+    while len(curve) < made.max_epochs and (not curve or curve[-1][1] < target):
+        made.epoch()
         now = time.perf_counter()
-        curve.append((now - start, accuracy_of(contestant, test)))
+        curve.append((now - start, accuracy_of(made, data.test)))
         start += time.perf_counter() - now
     return curve
 
@@ -110,12 +110,12 @@ def seconds_of(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def best_rate(multiply: Callable, draw: Callable, *, sizes, seconds: float) -> float:
-    """Returns the best rate of a library's matrix product over several sizes, in operations a second."""
-    best = 0.0
+def product_rate(data, *, sizes, seconds: float) -> float:
+    """Returns the best rate of the library's matrix product over several sizes, in operations a second."""
+    (multiply, draw), rates = _here["module"].PRODUCT, []
     for rows, inner, columns in sizes:
         a, b, end = draw((rows, inner)), draw((inner, columns)), time.perf_counter() + seconds
         while time.perf_counter() < end:
-            duration = seconds_of(lambda a=a, b=b: multiply(a, b))
-            best = max(best, 2 * rows * inner * columns / duration)
-    return best
+            duration = seconds_of(functools.partial(multiply, a, b))
+            rates.append(2 * rows * inner * columns / duration)
+    return max(rates)

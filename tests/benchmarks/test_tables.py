@@ -103,9 +103,9 @@ def test_a_peer_that_never_reaches_the_accuracy_is_no_success(tables, results):
 
 
 def test_accuracies_count_as_the_mean_of_the_seeds_as_they_are_now(tables, results):
-    keys = {x.model: x.key for x in tables.ENTRIES if x.recipe_name == x.model}
+    keys = tables.trained().query("net == recipe").set_index("net", drop=False)[tables.KEY]
     rows = [("cnn_accurate", "0.9968"), ("cnn_accurate", "0.9972"), ("cnn_tiny", "0.9939")]
-    rows = [{**keys[model], "accuracy": accuracy} for model, accuracy in rows]
+    rows = [{**keys.loc[model], "accuracy": accuracy} for model, accuracy in rows]
     rows.append({**rows[2], "digest": "another", "accuracy": "1.0"})
     pd.DataFrame(rows).to_csv(results / "accuracy.csv", index=False)
     found = judged(tables, results, "accuracy")
@@ -147,4 +147,4 @@ def test_a_block_has_a_known_name_and_an_end(tables):
     markers = "<!-- growth: begin --> and <!-- growth: end -->"
     assert message == f"The page must have the markers {markers}, once each."
     message = error_of(tables.remake, "<!-- grown: begin -->", tables.RESULTS)
-    assert message.startswith("Unknown block 'grown' in a page. Expected one of: accuracy.csv,")
+    assert message.startswith("Unknown block of a page 'grown'. Did you mean 'growth'?")

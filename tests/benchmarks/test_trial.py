@@ -66,7 +66,7 @@ def test_a_trial_of_a_builder_is_a_row_more(run_trial):
     [
         (["mlp_129"], "Unknown model 'mlp_129'. Did you mean 'mlp_128'?"),
         (["mlp_128", "--recipe", "nope"], "Unknown recipe 'nope'."),
-        (["mlp_128", "--recipe", "{"], "--recipe is not JSON: "),
+        (["mlp_128", "--recipe", "{"], "Invalid `--recipe`. Expected a JSON object like"),
         (["mlp_128", "--recipe", '{"epoch": 1}'], "Unknown recipe field 'epoch'."),
         (["mlp_128", "--arguments", "[]"], "Invalid `--arguments`. Expected a JSON object like"),
         (["mlp_128", "--arguments", '{"units": 3}'], "build_mlp cannot be called so: "),
