@@ -230,7 +230,7 @@ def test_a_ratio_is_over_ours(benchmark):
     results.add("epoch", "fit", seconds=5.0)
     results.add("matrix_product", "float32", gflops=200.0)
     assert results.rows().to_numpy().tolist() == [
-        ["epoch", "ours", "seconds", "2", "1.0", "3"],
+        ["epoch", "ours", "seconds", "2", "1.000", "3"],
         ["epoch", "fit", "seconds", "5", "2.500", "1"],
         ["matrix_product", "float32", "gflops", "200", "", "1"],
     ]
