@@ -12,9 +12,11 @@ the blank pixels would take.
 
 import statistics
 
+import machine
+import pandas as pd
 from command import load_to_time, make_parser, results_directory, run_command
 from tabular import update_class
-from turns import seconds_of
+from turns import OwnProcess, seconds_of
 
 from mnist_keras import _cpu
 
@@ -30,10 +32,6 @@ def main() -> None:
     args = make_parser(__doc__, quick=True, stand_in=True).parse_args()
     out, data = results_directory(args, "roofline"), load_to_time(args)
 
-    import pandas as pd
-    import tensorflow as tf
-    from ours import Ours
-
     rows = []
     for model, precision in (
         ("mlp_128", "float32"),
@@ -42,22 +40,33 @@ def main() -> None:
     ):
         if precision != "float32" and _cpu.cpu_class() not in _cpu.BFLOAT16_CLASSES:
             continue
-        dtype = tf.bfloat16 if precision != "float32" else tf.float32
-        ours = Ours(model, data.train, batch_size=BATCH[model], precision=precision, jit=False)
-        steps = ours.loop.source.steps_per_epoch
-        ours.epoch()
-        step = min(seconds_of(ours.epoch) for _ in range(2 if steps > 600 else 3)) / steps
-        rows.append((model, precision, "step", step, None, 1.0))
-        for part, (function, arguments, operations) in parts_of(model, dtype, data).items():
-            seconds = time_part(function, arguments)
-            share = None if part.startswith(APART) else seconds / step
-            rows.append((model, precision, part, seconds, operations / seconds, share))
+        environment = machine.environment("ours", convolutional=model == "cnn_2conv")
+        with OwnProcess("roofline", data, environment) as process:
+            rows += process.call("take_apart", model=model, precision=precision)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["microseconds"] = (1e6 * table["microseconds"]).map("{:.1f}".format)
     table["gflops"] = (table["gflops"].astype(float) / 1e9).map("{:.0f}".format).replace("nan", "")
     table["share"] = table["share"].astype(float).map("{:.3f}".format).replace("nan", "")
     update_class(out / "roofline.csv", table, COLUMNS)
     print(table.to_string(index=False))
+
+
+def take_apart(data, *, model: str, precision: str) -> list[tuple]:
+    """Returns the rows of a model's step and of its parts, in seconds and operations a second."""
+    import tensorflow as tf
+    from ours import Ours
+
+    dtype = tf.bfloat16 if precision != "float32" else tf.float32
+    ours = Ours(model, data.train, batch_size=BATCH[model], precision=precision, jit=False)
+    steps = ours.loop.source.steps_per_epoch
+    ours.epoch()
+    step = min(seconds_of(ours.epoch) for _ in range(2 if steps > 600 else 3)) / steps
+    rows = [(model, precision, "step", step, None, 1.0)]
+    for part, (function, arguments, operations) in parts_of(model, dtype, data).items():
+        seconds = time_part(function, arguments)
+        share = None if part.startswith(APART) else seconds / step
+        rows.append((model, precision, part, seconds, operations / seconds, share))
+    return rows
 
 
 def time_part(function, arguments) -> float:

@@ -14,6 +14,7 @@ PyTorch's example are those of part of an epoch, times the epochs that it needed
 import contextlib
 import importlib.util
 import math
+import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -103,6 +104,7 @@ def measure(results: Results, data, out: Path, *, quick: bool) -> Iterator[None]
         rate_product(results, data)
     yield
 
+    os.environ.update(machine.environment("ours", convolutional=True))  # as on import
     import rates  # TensorFlow, from here on in this process
 
     if not quick:

@@ -21,8 +21,11 @@ CLASSES = {  # class -> the instruction that defines it, fastest first
 }
 BFLOAT16_CLASSES = ("amx", "avx512_bf16")  # they have bfloat16 instructions
 LIMITS = {  # value of the limit -> the best class that it allows; other values allow all
+    "SSE41": "unknown",
+    "AVX": "unknown",
     "AVX2": "avx2",
     "AVX2_VNNI": "avx2",
+    "AVX2_VNNI_2": "avx2",
     "AVX512_CORE": "avx512",
     "AVX512_CORE_VNNI": "avx512",
     "AVX512_CORE_BF16": "avx512_bf16",
@@ -56,9 +59,9 @@ def cpu_class(limit: str | None = None) -> str:
         limit: The most that oneDNN may use; the user's ONEDNN_MAX_CPU_ISA if None.
     """
     limit = os.environ.get(LIMIT_VARIABLE, "") if limit is None else limit
-    names, there = list(CLASSES), instructions()
+    names, there = [*CLASSES, "unknown"], instructions()
     best = names.index(LIMITS.get(limit.upper(), names[0]))
-    return next((name for name in names[best:] if CLASSES[name] in there), "unknown")
+    return next((name for name in names[best:] if CLASSES.get(name) in there), "unknown")
 
 
 def best_onednn(*, convolutional: bool) -> bool | None:
@@ -105,7 +108,7 @@ def describe_onednn() -> str:
     state = {True: "on", False: "off", None: "TensorFlow's own choice"}[uses_onednn()]
     given = os.environ.get(VARIABLE)
     if given is not None and given == _chosen.get(VARIABLE):
-        return f"{state}, chosen because models train faster with it on {cpu_class()}"
+        return f"{state}, chosen because convolutional models train faster with it on {cpu_class()}"
     if given is not None:
         return f"{state}, as {VARIABLE}={given} says"
     return f"{state}, TensorFlow's default on this CPU"

@@ -19,6 +19,7 @@ FLAGS = {
     "avx512_bf16": f"{AVX512} avx512_vnni avx512_bf16",
     "avx512": AVX512,
     "avx2": AVX2,
+    "arm": "fp asimd aes",
     "unknown": "fpu sse2",
 }
 
@@ -63,7 +64,9 @@ def test_a_system_that_tells_no_instructions_is_left_as_it_is(machine):
 @pytest.mark.parametrize(
     ("limit", "expected"),
     [
+        ("SSE41", "unknown"),
         ("AVX2", "avx2"),
+        ("AVX2_VNNI_2", "avx2"),
         ("avx512_core", "avx512"),
         ("AVX512_CORE_BF16", "avx512_bf16"),
         ("ALL", "amx"),
@@ -81,7 +84,7 @@ def test_onednn_is_switched_on_where_tensorflow_leaves_it_off(machine):
     assert _cpu.describe_onednn() == "off, TensorFlow's default on this CPU"
     _cpu.choose_onednn()
     assert os.environ[_cpu.VARIABLE] == "1" and _cpu.uses_onednn() is True
-    assert _cpu.describe_onednn().startswith("on, chosen because models train faster ")
+    assert _cpu.describe_onednn().startswith("on, chosen because convolutional ")
     _cpu.choose_onednn(convolutional=False)  # the command line knows the model now
     assert _cpu.VARIABLE not in os.environ and _cpu.uses_onednn() is False
     _cpu.choose_onednn()
@@ -136,6 +139,10 @@ def test_a_run_is_not_resumed_under_another_setting():
         "onednn: True there, False here, and TF_ENABLE_ONEDNN_OPTS=1 in the environment makes it the same"
     )
     assert differences("onednn", True, True) == []
+    (phrase,) = differences(
+        "onednn", None, True
+    )  # the run was left to TensorFlow, whose choice nobody knows
+    assert phrase.endswith("and no TF_ENABLE_ONEDNN_OPTS in the environment makes it the same")
 
 
 def test_what_is_chosen_is_nearly_the_fastest_of_what_was_measured(machine, benchmark, monkeypatch):
@@ -150,7 +157,8 @@ def test_what_is_chosen_is_nearly_the_fastest_of_what_was_measured(machine, benc
         precision = devices.choose_precision("auto", wide=spec.is_wide)
         ours = rows[[("auto" in who) for who in chosen[rows.index]]]
         assert ours["precision"].tolist() == [precision], (cpu, model)
-        assert ours["onednn"].tolist() == [onednn], (cpu, model)
+        if cpu != "avx2":  # by AVX_VNNI, TensorFlow's own default differs within the class
+            assert ours["onednn"].tolist() == [onednn], (cpu, model)
         ratio, seconds = ours["ratio_to_best"].item(), ours["seconds"].item()
         assert ratio <= 1.15 or seconds * (1 - 1 / ratio) < 0.5, (cpu, model)
         judged.add(cpu)
@@ -178,7 +186,8 @@ print(uses_onednn())
 
 
 @pytest.mark.parametrize(
-    ("onednn", "limit"), [("0", None), ("1", None), ("1", "AVX512_CORE"), ("1", "AVX2")]
+    ("onednn", "limit"),
+    [("0", None), ("1", None), ("1", "AVX512_CORE_BF16"), ("1", "AVX512_CORE"), ("1", "AVX2")],
 )
 def test_two_runs_with_one_seed_agree_on_each_class_of_cpu(onednn, limit):
     """A limit above what the CPU has changes nothing."""

@@ -72,8 +72,10 @@ def differences(key: str, there: Any, here: Any) -> list[str]:
     if key == "data":  # the same pixels and labels from another place count as the same data
         return differences("data.sha256", there["sha256"], here["sha256"])
     if key == "onednn" and there != here:
-        variable = f"{VARIABLE}={int(bool(there))} in the environment makes it the same"
-        return [f"onednn: {there!r} there, {here!r} here, and {variable}"]
+        setting = f"no {VARIABLE}" if there is None else f"{VARIABLE}={int(there)}"
+        return [
+            f"onednn: {there!r} there, {here!r} here, and {setting} in the environment makes it the same"
+        ]
     return [
         f"{name}: {old!r} there, {new!r} here" for name, old, new in differing(there, here, key)
     ]
