@@ -14,7 +14,6 @@ PyTorch's example are those of part of an epoch, times the epochs that it needed
 import contextlib
 import importlib.util
 import math
-import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -22,7 +21,6 @@ from pathlib import Path
 
 import machine
 import pandas as pd
-import tables
 import turns
 from command import first_images, load_to_time, make_parser, results_directory, run_command
 from tabular import update_class, write_rows
@@ -88,6 +86,8 @@ def main() -> None:
         table = pd.concat([machine_rows(load, args.quick), results.rows()])
         update_class(out / "speed.csv", table, COLUMNS)
     print(results.rows().to_string(index=False))
+    import tables  # late: the contestants' processes import this module, too
+
     here = tables.headlines(out).query("`class` == @machine.cpu()")
     print(f"\n{tables.fill('headlines', here)}\n\nload before: {load:.2f}; {machine.summary()}")
 
@@ -104,7 +104,7 @@ def measure(results: Results, data, out: Path, *, quick: bool) -> Iterator[None]
         rate_product(results, data)
     yield
 
-    os.environ.update(machine.environment("ours", convolutional=True))  # as on import
+    _cpu.choose_onednn()  # as on import; the processes above forgot it
     import rates  # TensorFlow, from here on in this process
 
     if not quick:

@@ -1,7 +1,7 @@
 """The processor's class, and whether TensorFlow computes through oneDNN: chosen before TensorFlow is loaded.
 
 TensorFlow reads `TF_ENABLE_ONEDNN_OPTS` once, when it is loaded. By default, it leaves oneDNN off on CPUs with AVX2 or
-plain AVX-512, where convolutional models train two to three times faster with oneDNN. Dense models gain up to 1.4 times
+plain AVX-512, where convolutional models train two to three times faster with oneDNN. Dense models gain up to 1.3 times
 on AVX-512, and little or nothing on AVX2 (benchmarks/results/choices.csv). If the user has set the variable, it is left
 unchanged.
 """

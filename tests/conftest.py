@@ -11,8 +11,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what the tests of Ctrl-C expect
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # started by nohup
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -232,9 +232,8 @@ def _in_float32(model):
 
     if all(layer.compute_dtype == "float32" for layer in flatten_layers(model)):
         return model
-    with contextlib.suppress(
-        TypeError, ValueError
-    ):  # a custom class that cannot be made from its configuration
+    # A custom class may not be made from its configuration.
+    with contextlib.suppress(TypeError, ValueError):
         model = as_float32(model)
     others = {layer.compute_dtype for layer in flatten_layers(model)} - {"float32"}
     if others:

@@ -11,14 +11,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_keras._files import input_errors
 from mnist_keras._validation import InputError, invalid
-from mnist_keras.data.readers.pictures import FORMATS, MAX_PIXELS, open_picture
+from mnist_keras.data.readers.pictures import (
+    FORMATS,
+    MAX_PIXELS,
+    SUFFIXES as DATASET_SUFFIXES,
+    open_picture,
+)
 
 MAX_BYTES = 200_000_000  # of one file
 DRAFT_SIDE = 1280  # pixels of the longer side; larger pictures are made smaller by a whole factor
-SUFFIXES = (  # of the files that are read in a folder
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"),
-    ".webp",
-)
+SUFFIXES = tuple(sorted((*DATASET_SUFFIXES, ".pnm")))  # of the files that are read in a folder
 
 
 def load_picture(source: Any) -> np.ndarray:
@@ -102,9 +104,8 @@ def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, float]:
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
-    if (
-        factor := max(image.size) // DRAFT_SIDE
-    ) > 1:  # before the steps with floats, which take more memory
+    # Before the steps with floats, which take more memory.
+    if (factor := max(image.size) // DRAFT_SIDE) > 1:
         image = image.reduce(factor)
     pixels = np.asarray(image)
     pixels = _over_contrasting_ground(pixels) if mode == "RGBA" else pixels

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 IMAGE_SIZE = 28  # pixels; MNIST's
 DIGIT_BOX = 20  # pixels; LeCun et al. 1998, section III-A
-ENLARGED = (
-    80  # pixels; ten times the side of scikit-learn's digits, so that their box is cut finely
-)
+ENLARGED = 80  # pixels; ten times the side of scikit-learn's digits, to cut their box finely
 INK_LEVEL = 40  # of 255; fainter ink does not widen the box
 # What Pillow decodes itself, without another program (as for EPS) and without networks or links to other files.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
