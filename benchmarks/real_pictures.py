@@ -9,7 +9,8 @@ model was trained on (results/fonts.csv lists them), and the fifteen corruptions
 are images of 28x28. Writes OUT/real_pictures.csv and a picture of some before and after.
 
 `--split held_out` takes the last 10,000 training images, on which the preparation was tuned; the default: test images.
-`--time` measures `to_mnist_image` on a photo of 1000x1000 pixels and one core: processor time, the middle of 30 runs.
+`--time` measures one core's processor time: of `to_mnist_image` for a photo of 1000x1000 pixels, the median of 30 runs,
+and of one digit drawn by strokes, the mean of 1,000.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from tabular import write_rows
 
 import mnist_keras as mk
 from mnist_keras.data.augmentation.corruptions import CORRUPTIONS, corrupt
+from mnist_keras.data.augmentation.strokes import make_strokes
 from mnist_keras.inference.preprocessing import to_mnist_image
 
 MODELS = (
@@ -40,6 +42,7 @@ GROUPS = {
     **dict.fromkeys(CORRUPTIONS, CORRUPTED),
 }
 RUNS = 30  # of `to_mnist_image`, whose middle is taken
+DRAWN = 1000  # digits
 
 
 def as_array(picture: np.ndarray | bytes) -> np.ndarray:
@@ -96,7 +99,7 @@ def draw_kind(kind: str, images, labels) -> tuple[list, np.ndarray]:
 
 
 def measure_time(image) -> pd.DataFrame:
-    """Returns the milliseconds of processor time that a photo of 1000x1000 pixels takes on one core."""
+    """Returns milliseconds of processor time on one core: to prepare a photo, and to draw one digit by strokes."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rng = np.random.default_rng(0)
     picture = photo(place(ink_of(image, 700), (1000, 1000), rng), rng)
@@ -110,6 +113,9 @@ def measure_time(image) -> pd.DataFrame:
             seconds.append(time.process_time() - start)
         milliseconds = round(1000 * float(np.median(seconds[3:])), 1)
         rows.append((source, "1000x1000", milliseconds))
+    start = time.process_time()
+    make_strokes(0, 0, DRAWN)
+    rows.append(("strokes", "28x28", round(1000 * (time.process_time() - start) / DRAWN, 2)))
     return pd.DataFrame(rows, columns=["source", "pixels", "milliseconds"])
 
 
