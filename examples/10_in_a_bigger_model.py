@@ -60,8 +60,8 @@ pairs, same = make_pairs(data.train_images, data.train_labels, num_pairs, seed=0
 test_pairs, test_same = make_pairs(data.test_images, data.test_labels, 2_000, seed=1)
 
 # %% [markdown]
-# A model without its top returns features. It is called twice, so both images share its weights. The head computes in
-# float32, as the policy asks for outputs.
+# A model without its top returns features. It is called twice, so both images share its weights. The last layer
+# computes in float32, as outputs should in mixed precision.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -95,7 +95,7 @@ loss, accuracy = model.evaluate(test_pairs, test_same, batch_size=200, verbose=0
 print(f"test accuracy {accuracy:.2%} of {len(test_same):,} pairs")
 
 # %% [markdown]
-# The learning curve. Keras's other callbacks go into the same list, TensorBoard's and those of experiment trackers too.
+# The learning curve. You can pass Keras's other callbacks in the same way, as well as those of experiment trackers.
 
 # %%
 plot_history(history.history).figure

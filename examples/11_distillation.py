@@ -4,7 +4,7 @@
 
 `cnn_accurate_ensemble` has 2.9 million parameters, `cnn_tiny` 9,194. The tiny model is trained twice, with the same
 number of steps: on 1,000 images with labels, and on 5,000 images without labels, on the probabilities that the ensemble
-gives for them. Images without labels cost nothing to collect, and the ensemble says more of each than its digit.
+gives for them. Images without labels cost nothing to collect, and the ensemble says more about each than its digit.
 Learning rate and epochs were chosen on the last 10,000 training images. The ensemble was trained on all of MNIST's
 training images, so it knows these 5,000 better than it would know yours.
 
@@ -75,7 +75,7 @@ for title, student in students.items():
     student.save(OUT / f"from_{title}.keras")
 
 # %% [markdown]
-# What the student of the ensemble takes for what.
+# Which digits the student of the ensemble confuses.
 
 # %%
 plot_confusion_matrix(data.test_labels, evaluation.predictions).figure

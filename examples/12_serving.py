@@ -1,12 +1,12 @@
 # %% [markdown]
 """
-# Serve a SavedModel by TensorFlow Serving's REST contract
+# Serve a SavedModel through TensorFlow Serving's REST API
 
-Exports `cnn_tiny` as a SavedModel in the layout that TensorFlow Serving loads, writes a request as its REST API takes
-it, and answers it from the SavedModel's own signature, as the server does. The server itself is not needed here; with
-it the same files go through `POST /v1/models/digits:predict`.
+Exports `cnn_tiny` as a SavedModel in the layout that TensorFlow Serving loads, writes a request for its REST API, and
+answers it from the SavedModel's own signature, as the server does. The server itself is not needed here. If you have
+one, send it the same request: `POST /v1/models/digits:predict`.
 
-Reaches 99.60% test accuracy on the images that prove the export. Takes about 15 seconds on two CPU cores.
+Reaches 99.60% test accuracy on the images that check the export. Takes about 15 seconds on two CPU cores.
 """
 
 # %%
@@ -22,9 +22,7 @@ from mnist_keras import export_model, load_data, load_model, plot_predictions
 # Settings, to change here or in the environment.
 DATA = os.environ.get("EXAMPLE_DATA", "auto")  # MNIST if it is found, else small digits
 OUT = Path(os.environ.get("EXAMPLE_OUT", "runs/serving"))
-VERSION = (
-    OUT / "digits" / "1"
-)  # TensorFlow Serving loads MODEL/NUMBER, and the highest number first
+VERSION = OUT / "digits" / "1"  # TensorFlow Serving loads the highest number in a model's folder
 
 # %%
 tf.get_logger().setLevel("ERROR")  # in a notebook it names each file that is written
@@ -33,7 +31,7 @@ if not VERSION.exists():
     print(export_model(load_model("cnn_tiny"), VERSION, data=data).report())
 
 # %% [markdown]
-# The signature says what a request holds: its one input, the type and the shape of an instance.
+# The signature says what a request must hold: the name, type and shape of the input.
 
 # %%
 serve = tf.saved_model.load(str(VERSION)).signatures["serving_default"]
@@ -43,7 +41,7 @@ for name, output in sorted(serve.structured_outputs.items()):
     print(f"returns {name}: {output.dtype.name} of shape {output.shape}")
 
 # %% [markdown]
-# A request in row format: one instance for each image. Where there is one input, its name can be left out.
+# A request in row format: one instance for each image. With a single input, its name can be left out.
 
 # %%
 images = data.test_images[:24]
@@ -71,7 +69,7 @@ for prediction in response["predictions"][:3]:
     print(f"label {prediction['labels']}, probability {max(prediction['probabilities']):.3f}")
 
 # %% [markdown]
-# With the server, and with nothing but the files that were just written:
+# If you have Docker, start the server and send it the request, both from the files that were just written:
 #
 # ```console
 # $ docker run -p 8501:8501 -v $PWD/runs/serving/digits:/models/digits -e MODEL_NAME=digits tensorflow/serving
@@ -79,7 +77,7 @@ for prediction in response["predictions"][:3]:
 # ```
 
 # %% [markdown]
-# What the response says of the images.
+# The images, with the answers from the response.
 
 # %%
 probabilities = [prediction["probabilities"] for prediction in response["predictions"]]

@@ -2,8 +2,8 @@
 """
 # Any model in a browser, with ONNX Runtime Web
 
-`--format web` writes a page for models of plain layers. This is the way for all others: the model as an ONNX file, and
-ONNX Runtime Web to run it. The model here has a residual connection, separable convolutions and the activation SiLU,
+`--format web` writes a page for models of plain layers. For any other model, write an ONNX file and let ONNX Runtime
+Web run it. The model here has a residual connection, separable convolutions and the activation SiLU,
 which the plain page does not know. Pictures and drawings are prepared by the same JavaScript as in that page.
 
 Reaches 96.52% test accuracy after two epochs. Takes about 30 seconds on two CPU cores.
@@ -165,10 +165,12 @@ names = json.dumps([str(name) for name in data.class_names]).replace("<", "\\u00
 scripts = resources.files("mnist_keras") / "inference" / "formats" / "templates"
 parts = [(scripts / name).read_text(encoding="utf-8") for name in ("images.js", "prepare.js")]
 (OUT / "prepare.js").write_text("\n".join(parts), encoding="utf-8")
+print(f"the page is {OUT / 'index.html'}")
 
 # %% [markdown]
-# ONNX Runtime Web is two files of the npm package `onnxruntime-web`: 73 kB of JavaScript, and 14 MB of WebAssembly
-# (4 MB where a server compresses it). They lie beside the page, so it needs no other server. This fetches them:
+# ONNX Runtime Web consists of two files from the npm package `onnxruntime-web`: 73 kB of JavaScript, and 14 MB of
+# WebAssembly (4 MB if a server compresses it). They are copied beside the page, so it needs no other server. This
+# installs the package:
 #
 # ```console
 # $ npm install onnxruntime-web
@@ -182,13 +184,13 @@ for name in ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"):
         print(f"{RUNTIME / name} is missing: npm install onnxruntime-web")
 
 # %% [markdown]
-# A browser does not load modules and WebAssembly from the disk, so a server must send the files. Any will do:
+# A browser does not load modules and WebAssembly from the disk, so a server must send the files. Any server will do:
 #
 # ```console
 # $ python -m http.server --directory runs/browser 8000
 # ```
 #
-# Then open `http://localhost:8000`. What the model says of the first test images:
+# Then open `http://localhost:8000`. These are the model's answers for the first test images:
 
 # %%
 images, labels = data.test_images[:24], data.test_labels[:24]

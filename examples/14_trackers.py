@@ -2,9 +2,9 @@
 """
 # Log a run to TensorBoard, MLflow and Weights & Biases
 
-A tracker of experiments brings a Keras callback, which goes into `train(..., callbacks=[...])`. Here all three run
-without a server or an account: TensorBoard and MLflow write files, and W&B works offline. What a tracker has logged is
-read back from it and compared with the history of the run. Needs the extra `trackers`:
+Experiment trackers come with a Keras callback, which you pass to `train(..., callbacks=[...])`. Here all three run
+without a server or an account: TensorBoard and MLflow write files, and W&B works offline. The values that a tracker has
+logged are read back and compared with the history of the run. Needs the extra `trackers`:
 `pip install "mnist-keras[trackers]"`. A tracker that is not installed is left out.
 
 Reaches 91.60% test accuracy with each of them. Takes about 40 seconds on two CPU cores.
@@ -66,7 +66,7 @@ def with_tensorboard():
 def with_mlflow():
     import mlflow
 
-    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table of its database
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports each table of its database
     mlflow.set_tracking_uri(f"sqlite:///{OUT}/mlflow.db")
     if mlflow.get_experiment_by_name("digits") is None:
         mlflow.create_experiment("digits", artifact_location=(OUT / "mlflow").as_uri())
@@ -91,7 +91,7 @@ def with_wandb():
     settings = wandb.Settings(mode="offline", console="off", silent=True)
     with wandb.init(project="digits", dir=OUT, settings=settings) as it:
         run = train_with(WandbMetricsLogger())
-        return run, [it.summary["epoch/val_accuracy"]]  # offline, the last one alone can be read
+        return run, [it.summary["epoch/val_accuracy"]]  # offline, only the last value can be read
 
 
 # %%

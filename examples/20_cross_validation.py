@@ -3,7 +3,7 @@
 # Cross-validate, and search for the best settings
 
 Uses `KerasImageClassifier`, a scikit-learn classifier that trains a registered model. Five-fold cross-validation says
-how good two models are without touching the test images, and how much that depends on the images. Then Optuna
+how accurate two models are, without using the test images, and how much this depends on the images. Then Optuna
 searches for the learning rate, batch size and number of epochs of one of them. Needs the extra `examples`:
 `pip install "mnist-keras[examples]"`.
 
@@ -41,7 +41,8 @@ for name in ("softmax_regression", "mlp_128"):
 
 
 # %% [markdown]
-# The search proposes settings, sees how good they are, and proposes better ones. Three folds are enough to rank them.
+# The search proposes settings, measures how good they are, and proposes better ones. Three folds are enough to rank
+# them.
 
 
 # %%
@@ -71,7 +72,7 @@ plt.close(figure)  # or a notebook shows it twice
 ax.figure
 
 # %% [markdown]
-# All training images, the best settings, and one look at the test images.
+# Train on all training images with the best settings, and use the test images once.
 
 # %%
 clf = KerasImageClassifier("mlp_128", **study.best_params)

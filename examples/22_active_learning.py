@@ -33,7 +33,7 @@ pool = rng.permutation(len(data.train_images))[:10_000]  # unlabeled, as far as 
 images, labels = data.train_images[pool], data.train_labels[pool]
 
 # %% [markdown]
-# The margin between the two most probable classes says how sure a model is of an image (Scheffer et al., 2001).
+# The margin between the two most probable classes says how sure a model is about an image (Scheffer et al., 2001).
 
 
 # %%

@@ -5,8 +5,10 @@ TensorFlow is checked before the seconds that its import takes.
 """
 
 import argparse
+import difflib
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -29,8 +31,27 @@ EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with the arguments in one line, without the usage above it."""
 
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuses unknown options here: argparse's own error would not name the command."""
+        known, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        text = f"{self.prog}: error: {message}{self._suggestion(message)} (see {self.prog} --help)"
+        self.exit(EXIT_BAD_INPUT, f"{text}\n")
+
+    def _suggestion(self, message: str) -> str:
+        """Returns the choice or the option that was probably meant."""
+        if found := re.search(r"invalid choice: '(.+)' \(choose from (.+)\)", message):
+            word, choices = found[1], re.findall(r"\w+", found[2])
+        elif found := re.search("unrecognized arguments: (--[^ =]+)", message):
+            word, choices = found[1], re.findall(r"--[\w-]+", self.format_usage())
+        else:
+            return ""
+        close = difflib.get_close_matches(word, choices, n=1)
+        return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

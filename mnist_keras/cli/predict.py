@@ -24,10 +24,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the arguments of the command."""
     option = command.add_argument
     described = (
-        "pictures, folders of pictures, or a CSV file of pixels; optionally first a run directory, a .keras "
-        "file or a model"
+        "pictures, folders of pictures, or a CSV file of pixels; before them, optionally, a run directory, a "
+        ".keras file or a model"
     )
-    option("items", nargs="+", metavar="[RUN_OR_MODEL] PATH", help=described)
+    option("items", nargs="+", metavar="PATH", help=described)
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
     form.add_argument("--csv", action="store_true", help="print CSV")

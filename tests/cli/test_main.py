@@ -115,10 +115,15 @@ def test_the_choices_are_those_of_the_library():
 
 WRONG = {
     "no command": ([], "the following arguments are required: COMMAND"),
-    "command": (["trian"], "argument COMMAND: invalid choice: 'trian' (choose from"),
+    "command": (["trian"], "); did you mean 'train'? (see mnist-keras --help)"),
+    "no such command": (["lenet5"], "argument COMMAND: invalid choice: 'lenet5' (choose from"),
     "abbreviation": ([*TRAIN, "--over"], "unrecognized arguments: --over"),
+    "option": (
+        [*TRAIN, "--epoch=3"],
+        "arguments: --epoch=3; did you mean '--epochs'? (see mnist-keras train --help)",
+    ),
     "not a number": (["train", "mlp_128", "--epochs", "two"], "invalid int value: 'two'"),
-    "strategy": ([*TRAIN, "--strategy", "mirorred"], "invalid choice: 'mirorred'"),
+    "strategy": ([*TRAIN, "--strategy", "mirorred"], "; did you mean 'mirrored'? (see mnist-keras"),
     "both": ([*TRAIN, "--resume", "--overwrite"], "--overwrite: not allowed with argument"),
     "model": (["train", "mlp128"], "Unknown model 'mlp128'. Did you mean 'mlp_128'?"),
     "dataset": (["train", "mlp_128", "--data", "mnits"], "Did you mean 'mnist'?"),
