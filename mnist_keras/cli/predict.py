@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
         and not (args.json or args.csv)
     ):
         shown = f"Read as {taken.school.capitalize()} handwriting ({taken.reason})."
-        print(f"{shown} --writing sets another.", file=sys.stderr)
+        print(f"{shown} To change this, set --writing.", file=sys.stderr)
 
 
 def _unreadable(reasons: list[str]) -> "InputError":

@@ -114,7 +114,7 @@ class Export:
         """Returns the comparison in two lines."""
         return (
             f"{self.path}: {self.format}, {self.num_bytes:,} bytes\n"
-            f"On {self.num_images:,} images: {self.num_other_labels} labels other than Keras's, accuracy "
+            f"On {self.num_images:,} images: {self.num_other_labels} labels differ from Keras's, accuracy "
             f"{self.accuracy:.2%} (Keras {self.keras_accuracy:.2%}), largest difference of a probability "
             f"{self.largest_difference:.1e}"
         )
@@ -207,7 +207,7 @@ def check_export(path: str | Path, format: str) -> ExportFormat:
     if path.exists():
         raise invalid(
             "path",
-            expected="a path where there is nothing",
+            expected="a path that does not exist yet",
             received=f"{path}, which exists",
             hint="Choose another path, or delete it first.",
         )

@@ -146,5 +146,11 @@ def _describe(hidden: np.ndarray, european: float) -> Writing:
         for name in own
         if own[name] > other[name]
     }
-    seen = ", ".join(f"{count} of {name}" for name, count in counts.items() if count)
+    seen = ", ".join(f"{_plural(name)}: {count}" for name, count in counts.items() if count)
     return Writing(school, european, seen or "many small differences")
+
+
+def _plural(name: str) -> str:
+    """Returns "crossed 7s" for "7 crossed", and "1s with a foot" for "1 with a foot"."""
+    digit, way = name.split(maxsplit=1)
+    return f"{digit}s {way}" if way.startswith("with") else f"{way} {digit}s"

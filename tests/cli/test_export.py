@@ -17,7 +17,7 @@ def test_a_packaged_model_is_written_and_its_proof_printed(tmp_path, capsys):
     assert main.main(command) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"x.tflite: litert, {(tmp_path / 'x.tflite').stat().st_size:,} bytes"
-    assert lines[1].startswith("On 1,000 images: 0 labels other than Keras's, accuracy ")
+    assert lines[1].startswith("On 1,000 images: 0 labels differ from Keras's, accuracy ")
 
 
 @pytest.mark.parametrize(

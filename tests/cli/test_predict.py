@@ -45,7 +45,7 @@ def test_the_school_that_was_inferred_is_named(tmp_path, capsys):
             Image.fromarray(255 - ink).save(tmp_path / f"{way.digit}-{seed}.png")
     assert main(["predict", str(tmp_path)]) == 0
     said = capsys.readouterr().err
-    assert said.startswith("Read as European handwriting (") and "of 7 crossed" in said
+    assert said.startswith("Read as European handwriting (") and "crossed 7s: " in said
     assert main(["predict", str(tmp_path), "--json"]) == 0
     assert not capsys.readouterr().err
     assert main(["predict", str(tmp_path / "7-0.png"), "--writing", "european"]) == 0

@@ -174,7 +174,7 @@ def test_a_path_that_exists_is_left_alone(tmp_path, model):
     text = error_of(export_model, model, path, format="onnx")
     assert (
         text
-        == f"Invalid `path`. Expected a path where there is nothing. Received: {path}, which exists. "
+        == f"Invalid `path`. Expected a path that does not exist yet. Received: {path}, which exists. "
         "Choose another path, or delete it first."
     )
     assert path.read_text() == "mine"

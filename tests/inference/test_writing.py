@@ -60,11 +60,11 @@ def test_auto_reads_a_single_picture_without_a_school():
 def test_auto_takes_the_school_from_the_other_pictures():
     probabilities, taken = weigh_ways(np.stack([UNCLEAR, CROSSED, FLAGGED, FLAGGED]))
     assert probabilities[0].argmax() == 1
-    assert (taken.school, taken.reason) == ("european", "2 of 1 flagged, 1 of 7 crossed")
+    assert (taken.school, taken.reason) == ("european", "flagged 1s: 2, crossed 7s: 1")
     assert 0.95 < taken.european < 1
     probabilities, taken = weigh_ways(np.stack([UNCLEAR, BARE, BARE, PLAIN]))
     assert probabilities[0].argmax() == 7
-    assert (taken.school, taken.reason) == ("american", "2 of 1 bare, 1 of 7 plain")
+    assert (taken.school, taken.reason) == ("american", "bare 1s: 2, plain 7s: 1")
 
 
 def test_other_digits_say_nothing_about_the_school():
