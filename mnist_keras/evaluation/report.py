@@ -63,7 +63,7 @@ def render_report(
     Args:
         evaluation: The result of `evaluate`.
         examples: The images that were evaluated; only those on the page are read.
-        history: See `plot_history`; None for a page without curves.
+        history: See `plot_history`; None, or a single epoch, for a page without curves.
         config: The contents of config.json, as far as known: model, recipe, data, versions, command.
         metrics: The contents of metrics.json, for the training time and the training accuracy.
         robustness: The result of `evaluate_robustness`, if there is one.
@@ -125,7 +125,7 @@ def _curves(history: Mapping[str, Sequence[float]] | None) -> str:
     charts = []
     for measure in ("loss", "accuracy"):
         part = {key: history[key] for key in (measure, f"val_{measure}") if history.get(key)}
-        if measure in part:
+        if len(part.get(measure, ())) > 1:  # one epoch is no curve
             charts.append(as_svg(plot_history(part, ax=new_axes(None, **CURVE_SIZE))))
     return _charts(*charts) if charts else ""
 

@@ -150,7 +150,9 @@ def test_only_the_images_on_the_page_are_read():
 
 def test_a_page_without_errors_or_curves():
     evaluation = evaluate_predictions([0, 1], np.eye(2))
-    page = render_report(evaluation, ArraySplit(np.zeros((2, 8, 8), np.uint8), None, ("0", "1")))
+    examples = ArraySplit(np.zeros((2, 8, 8), np.uint8), None, ("0", "1"))
+    page = render_report(evaluation, examples, history={"loss": [0.5], "accuracy": [0.8]})
+    assert page == render_report(evaluation, examples)
     assert "No errors." in page
     assert "<h2>Training</h2>" not in page
     assert "<h1>test</h1>" in page
