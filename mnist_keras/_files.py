@@ -7,9 +7,33 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from mnist_keras._validation import InputError
+from mnist_keras._validation import InputError, invalid
 
 TEMPORARY = ".writing-"  # begins the names of unfinished files
+
+
+def check_path(name: str, path: object, *, expected: str = "a path", hint: str = "") -> Path:
+    """Returns `path` as a `Path` if a file can have such a name; whether there is one is not looked at.
+
+    Args:
+        name: The argument's name, for the error.
+        path: What the caller passed.
+        expected: What is legal, for the error.
+        hint: What to do, for the error.
+
+    Raises:
+        InputError: If it is neither a string nor a path, is empty, or has a character that no path can have.
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise invalid(name, expected=expected, received=repr(path), hint=hint)
+    try:
+        is_legal = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        is_legal = False
+    if not is_legal:
+        received = f"{str(path)!r}, with a character that no path can have"
+        raise invalid(name, expected=expected, received=received, hint=hint)
+    return Path(path)
 
 
 @contextlib.contextmanager
@@ -19,7 +43,9 @@ def replace_file(path: Path) -> Iterator[Path]:
     A reader of `path` sees either the old or the new content, even if the process or the machine dies in between.
     """
     is_new = not path.parent.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
+    if path.is_dir():  # its own error would name the temporary file
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
     try:
         temporary.touch(exist_ok=False)
@@ -32,6 +58,35 @@ def replace_file(path: Path) -> Iterator[Path]:
             _sync_directory(path.parent.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(directory: Path) -> None:
+    """Checks that files can be made in a directory, or it in the one above, before work is done that ends there.
+
+    Raises:
+        NotADirectoryError: If there is a file in its place.
+        PermissionError: If permissions forbid it.
+    """
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
+def make_directory(path: Path) -> None:
+    """Makes a directory and those above it, unless they exist.
+
+    Raises:
+        NotADirectoryError: If there is a file of that name, of which the system says only that it exists.
+        OSError: If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(
+            errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename
+        ) from error
 
 
 def _sync_directory(path: Path) -> None:

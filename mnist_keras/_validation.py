@@ -326,16 +326,17 @@ def check_predictions(
     return check_labels(predictions, num_examples=num_examples, num_classes=num_classes, name=name)
 
 
-def check_class_names(class_names: Iterable[str] | None, *, num_classes: int) -> tuple[str, ...]:
-    """Returns one name for each class; without names these are "0", "1", ..."""
-    if class_names is None:
-        return tuple(str(label) for label in range(num_classes))
-    names = tuple(str(name) for name in class_names)
-    if len(names) != num_classes:
+def check_class_names(class_names: Any, *, num_classes: int | None) -> tuple[str, ...]:
+    """Returns one name for each class, by default "0", "1", ...; None as `num_classes` means any number of names."""
+    try:
+        names = tuple(map(str, range(num_classes or 0) if class_names is None else class_names))
+    except TypeError:  # not a sequence
+        names = None
+    if names is None or num_classes not in (None, len(names)):
         raise invalid(
             "class_names",
-            expected=f"{num_classes} names, one for each class",
-            received=f"{len(names)} names",
+            expected=f"{num_classes or 'a list of'} names, one for each class",
+            received=repr(class_names) if names is None else f"{len(names)}",
         )
     return names
 

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
         from mnist_keras._files import input_errors
         from mnist_keras.evaluation.image_plots import save_contact_sheet
 
-        with input_errors(args.out, "written"):
+        with input_errors(args.out, "written", "Choose another path."):
             save_contact_sheet(args.out, data.train if len(data.train) else data.test)
         if not args.json:
             print(f"examples: {args.out}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TABLE = ".csv"  # a table of pixels, one image per row
 MAX_BESIDE = 30  # answers that have what the model saw beside them, which takes seven lines each
+OTHER_DIRECTORY = "Choose another directory."
 COLUMNS = ("source", "label", "class_name", "confidence", "reason")
 
 
@@ -45,6 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints what was read in each picture, and writes what the model saw if it is asked to."""
+    from mnist_keras._files import check_writable, input_errors
     from mnist_keras._validation import InputError, invalid, unknown
     from mnist_keras.models.registry import MODELS
 
@@ -60,6 +62,9 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(
             f"A {TABLE} file of pixels must be the only input. Received: {', '.join(paths)}."
         )
+    if args.save_preprocessed is not None:
+        with input_errors(args.save_preprocessed, "written", OTHER_DIRECTORY):
+            check_writable(args.save_preprocessed)
     if args.number:
         _check_number_options(args, is_table)
         _print_numbers(_read_numbers(model if is_model else None, args.writing, paths), args.json)
@@ -107,10 +112,11 @@ def _predict(classifier: "DigitClassifier", paths: list[str]) -> "list[Predictio
 
 
 def _list_files(paths: list[str]) -> list[Any]:
+    from mnist_keras._files import check_path
     from mnist_keras.inference.classifier import list_pictures
 
     files: list[Any] = []
-    for path in map(Path, paths):
+    for path in [check_path("PATH", x, expected="a picture or folder") for x in paths]:
         files += list_pictures(path) if path.is_dir() else [path]
     return files
 
@@ -239,7 +245,7 @@ def _save(directory: Path, predictions: "list[Prediction]") -> None:
 
     from mnist_keras._files import input_errors, replace_file
 
-    with input_errors(directory, "written"):
+    with input_errors(directory, "written", OTHER_DIRECTORY):
         for number, prediction in enumerate(predictions):
             if prediction.image is not None:
                 stem = f"{number:04}-{Path(prediction.source).stem}.png"

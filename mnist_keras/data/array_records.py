@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from mnist_keras._validation import InputError, MissingExtraError, invalid, unknown
+from mnist_keras._files import check_path
+from mnist_keras._validation import InputError, MissingExtraError, unknown
 from mnist_keras.data import downloads
 from mnist_keras.data.catalog import DATASETS
 from mnist_keras.data.records import Records
@@ -41,9 +42,9 @@ def open_records(
         test_records = open_records("mnist", split="test", data_dir="array_records")
         run = train("mlp_128", (train_records, test_records))
     """
-    if not isinstance(name_or_path, str | os.PathLike) or not str(name_or_path):
-        expected = "the name of a dataset or a path"
-        raise invalid("name_or_path", expected=expected, received=repr(name_or_path))
+    check_path("name_or_path", name_or_path, expected="the name of a dataset or a path")
+    if data_dir is not None:
+        check_path("data_dir", data_dir, expected="a directory")
     name = str(name_or_path)
     place = downloads.expand_home(name)
     # Not `place.is_dir()`, which raises if a parent directory is not readable.

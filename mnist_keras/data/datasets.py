@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_keras._files import input_errors
+from mnist_keras._files import check_path, input_errors
 from mnist_keras._validation import InputError, check_choice, invalid, say, unknown
 from mnist_keras.data import downloads
 from mnist_keras.data.augmentation.strokes import make_strokes
@@ -74,8 +74,7 @@ def load_data(
             dataset.
     """
     check_choice("source", source, SOURCES)
-    if not isinstance(name, str | os.PathLike) or not str(name):
-        raise invalid("name", expected="the name of a dataset or a path", received=repr(name))
+    check_path("name", name, expected="the name of a dataset or a path")
     if name == "auto" and source == "auto":
         try:
             return _load_known("mnist", source, data_dir)
@@ -210,10 +209,10 @@ _ATTEMPTS: tuple[tuple[set[str], _Find | None, _Load], ...] = (
 
 def _load_known(name: str, source: str, data_dir: str | os.PathLike[str] | None) -> ImageData:
     check_choice("source", source, ("auto", "idx", "npz", "tfds", "keras"))
-    if data_dir is not None and not (
-        str(data_dir) and os.path.isdir(downloads.expand_home(str(data_dir)))  # noqa: PTH112  (never raises)
-    ):
-        raise invalid("data_dir", expected="a directory", received=repr(str(data_dir)))
+    if data_dir is not None:
+        directory = check_path("data_dir", data_dir, expected="a directory")
+        if not os.path.isdir(downloads.expand_home(directory)):  # noqa: PTH112  (never raises)
+            raise invalid("data_dir", expected="a directory", received=repr(str(data_dir)))
     if source == "keras":
         _check_no_data_dir(data_dir, "with source='keras', which uses Keras's directory")
     request, reasons = _Request(name, source, data_dir), []

@@ -64,8 +64,9 @@ class Records(Split):
         if not len(source):
             raise invalid("source", expected="at least one record", received="none")
         self.name = name
-        names = None if class_names is None else tuple(class_names)
-        self.class_names = check_class_names(names, num_classes=10 if names is None else len(names))
+        self.class_names = check_class_names(
+            class_names, num_classes=10 if class_names is None else None
+        )
         self._source, self._length = source, len(source)
         self._transposed, self._first_label = transposed, first_label
         self._lock = threading.Lock()  # the same in `without_last`

@@ -238,7 +238,7 @@ def save_plots(
 
 
 def _check_classes(labels, predictions, class_names) -> tuple[np.ndarray, np.ndarray, tuple]:
-    names = None if class_names is None else tuple(class_names)
+    names = None if class_names is None else check_class_names(class_names, num_classes=None)
     known = None if names is None else len(names)
     labels = check_labels(labels, num_classes=known)
     if not len(labels):

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_keras._files import TEMPORARY, input_errors, replace_file
+from mnist_keras._files import (
+    TEMPORARY,
+    check_path,
+    check_writable,
+    input_errors,
+    make_directory,
+    replace_file,
+)
 from mnist_keras._validation import (
     InputError,
     check_class_names,
@@ -34,6 +41,7 @@ COMPARED_INT8 = 10_000  # images; with 1,000, one image would be all that int8 m
 CALIBRATION = 1_000  # training images from which int8 takes its ranges
 MOST_LOST = 0.001  # of the accuracy, lost to rounding
 LEAST_ACCURACY = 0.5  # of Keras's model, on images that measure the cost of rounding
+OTHER_PATH = "Choose another path."
 OWN_DATA = "Pass what it was trained on: data=(images, labels) or a dataset's name, on the command line --data."
 
 
@@ -165,6 +173,13 @@ def export_model(
     data = resolve_data(data)
     check_input_shape(model, data.input_shape[:2], name="data", hint=OWN_DATA)
     num_classes = model.output_shape[-1]
+    if data.num_classes > num_classes:
+        raise invalid(
+            "data",
+            expected=f"images of at most {num_classes} classes, as the model has",
+            received=f"{data.num_classes} classes in {data.name}",
+            hint=OWN_DATA,
+        )
     if class_names is None and num_classes == data.num_classes:
         class_names = data.class_names
     names = check_class_names(class_names, num_classes=num_classes)
@@ -188,7 +203,7 @@ def export_model(
         received = module.run(file, images)
         export = _compare(Path(path), spec, _size(file), expected, received, labels)
         _check(export, spec, expected, received)
-        with input_errors(path, "written", "Choose another path."):
+        with input_errors(path, "written", OTHER_PATH):
             _publish(file, Path(path))
     return export
 
@@ -197,24 +212,25 @@ def check_export(path: str | Path, format: str) -> ExportFormat:
     """Returns the format of that name, after the checks that do not need the model.
 
     Raises:
-        InputError: If there is no such format, or the path exists or has another suffix.
+        InputError: If there is no such format, or the path exists, has another suffix, or cannot be written.
         MissingExtraError: If a package is missing that writes or runs the format.
     """
     if not isinstance(format, str) or format not in EXPORT_FORMATS:
         raise unknown("export format", format, EXPORT_FORMATS)
     spec = EXPORT_FORMATS[format]
-    path = Path(path)
-    if path.exists():
-        raise invalid(
-            "path",
-            expected="a path that does not exist yet",
-            received=f"{path}, which exists",
-            hint="Choose another path, or delete it first.",
-        )
-    if path.suffix != spec.suffix and spec.suffix:
-        raise invalid(
-            "path", expected=f"a path that ends in {spec.suffix}", received=repr(str(path))
-        )
+    kind = f"a path that ends in {spec.suffix}" if spec.suffix else "the path of a new directory"
+    path = check_path("path", path, expected=kind)
+    with input_errors(path, "written", OTHER_PATH):
+        if path.exists():
+            raise invalid(
+                "path",
+                expected="a path that does not exist yet",
+                received=f"{path}, which exists",
+                hint="Choose another path, or delete it first.",
+            )
+        check_writable(path.parent)
+    if spec.suffix and path.suffix != spec.suffix:
+        raise invalid("path", expected=kind, received=repr(str(path)))
     if not all(map(importlib.util.find_spec, spec.needs)):
         raise missing_extra(f"export_model(format={format!r})", "export")
     return spec
@@ -315,7 +331,7 @@ def _publish(source: Path, path: Path) -> None:
         with replace_file(path) as temporary:
             shutil.copyfile(source, temporary)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
     try:
         shutil.copytree(source, temporary)

@@ -9,12 +9,12 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mnist_keras._files import input_errors
+from mnist_keras._files import check_path, input_errors
 from mnist_keras._validation import InputError, invalid
 from mnist_keras.data.readers.pictures import (
     FORMATS,
-    MAX_PIXELS,
     SUFFIXES as DATASET_SUFFIXES,
+    check_size,
     open_picture,
 )
 
@@ -39,7 +39,8 @@ def load_scaled(source: Any) -> tuple[np.ndarray, float]:
     if _is_pil(source):
         return _flatten(source, "the picture")
     if isinstance(source, str | os.PathLike):
-        return _load_file(Path(os.path.expanduser(source)))  # noqa: PTH111  (the method of Path can raise)
+        path = check_path("source", source, expected="the path of a picture")
+        return _load_file(Path(os.path.expanduser(path)))  # noqa: PTH111  (the method of Path can raise)
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(io.BytesIO(source), "the byte string")
     if hasattr(source, "read"):
@@ -61,10 +62,7 @@ def _is_pil(source: Any) -> bool:
 
 def _load_file(path: Path) -> tuple[np.ndarray, float]:
     with input_errors(path):
-        try:
-            status = path.stat()
-        except ValueError as error:  # a character that paths cannot contain
-            raise InputError(f"{str(path)!r} is not a path ({error}).") from error
+        status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would never end
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
             raise InputError(f"{path} is {kind}. Expected a picture file.")
@@ -78,7 +76,7 @@ def _load_file(path: Path) -> tuple[np.ndarray, float]:
 
 def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, float]:
     try:
-        with open_picture(file) as image:
+        with open_picture(file, name) as image:
             return _flatten(image, name)
     except InputError:
         raise
@@ -91,11 +89,8 @@ def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, float]:
 
 def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, float]:
     """Returns the first frame, upright, as RGB on a background, and its scale."""
+    check_size(name, *image.size)
     side = max(image.size)
-    if image.width * image.height > MAX_PIXELS:
-        raise InputError(
-            f"{name} has {image.width} x {image.height} pixels. Expected at most {MAX_PIXELS:,}; make it smaller."
-        )
     if image.mode in ("L", "RGB"):  # for a large JPEG, decode an eighth, a quarter or half of it
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
     ImageOps.exif_transpose(image, in_place=True)
@@ -133,8 +128,7 @@ def _load_array(array: np.ndarray) -> np.ndarray:
             received=shape,
             hint="For several images, pass a list of them." if array.ndim == 4 else "",
         )
-    if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise invalid("source", expected=f"at most {MAX_PIXELS:,} pixels", received=shape)
+    check_size("the array", array.shape[1], array.shape[0])
     array = _to_bytes(array, shape)
     if array.shape[-1] == 4:
         return _over_contrasting_ground(array)

@@ -112,11 +112,19 @@ def check_input_shape(
         hint: What to do, for the error.
 
     Raises:
-        InputError: If the model takes images of another shape, or `check_classifier` rejects it.
+        InputError: If the model takes images of another shape or in color, or `check_classifier` rejects it.
     """
     height, width = image_shape
     check_classifier(model)
     expected = tuple(model.input_shape[1:])
+    if None in expected or len(expected) > 3 or (len(expected) == 3 and expected[-1] != 1):
+        raise invalid(
+            "model",
+            expected="a model of gray images of one size, with the input shape (height, width, 1), (height, width) or "
+            "(height * width,)",
+            received=f"{model.name!r} with the input shape {expected}",
+            hint=f"Build it with input_shape=({height}, {width}, 1).",
+        )
     if expected not in ((height, width), (height, width, 1), (height * width,)):
         raise invalid(
             name,

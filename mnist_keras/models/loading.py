@@ -5,13 +5,12 @@ Importing this module does not import Keras, so that the command line can check 
 
 import functools
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_keras._files import input_errors
+from mnist_keras._files import check_path, input_errors
 from mnist_keras._validation import InputError, check_choice, invalid, say
 from mnist_keras.models import pretrained
 from mnist_keras.models.registry import MODELS, get_model_spec
@@ -202,11 +201,7 @@ def find_model(source: str | Path) -> str | Path | None:
     """
     if isinstance(source, str) and source.startswith(HUB):
         return source
-    if not isinstance(source, str | os.PathLike):
-        raise invalid(
-            "source", expected="a name or a path", received=repr(source), hint=_MODEL_SOURCES
-        )
-    path = Path(source)
+    path = check_path("source", source, expected="a name or a path", hint=_MODEL_SOURCES)
     if isinstance(source, str) and source in MODELS:
         if path.exists():
             say(

@@ -11,7 +11,6 @@ report.html    all of it on one page
 
 import contextlib
 import csv
-import errno
 import importlib.metadata
 import json
 import os
@@ -22,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_keras import __version__
-from mnist_keras._files import TEMPORARY, input_errors, replace_file
-from mnist_keras._validation import InputError, invalid
+from mnist_keras._files import TEMPORARY, check_path, check_writable, input_errors, replace_file
+from mnist_keras._validation import InputError
 from mnist_keras.training.saving.identity import is_extended, run_differences
 from mnist_keras.training.saving.lock import LOCK, check_unlocked, lock_directory
 
@@ -64,9 +63,7 @@ class RunDirectory:
     """The directory of one run."""
 
     def __init__(self, path: str | os.PathLike[str]):
-        if not isinstance(path, str | os.PathLike):
-            raise invalid("run_dir", expected="the path of a directory", received=repr(path))
-        self.path = Path(path)
+        self.path = check_path("run_dir", path, expected="the path of a directory")
         self.checkpoints = self.path / "checkpoint"
         self.plots = self.path / "plots"
         self.model = self.path / "model.keras"
@@ -95,14 +92,14 @@ class RunDirectory:
             self._check_content(resume or overwrite)
             goes_on = self.has_run and (overwrite or not self.is_finished)
         with self._usable("written"):
-            if goes_on and not os.access(self.path, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            if goes_on:
+                check_writable(self.path)
 
     def check_empty(self) -> None:
-        """Checks that nothing is written here yet.
+        """Checks that nothing is written here yet, and that something can be.
 
         Raises:
-            InputError: If something is, or the directory is a file or cannot be read.
+            InputError: If something is, or the directory is a file, or cannot be read or written.
         """
         with self._usable("read"):
             if self._holds_something():
@@ -110,6 +107,8 @@ class RunDirectory:
                     f"The directory {self.path} is not empty. Choose another one, so that nothing of yours is "
                     "overwritten."
                 )
+        with self._usable("written"):
+            check_writable(self.path)
 
     @contextlib.contextmanager
     def filling(self) -> Iterator[None]:

@@ -270,9 +270,7 @@ def test_bad_input_is_named(labels, probabilities, text):
 
 
 def test_class_names_must_fit():
-    with pytest.raises(
-        InputError, match=r"Expected 3 names, one for each class\. Received: 2 names"
-    ):
+    with pytest.raises(InputError, match=r"Expected 3 names, one for each class\. Received: 2\."):
         evaluate_predictions(LABELS, PROBABILITIES, class_names=["a", "b"])
 
 

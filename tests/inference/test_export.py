@@ -184,7 +184,7 @@ def test_a_path_that_cannot_be_written_is_a_sentence(tmp_path, model):
     (tmp_path / "file").write_text("mine")
     path = tmp_path / "file" / "x.tflite"
     text = error_of(export_model, model, path, format="litert", data="digits")
-    assert text.startswith(f"{path} cannot be written: ") and text.endswith("Choose another path.")
+    assert text == f"{path} cannot be written: Not a directory. Choose another path."
 
 
 def test_the_suffix_is_the_formats(tmp_path, model):
@@ -214,6 +214,41 @@ def test_data_of_another_shape_are_refused(tmp_path, model):
     assert text == (
         "Invalid `data`. Expected images of the model's input shape (28, 28, 1). Received: images of shape (8, 8). "
         "Pass what it was trained on: data=(images, labels) or a dataset's name, on the command line --data."
+    )
+
+
+def test_data_of_more_classes_than_the_model_has_are_refused(tmp_path):
+    three = mk.build_mlp((8,), num_classes=3)
+    text = error_of(export_model, three, tmp_path / "x.c", format="c", data="digits")
+    assert text == (
+        "Invalid `data`. Expected images of at most 3 classes, as the model has. Received: 10 classes in digits. "
+        "Pass what it was trained on: data=(images, labels) or a dataset's name, on the command line --data."
+    )
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 3), (None, None, 1)])
+def test_a_model_of_colors_or_of_any_size_is_refused(tmp_path, shape):
+    layers = [keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D()]
+    model = keras.Sequential(
+        [keras.Input(shape), *layers, keras.layers.Dense(10, "softmax")], name="other"
+    )
+    text = error_of(export_model, model, tmp_path / "x.c", format="c", data="digits")
+    assert text == (
+        "Invalid `model`. Expected a model of gray images of one size, with the input shape (height, width, 1), "
+        f"(height, width) or (height * width,). Received: 'other' with the input shape {shape}. Build it with "
+        "input_shape=(28, 28, 1)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "received"), [(5, "5"), (["a"], "1"), ([str(i) for i in range(11)], "11")]
+)
+def test_class_names_that_do_not_fit_are_refused(tmp_path, model, names, received):
+    text = error_of(
+        export_model, model, tmp_path / "x.c", format="c", data="digits", class_names=names
+    )
+    assert text == (
+        f"Invalid `class_names`. Expected 10 names, one for each class. Received: {received}."
     )
 
 

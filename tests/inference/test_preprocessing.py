@@ -133,17 +133,21 @@ BAD = {
         io.StringIO("x"),
         "Expected a file opened in binary mode. Received: a text file",
     ),
+    "a large array": (
+        np.broadcast_to(np.uint8(0), (10_000, 6000)),
+        "the array has 6000 x 10000 pixels. Expected at most 50,000,000; make it smaller.",
+    ),
     "too large": (
         png(Image.new("1", (10_000, 5001))),
-        "the byte string is not a readable picture (it has 10000 x 5001 pixels, more than 50,000,000; ",
+        "the byte string has 10000 x 5001 pixels. Expected at most 50,000,000; make it smaller.",
     ),
     "of which Pillow warns": (
         png(Image.new("1", (10_000, 10_000))),
-        "(it has 10000 x 10000 pixels, more than 50,000,000; ",
+        "the byte string has 10000 x 10000 pixels. Expected at most 50,000,000; make it smaller.",
     ),
     "a bomb": (
         png(Image.new("1", (30_000, 30_000))),
-        "(it has over 178,956,970 pixels, more than 50,000,000; make it smaller).",
+        "the byte string has over 178,956,970 pixels. Expected at most 50,000,000; make it smaller.",
     ),
 }
 
@@ -157,7 +161,6 @@ def test_bad_input_has_a_clear_error(case):
 def test_paths_that_are_no_pictures(tmp_path):
     assert "is a directory. Expected a picture file." in error_of(to_mnist_image, tmp_path)
     assert "cannot be read: No such file" in error_of(to_mnist_image, tmp_path / "none.png")
-    assert error_of(to_mnist_image, "a\0.png").startswith("'a\\x00.png' is not a path (")
     (text := tmp_path / "text.png").write_text("hello")
     assert f"{text} is not a readable picture" in error_of(to_mnist_image, text)
     os.mkfifo(pipe := tmp_path / "pipe.png")

@@ -218,7 +218,9 @@ def _decode_all(path: Path, column: Any) -> np.ndarray:
         content = value.get("bytes") if isinstance(value, dict) else value
         if isinstance(content, bytes):
             try:
-                pictures.append(decode(io.BytesIO(content)))
+                pictures.append(decode(io.BytesIO(content), name=f"A picture in {path}"))
+            except InputError:
+                raise
             except Exception as error:  # Pillow's decoders raise many types on damaged files
                 raise InputError(f"{path} has a picture that cannot be read ({error}).") from error
         elif isinstance(content, list):

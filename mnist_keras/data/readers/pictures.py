@@ -138,18 +138,22 @@ def read_picture(path: Path) -> np.ndarray:
     Colors are not inverted. A transparent picture is put on black if its ink is light and on white if its ink is dark.
     """
     try:
-        return decode(path, size=(IMAGE_SIZE, IMAGE_SIZE))
+        return decode(path, size=(IMAGE_SIZE, IMAGE_SIZE), name=path)
+    except InputError:
+        raise
     except Exception as error:  # Pillow's decoders raise many types on damaged files
         raise InputError(
             f"{path} is not a readable picture ({error}). Expected {_READABLE}; remove or repair it."
         ) from error
 
 
-def decode(file: Path | IO[bytes], *, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Returns a picture as a gray `uint8` array, in its own size or in another; raises what Pillow raises."""
+def decode(
+    file: Path | IO[bytes], *, size: tuple[int, int] | None = None, name: object = "a picture"
+) -> np.ndarray:
+    """Returns a picture as a gray `uint8` array, in its own size or in another; raises what `open_picture` raises."""
     from PIL import Image, ImageOps
 
-    with open_picture(file) as image:
+    with open_picture(file, name) as image:
         picture: Image.Image = ImageOps.exif_transpose(image)
         if picture.mode == "F":
             raise ValueError("its pixels are floats of unknown range")
@@ -163,11 +167,11 @@ def decode(file: Path | IO[bytes], *, size: tuple[int, int] | None = None) -> np
         return np.asarray(picture)
 
 
-def open_picture(file: Path | IO[bytes]) -> "Picture":
+def open_picture(file: Path | IO[bytes], name: object) -> "Picture":
     """Opens a picture and reads its head alone.
 
     Raises:
-        ValueError: If it has more than `MAX_PIXELS`.
+        InputError: If it has more than `MAX_PIXELS`; calls it by its name.
         Exception: Whatever Pillow raises.
     """
     from PIL import Image
@@ -177,15 +181,29 @@ def open_picture(file: Path | IO[bytes]) -> "Picture":
         try:
             image = Image.open(file, formats=FORMATS)
         except Image.DecompressionBombError as error:
-            raise _too_large(f"over {2 * (Image.MAX_IMAGE_PIXELS or 0):,}") from error
-    if image.width * image.height > MAX_PIXELS:
+            raise _too_large(name, f"over {2 * (Image.MAX_IMAGE_PIXELS or 0):,}") from error
+    try:
+        check_size(name, *image.size)
+    except InputError:
         image.close()
-        raise _too_large(f"{image.width} x {image.height}")
+        raise
     return image
 
 
-def _too_large(size: str) -> ValueError:
-    return ValueError(f"it has {size} pixels, more than {MAX_PIXELS:,}; make it smaller")
+def check_size(name: object, width: int, height: int) -> None:
+    """Checks that a picture has at most `MAX_PIXELS`.
+
+    Raises:
+        InputError: If it has more; calls it by its name.
+    """
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"{width} x {height}")
+
+
+def _too_large(name: object, size: str) -> InputError:
+    return InputError(
+        f"{name} has {size} pixels. Expected at most {MAX_PIXELS:,}; make it smaller."
+    )
 
 
 def _on_contrasting_ground(picture: Any) -> Any:

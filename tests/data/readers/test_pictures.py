@@ -249,8 +249,7 @@ def test_sixteen_bits_are_scaled(tmp_path):
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
     Image.new("1", (10_000, 6_000)).save(path := tmp_path / "a.png")
     assert error_of(read_picture, path) == (
-        f"{path} is not a readable picture (it has 10000 x 6000 pixels, more than 50,000,000; make it smaller). "
-        "Expected PNG, JPEG, BMP, TIFF, WebP, GIF, PGM or PPM; remove or repair it."
+        f"{path} has 10000 x 6000 pixels. Expected at most 50,000,000; make it smaller."
     )
 
 

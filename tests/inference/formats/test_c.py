@@ -277,3 +277,25 @@ def test_a_compiler_that_fails_is_named_with_what_it_says(tmp_path, monkeypatch)
     assert text.startswith("A C file is checked by compiling it, but '")
     assert "no-such-" in text and text.endswith("compiler in the environment variable CC.")
     assert not (tmp_path / "x.c").exists()
+
+
+@pytest.mark.parametrize("format", ["c", "c_int8"])
+def test_a_model_of_other_sizes_has_its_own_numbers_in_the_file(tmp_path, format):
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    images = rng.integers(0, 60, (60, 12, 9), np.uint8)
+    images[np.arange(60), labels * 4] = 255  # a bright row says the class
+    model = keras.Sequential(
+        [keras.Input((12, 9, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+    )
+    weights = np.zeros((12, 9, 3), np.float32)
+    for label in range(3):
+        weights[label * 4, :, label] = 1
+    model.set_weights([weights.reshape(108, 3), np.zeros(3, np.float32)])
+    path = tmp_path / "x.c"
+    names = ["top", "middle", "low"]
+    export_model(model, path, format=format, data=(images, labels), class_names=names)
+    text = path.read_text()
+    assert text.count("int mnist_predict(const uint8_t pixels[108], float probabilities[3])") == 3
+    assert "Takes 12x9 gray pixels" in text and "Classes: top, middle, low" in text
+    assert "784" not in text and "[10]" not in text
