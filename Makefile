@@ -40,7 +40,7 @@ test-minimum:
 	tools/minimum_versions.sh $(PYTHON)
 
 # Without the tests of benchmarks, pages and examples, which test no module. It does not see what runs in processes that
-# tests start, in TensorFlow's own threads, or as code that AutoGraph has made: data/pipeline counts for less than it is.
+# tests start or in TensorFlow's own threads.
 coverage: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -q -m "not full and not network" -n $(PYTEST_WORKERS) --dist worksteal \
 	  --ignore tests/benchmarks --ignore tests/docs --ignore tests/test_examples.py --ignore tests/tools \

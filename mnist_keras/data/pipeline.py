@@ -3,6 +3,7 @@
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
 import contextlib
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,9 @@ from mnist_keras.data.splits import ArraySplit, Split, as_split
 from mnist_keras.data.windows import Windows
 
 MEAN, STANDARD_DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
+# AutoGraph would only copy the functions below, which have no branch or loop over tensors. Errors, debuggers and
+# coverage would then show the copies.
+_not_copied = tf.autograph.experimental.do_not_convert
 
 
 def make_dataset(
@@ -84,15 +88,16 @@ def make_dataset(
         else:
             batches = (_finite if split.in_memory else _finite_from_disk)(source)
     if standardize:
-        batches = batches.map(lambda x, y: ((x - MEAN) / STANDARD_DEVIATION, y))
+        batches = batches.map(_not_copied(lambda x, y: ((x - MEAN) / STANDARD_DEVIATION, y)))
     if not labeled:
-        batches = batches.map(lambda x, _: x)
+        batches = batches.map(_not_copied(lambda x, _: x))
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def _endless(source, seed, start_step):
     steps_per_epoch = source.steps_per_epoch
 
+    @_not_copied
     def batches_of(epoch):
         rows, begin = epoch_rows(source, seed, epoch), epoch * steps_per_epoch
         first = tf.maximum(begin, start_step)
@@ -105,7 +110,7 @@ def _endless(source, seed, start_step):
 
 def _training_batches(source, seed, rows, first, end):
     return tf.data.Dataset.range(first, end).map(
-        lambda step: get_batch(source, seed, step, rows=rows),
+        _not_copied(lambda step: get_batch(source, seed, step, rows=rows)),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
@@ -114,6 +119,7 @@ def _training_batches(source, seed, rows, first, end):
 def _finite(source):
     (images, labels), num_images = source.tensors, len(source.split)
 
+    @_not_copied
     def batch(first):
         last = tf.minimum(first + source.batch_size, num_images)
         return to_input(images[first:last]), labels[first:last]
@@ -124,14 +130,7 @@ def _finite(source):
 
 
 def _endless_from_disk(source, seed, start_step):
-    def windows(step=start_step):
-        with contextlib.closing(Windows(source, seed)) as ahead:
-            while True:
-                window = ahead.at(step)
-                yield *window.rows, step, window.end
-                step = window.end
-                del window
-
+    @_not_copied
     def batches_of(images, labels, order, start, step, end):
         return _training_batches(source, seed, Rows(images, labels, order, start), step, end)
 
@@ -139,20 +138,36 @@ def _endless_from_disk(source, seed, start_step):
     numbers = [tf.TensorSpec(shape, tf.int64) for shape in shapes]
     images = tf.TensorSpec((None, *source.split.shape[1:]), tf.uint8)
     signature = (images, *numbers)
-    return tf.data.Dataset.from_generator(windows, output_signature=signature).flat_map(batches_of)
+    windows = tf.data.Dataset.from_generator(
+        partial(windows_from, source, seed, start_step), output_signature=signature
+    )
+    return windows.flat_map(batches_of)
+
+
+def windows_from(source, seed, step):
+    """Yields the rows of each window from a step on, that step or the window's first one, and the end of the window."""
+    with contextlib.closing(Windows(source, seed)) as ahead:
+        while True:
+            window = ahead.at(step)
+            yield *window.rows, step, window.end
+            step = window.end
+            del window  # its memory is free before the next one is read
 
 
 def _finite_from_disk(source):
     split = source.split
-
-    def batches():
-        for first in range(0, len(split), source.batch_size):
-            yield split.read(range(first, min(first + source.batch_size, len(split))))
-
     images = tf.TensorSpec((None, *split.shape[1:]), tf.uint8)
     signature = images, tf.TensorSpec((None,), tf.int64)
-    parts = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    parts = tf.data.Dataset.from_generator(
+        partial(read_in_order, split, source.batch_size), output_signature=signature
+    )
     parts = parts.apply(
         tf.data.experimental.assert_cardinality(-(-len(split) // source.batch_size))
     )
-    return parts.map(lambda images, labels: (to_input(images), labels))
+    return parts.map(_not_copied(lambda images, labels: (to_input(images), labels)))
+
+
+def read_in_order(split, batch_size):
+    """Yields images and labels in their order, `batch_size` at a time; the last part may be smaller."""
+    for first in range(0, len(split), batch_size):
+        yield split.read(range(first, min(first + batch_size, len(split))))

@@ -18,7 +18,7 @@ from data_files import write_records
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError, MissingExtraError
-from mnist_keras.data import batches, downloads, windows
+from mnist_keras.data import batches, downloads, pipeline, windows
 from mnist_keras.data.array_records import open_records
 from mnist_keras.data.records import FINGERPRINTED, Records
 from mnist_keras.data.windows import ReadAhead
@@ -394,6 +394,29 @@ def test_no_thread_is_left_of_a_data_set(small_windows):
             return
         time.sleep(0.05)
     raise AssertionError(threads_since(before))
+
+
+def test_windows_from_a_step_on_follow_each_other_and_end_their_thread(small_windows):
+    before = set(threading.enumerate())
+    source = batches.make_batch_source(Records(Disk(200)), batch_size=32)  # six steps in an epoch
+    each = pipeline.windows_from(source, 0, 1)
+    read = list(itertools.islice(each, 3))
+    assert [(step, end) for *_, step, end in read] == [(1, 3), (3, 6), (6, 9)]
+    for images, labels, order, start, step, _ in read:
+        assert int(start) == step // 3 * 3 and order.shape == (3, 32)
+        assert len(images) == len(labels) == 96
+    each.close()
+    assert threads_since(before) == []
+
+
+def test_what_is_on_disk_is_read_in_order_and_never_all_at_once():
+    parts = list(pipeline.read_in_order(Records(source := Disk(50)), 20))
+    assert [len(labels) for _, labels in parts] == [20, 20, 10]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    expected = Records(Disk(50)).read(range(50))
+    np.testing.assert_array_equal(images, expected[0])
+    np.testing.assert_array_equal(labels, expected[1])
+    assert source.most == 20
 
 
 def test_a_loop_that_ended_reads_again(small_windows):
