@@ -18,10 +18,11 @@ for name, bound, version in (dependency.partition(">=") for dependency in depend
         print(f"{name}=={version}")
 PYTHON
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$venv/constraints.txt" \
-  --editable . pytest pytest-timeout hypothesis
+  --editable . pytest pytest-timeout pytest-xdist hypothesis
 "$venv/bin/python" -m pip list --disable-pip-version-check |
   grep -iE "^($(cut -d= -f1 "$venv/constraints.txt" | paste -sd'|')) "
 # Old versions warn of what newer ones of their own dependencies have deprecated; here that is no error.
-"$venv/bin/python" -m pytest -q -o filterwarnings=default --disable-warnings -m "not slow and not full" \
+"$venv/bin/python" -m pytest -q -n 2 --dist worksteal -o filterwarnings=default --disable-warnings \
+  -m "not slow and not full" \
   tests/test_public_api.py tests/models/test_builders.py tests/data/test_pipeline.py tests/training/test_train.py \
   tests/training/test_estimator.py tests/evaluation/test_metrics.py tests/evaluation/test_calibration.py
