@@ -66,9 +66,8 @@ def _train(run_dir: Path, options: dict) -> None:
     """Trains, and leaves weights and scores beside the run directory, for each worker."""
     said = run_dir.with_name(f"{run_dir.name}.log").open("a", buffering=1)
     sys.stdout = sys.stderr = said
-    signal.signal(
-        signal.SIGHUP, signal.SIG_DFL
-    )  # under nohup it would be ignored, which runs respect
+    # Under nohup the signal would be ignored, which runs respect.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     options = {"checkpoint_steps": 1, "resume": True, "verbose": 0, **options}
     if tf_config := options.pop("tf_config", None):
         os.environ["TF_CONFIG"] = json.dumps(tf_config)

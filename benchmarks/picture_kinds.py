@@ -10,16 +10,8 @@ from PIL import Image
 from scipy import ndimage
 from tabular import ROOT
 
-RING = (
-    (1, 0),
-    (1, -1),
-    (0, -1),
-    (-1, -1),
-    (-1, 0),
-    (-1, 1),
-    (0, 1),
-    (1, 1),
-)  # neighbors, from north clockwise
+# Neighbors, from north clockwise.
+RING = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
 PAPER, INK = 225.0, 45.0  # gray levels of a photo of paper and of a pen
 
 

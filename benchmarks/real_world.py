@@ -29,9 +29,8 @@ def main() -> None:
     rows = []
     for name, model in models:
         probabilities = predict_probabilities(model, test.images)
-        if (
-            model.output_shape[-1] > test.num_classes
-        ):  # of a run: ways of writing, as hidden classes
+        # A run's model has ways of writing as hidden classes.
+        if model.output_shape[-1] > test.num_classes:
             ways = np.array(DIGITS)
             digits = [probabilities[:, ways == digit].sum(axis=1) for digit in range(10)]
             probabilities = np.stack(digits, axis=1)

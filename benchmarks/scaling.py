@@ -29,10 +29,8 @@ SIZES = (1_000, 30_000, 300_000, 3_000_000, 30_000_000)  # bytes of an all-reduc
 REPEATS = 20  # of each
 SCORES = 8  # bytes of a step's second all-reduce: the loss, and the number of right answers
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-ETHERNET = {
-    "seconds_per_message": 50e-6,
-    "bytes_per_second": 1.25e9,
-}  # 10 Gbit/s within a rack: assumed
+# 10 Gbit/s within a rack: assumed, not measured.
+ETHERNET = {"seconds_per_message": 50e-6, "bytes_per_second": 1.25e9}
 NO_THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 

@@ -104,7 +104,7 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
 def check_integer(
     name: str, value: object, *, minimum: int, maximum: int | None = None, hint: str = ""
 ) -> int:
-    """Returns `value` as an `int` if it is a whole number of at least `minimum` and at most `maximum`."""
+    """Returns `value` as an `int` if it is an integer of at least `minimum` and at most `maximum`."""
     legal = (
         isinstance(value, numbers.Integral)
         and not isinstance(value, bool)
@@ -115,7 +115,7 @@ def check_integer(
         high = "" if maximum is None else f" and at most {maximum}"
         raise invalid(
             name,
-            expected=f"a whole number of at least {minimum}{high}",
+            expected=f"an integer of at least {minimum}{high}",
             received=repr(value),
             hint=hint,
         )
@@ -152,10 +152,8 @@ def _as_array(name: str, values: object) -> np.ndarray:
         raise invalid(
             name, expected="an array, or lists of equal lengths", received=f"{error}".rstrip(".")
         ) from error
-    except (
-        RuntimeError,
-        TypeError,
-    ) as error:  # a sparse tensor, or one whose memory was freed
+    # A sparse tensor, or one whose memory was freed.
+    except (RuntimeError, TypeError) as error:
         received = f"{type(values).__name__} ({str(error).rstrip('.')})"
         raise invalid(name, expected="an array", received=received) from error
 
@@ -236,7 +234,7 @@ def check_labels(
     None means any number. Labels of shape `(n, 1)` and one-hot rows are converted.
 
     Raises:
-        InputError: If they are scores, not whole numbers, of the wrong length or out of range.
+        InputError: If they are scores, not integers, of the wrong length or out of range.
     """
     array = _as_array(name, labels)
     shape = f"shape={array.shape}, dtype={array.dtype}"
@@ -258,7 +256,7 @@ def check_labels(
     if array.dtype.kind not in "iu":
         whole = array.dtype.kind == "f" and bool((array == np.round(array)).all())
         whole |= array.dtype == bool
-        hint = f"Convert whole numbers with {name}.astype(int)." if whole else ""
+        hint = f"Convert them to integers with {name}.astype(int)." if whole else ""
         raise invalid(name, expected="integer class labels", received=shape, hint=hint)
     if num_examples is not None and len(array) != num_examples:
         raise invalid(

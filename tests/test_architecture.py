@@ -188,9 +188,8 @@ def test_a_module_is_read_in_one_sitting(module):
     assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
-@pytest.mark.parametrize(
-    "module", sorted(set(MODULES) - {"__init__"})
-)  # its table is for type checkers
+# The table in `__init__` is for type checkers.
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"__init__"}))
 def test_imports_point_down_only(module):
     upward = {other for other in own_imports_of(module) if not points_down(module, other)}
     assert not upward, f"{module} imports {sorted(upward)}, which is not below it"

@@ -144,10 +144,12 @@ def test_advice_for_labels():
     assert text.endswith("For the class with the highest score, pass labels.argmax(axis=-1).")
     assert check_labels(scores.argmax(axis=-1)).tolist() == LABELS.tolist()
     text = error_of(check_labels, LABELS * 1.0)
-    assert text.endswith("Convert whole numbers with labels.astype(int).")
+    assert text.endswith("Convert them to integers with labels.astype(int).")
     assert check_labels((LABELS * 1.0).astype(int)).tolist() == LABELS.tolist()
     truth = LABELS > 2
-    assert error_of(check_labels, truth).endswith("Convert whole numbers with labels.astype(int).")
+    assert error_of(check_labels, truth).endswith(
+        "Convert them to integers with labels.astype(int)."
+    )
     assert check_labels(truth.astype(int)).tolist() == [0, 0, 0, 1, 1] * 2 + [0, 0]
     assert error_of(check_labels, None) == (
         "Invalid `labels`. Expected a label for each image. Received: None."

@@ -139,9 +139,8 @@ def test_a_run_is_not_resumed_under_another_setting():
         "onednn: True there, False here, and TF_ENABLE_ONEDNN_OPTS=1 in the environment makes it the same"
     )
     assert differences("onednn", True, True) == []
-    (phrase,) = differences(
-        "onednn", None, True
-    )  # the run was left to TensorFlow, whose choice nobody knows
+    # The run was left to TensorFlow, whose choice nobody knows.
+    (phrase,) = differences("onednn", None, True)
     assert phrase.endswith("and no TF_ENABLE_ONEDNN_OPTS in the environment makes it the same")
 
 

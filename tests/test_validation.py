@@ -24,7 +24,7 @@ CASES = {
     "float labels": (
         lambda: checks.check_labels([0.0, 1.0], name="test_labels"),
         "Invalid `test_labels`. Expected integer class labels. Received: shape=(2,), dtype=float64. "
-        "Convert whole numbers with test_labels.astype(int).",
+        "Convert them to integers with test_labels.astype(int).",
     ),
     "words as labels": (
         lambda: checks.check_labels(["cat", "dog"]),
@@ -32,12 +32,12 @@ CASES = {
     ),
     "seed": (
         lambda: checks.check_seed(2**32),
-        "Invalid `seed`. Expected a whole number of at least 0 and at most 4294967295. "
+        "Invalid `seed`. Expected an integer of at least 0 and at most 4294967295. "
         "Received: 4294967296.",
     ),
     "truth value": (
         lambda: checks.check_integer("epochs", True, minimum=1),
-        "Invalid `epochs`. Expected a whole number of at least 1. Received: True.",
+        "Invalid `epochs`. Expected an integer of at least 1. Received: True.",
     ),
 }
 

@@ -24,7 +24,7 @@ class RealWorldData:
     """Draws images of one part.
 
     Args:
-        seed: Whole number.
+        seed: Integer.
         digits: MNIST's images and labels to draw from.
         held_out: Whether glyphs are those of the fonts kept for testing.
     """

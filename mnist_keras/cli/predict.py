@@ -34,7 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     form.add_argument("--csv", action="store_true", help="print CSV")
     described = "the writer's handwriting: american, european or auto; default: auto"
     option("--writing", default="auto", metavar="SCHOOL", help=described)
-    described = "read whole numbers: each picture holds a row of digits, or several rows"
+    described = "read numbers of any length: each picture holds a row of digits, or several rows"
     option("--number", action="store_true", help=described)
     option(
         "--save-preprocessed",

@@ -103,7 +103,7 @@ def get_batch(
 
     Args:
         source: The images and how batches are made of them.
-        seed: Whole number.
+        seed: Integer.
         step: Global step, from 0; Python integer or int64 tensor.
         first_row: First row of the global batch to return. A replica passes the start of its share.
         num_rows: Number of rows to return; the whole batch if None.

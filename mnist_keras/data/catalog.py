@@ -126,8 +126,7 @@ def idx_sha256(array: np.ndarray) -> str:
     """Returns the SHA-256 of an array as an uncompressed IDX file."""
     digest = hashlib.sha256(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape))
     payload = np.uint8 if array.dtype.kind in "iu" else array.dtype  # the user's own may be floats
-    for start in range(
-        0, len(array), HASHED_AT_ONCE
-    ):  # a copy of all of it would double the memory
+    # A copy of all of it would double the memory.
+    for start in range(0, len(array), HASHED_AT_ONCE):
         digest.update(np.ascontiguousarray(array[start : start + HASHED_AT_ONCE], payload).data)
     return digest.hexdigest()

@@ -29,7 +29,7 @@ class Windows:
 
     Args:
         source: The images and how batches are made of them.
-        seed: Whole number.
+        seed: Integer.
         place: Puts images and labels on the devices that need them.
         rows: The rows of each batch that this process needs, of images on disk; all if None.
 
@@ -81,9 +81,8 @@ class Windows:
         images, labels = self.place(*map(tf.constant, self._ahead.take(start)))
         if end < self.num_steps:
             self._ahead.start(end)
-        order = np.zeros(
-            (self._steps, self.source.batch_size), np.int64
-        )  # rows of others: never read
+        # The rows of other workers are never read.
+        order = np.zeros((self._steps, self.source.batch_size), np.int64)
         own = order[:, self._columns]
         own[:] = np.arange(own.size).reshape(own.shape)
         rows = Rows(images, labels, tf.constant(order), tf.constant(start, tf.int64))

@@ -130,9 +130,8 @@ def evaluate_robustness(
 
 def _change(model, pixels, labels, seed) -> Iterator[tuple[str, Any, np.ndarray]]:
     """Yields each change, its strength, and where the model is right."""
-    predict = Predictor(
-        model, pixels.shape[1:3]
-    )  # not the public function, which would warn about the inverse
+    # Not the public function, which would warn about the inverse.
+    predict = Predictor(model, pixels.shape[1:3])
 
     def is_right(changed: np.ndarray) -> np.ndarray:
         parts = [predict(changed[i : i + BATCH_SIZE]) for i in range(0, len(changed), BATCH_SIZE)]

@@ -155,9 +155,8 @@ def crop_page(picture: np.ndarray) -> Page:
         return Page(picture, small)  # the light falls off slowly
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     if not (gray[page] <= level).any() or len(rows) < 8 or len(columns) < 8:
-        return Page(
-            picture, small
-        )  # nothing is written on it: a thick light stroke, or a blank page
+        # Nothing is written on it: a thick light stroke, or a blank page.
+        return Page(picture, small)
     scale = picture.shape[0] / gray.shape[0]
     top, bottom, left, right = (
         round(scale * edge) for edge in (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
@@ -187,9 +186,8 @@ def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:
     values = gray - ground
     values /= np.maximum(255 - ground, 64)  # in place: new arrays would take half of the time
     samples = values[::3, ::3]
-    noise = 1.4826 * float(
-        np.median(np.abs(samples - np.median(samples)))
-    )  # a deviation, as of a normal distribution
+    # The standard deviation, if the noise is normal.
+    noise = 1.4826 * float(np.median(np.abs(samples - np.median(samples))))
     values -= np.clip(3 * noise, 0.03, 0.25)
     np.maximum(values, 0, out=values)
     peak = max(float(np.quantile(values[::2, ::2], 0.995)), _highest_mean(values) / 1.2)

@@ -155,9 +155,8 @@ def feature_model(model: keras.Model) -> keras.Model:
         before = model.layers[: model.layers.index(layer)]
         inputs = keras.Input(batch_shape=model.input_shape)
         return keras.Sequential([inputs, *before, feature_model(layer)])
-    given: list[
-        keras.KerasTensor
-    ] = []  # what the inner model is called with; its `input` is its own
+    # What the inner model is called with; its `input` is its own.
+    given: list[keras.KerasTensor] = []
 
     def call(called, *args, **kwargs):
         given.extend(args if called is layer else ())

@@ -45,7 +45,7 @@ def check_widths(name: str, widths: Sequence[int]) -> list[int]:
         InputError: If they are not.
     """
     if not isinstance(widths, Sequence) or isinstance(widths, str):
-        raise invalid(name, expected="a sequence of whole numbers", received=repr(widths))
+        raise invalid(name, expected="a sequence of integers", received=repr(widths))
     return [check_integer(name, width, minimum=1) for width in widths]
 
 

@@ -182,9 +182,8 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
 
     try:
         return keras.models.load_model(path)
-    except (
-        Exception
-    ) as error:  # whatever a file asks for: too much memory, another backend, unknown classes
+    # Whatever a file asks for: too much memory, another backend, unknown classes.
+    except Exception as error:
         reason = str(error).partition("\n\nList of objects")[0] or type(error).__name__
         raise InputError(
             f"{path} is not a model that Keras can load. {_MODEL_SOURCES} Keras says: {reason}"

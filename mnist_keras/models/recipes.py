@@ -210,9 +210,8 @@ RECIPES: dict[str, Recipe] = {
     "softmax_regression": Recipe(),
     "mlp_128": Recipe(),  # Adam 1e-3, mini-batches
     "cnn_accurate": _ACCURATE,
-    "cnn_real_world": _ACCURATE.replace(
-        epochs=4
-    ),  # of 400,000 images, see tools/train_real_world.py
+    # On 400,000 images; see tools/train_real_world.py.
+    "cnn_real_world": _ACCURATE.replace(epochs=4),
     "cnn_accurate_fashion": _ACCURATE.replace(
         augmentation={"shift": 1.0, "flip": 0.5}  # clothes are centered and hang upright
     ),

@@ -125,9 +125,8 @@ def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> N
         InputError: If they don't, naming the nearest sizes that they divide; or if it doesn't.
     """
     config = optimizer["config"] if isinstance(optimizer, Mapping) else {}
-    if num_replicas > 1 and config.get(
-        "gradient_accumulation_steps"
-    ):  # Keras 3.15 raises in the first step
+    # Keras 3.15 raises in the first step.
+    if num_replicas > 1 and config.get("gradient_accumulation_steps"):
         raise invalid(
             "optimizer",
             expected=f"one without gradient_accumulation_steps over {num_replicas} replicas",

@@ -12,12 +12,8 @@ import tensorflow as tf
 
 from mnist_keras.models.inspection import flatten_layers
 
-ADAM_INTERNALS = (
-    "update_step",
-    "_get_variable_index",
-    "_momentums",
-    "_velocities",
-)  # of Keras 3.15, not public
+# Private attributes of Keras 3.15.
+ADAM_INTERNALS = ("update_step", "_get_variable_index", "_momentums", "_velocities")
 NORM_INTERNALS = ("moving_mean", "moving_variance", "gamma", "beta", "input_spec")
 HALF_CHANNELS = 16  # oneDNN normalizes multiples of it fast in bfloat16, other numbers by far slower reference code
 

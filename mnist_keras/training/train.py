@@ -158,9 +158,10 @@ def train(
             data = data.with_class_names(tuple(map(str, range(model.output_shape[-1]))))
         train_split, validation = hold_out(data, recipe, validation_data)
         saved = {"checkpoint_steps": cadence.steps, "checkpoint_seconds": cadence.seconds}
+        # With other steps between two states, a worker would wait for the others forever.
         workers.check_agreement(
             plan.terms(model, data, validation, class_weight, callbacks) | saved
-        )  # with other steps between two states, a worker would wait for the others forever
+        )
         with plan.strategy.scope():
             model = plan.build(model, data)
             check_fit(model, data.train, data.test, *([validation] if validation else []))

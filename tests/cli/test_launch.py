@@ -202,10 +202,10 @@ WRONG = {
         "launch starts several processes of train. For example: mnist-keras launch --workers 2 -- train",
     ),
     "no command": (["--workers", "2"], "launch starts several processes of train."),
-    "no workers": (["--workers", "0", *ARGUMENTS], "Invalid `workers`. Expected a whole number"),
+    "no workers": (["--workers", "0", *ARGUMENTS], "Invalid `workers`. Expected an integer"),
     "restarts": (
         ["--workers", "2", "--restarts", "-1", *ARGUMENTS],
-        "Invalid `restarts`. Expected a whole number of at least 0. Received: -1.",
+        "Invalid `restarts`. Expected an integer of at least 0. Received: -1.",
     ),
     "an option of train": (["--workers", "2", *ARGUMENTS, "--epoch", "x"], "--epoch x"),
     "which run": (

@@ -129,7 +129,7 @@ WRONG = {
     "dataset": (["train", "mlp_128", "--data", "mnits"], "Did you mean 'mnist'?"),
     "epochs": (
         ["train", "mlp_128", "--epochs", "-3"],
-        "Invalid `epochs`. Expected a whole number of at least 1. Received: -3.",
+        "Invalid `epochs`. Expected an integer of at least 1. Received: -3.",
     ),
     "batch size": (["train", "mlp_128", "--batch-size", "0"], "Invalid `batch_size`."),
     "learning rate": (
@@ -151,7 +151,7 @@ WRONG = {
     "out in use": (["evaluate", "mlp_128", "--out", "full"], "The directory full is not empty. Ch"),
     "shift": (
         ["evaluate", "mlp_128", "--shift", "-1"],
-        "Invalid `shift`. Expected a whole number of at least 0",
+        "Invalid `shift`. Expected an integer of at least 0",
     ),
     "out of nothing": (["evaluate", "mlp128"], "Unknown model 'mlp128'. Did you mean 'mlp_128'?"),
     "no run": (["compare", "mlp_128", "full"], "The directory full holds no run. Expected a run"),

@@ -209,7 +209,7 @@ BAD = {
     ),
     "batch size": (
         lambda x, y: make_dataset(x, y, batch_size=0),
-        "Invalid `batch_size`. Expected a whole number of at least 1. Received: 0.",
+        "Invalid `batch_size`. Expected an integer of at least 1. Received: 0.",
     ),
     "large batch": (
         lambda x, y: make_dataset(x, y, batch_size=51, training=True),
@@ -217,11 +217,11 @@ BAD = {
     ),
     "seed": (
         lambda x, y: make_dataset(x, y, batch_size=8, training=True, seed=-1),
-        "Invalid `seed`. Expected a whole number of at least 0 and at most 4294967295. Received: -1.",
+        "Invalid `seed`. Expected an integer of at least 0 and at most 4294967295. Received: -1.",
     ),
     "start step": (
         lambda x, y: make_dataset(x, y, batch_size=8, training=True, start_step=-1),
-        "Invalid `start_step`. Expected a whole number of at least 0. Received: -1.",
+        "Invalid `start_step`. Expected an integer of at least 0. Received: -1.",
     ),
     "augmented evaluation": (
         lambda x, y: make_dataset(x, y, augmentation="affine"),

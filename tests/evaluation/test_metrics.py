@@ -166,9 +166,7 @@ def test_wilson_interval_against_the_formula(successes, total, low, high):
 
 
 def test_wilson_interval_of_nothing_is_an_error():
-    with pytest.raises(
-        InputError, match=r"Invalid `total`\. Expected a whole number of at least 1"
-    ):
+    with pytest.raises(InputError, match=r"Invalid `total`\. Expected an integer of at least 1"):
         wilson_interval(0, 0)
     with pytest.raises(InputError, match=r"Expected at most the total of 4\. Received: 5"):
         wilson_interval(5, 4)

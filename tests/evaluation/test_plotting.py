@@ -206,7 +206,7 @@ def test_plots_draw_where_they_are_told_to():
         ({"labels": None}, "Invalid `labels`. Expected a label for each image. Received: None."),
         ({"probabilities": np.ones((3, 2))}, "Invalid `probabilities`. Expected values in [0, 1]"),
         ({"class_names": ["a"]}, "Invalid `class_names`. Expected 2 names, one for each class"),
-        ({"max_errors": 0}, "Invalid `max_errors`. Expected a whole number of at least 1"),
+        ({"max_errors": 0}, "Invalid `max_errors`. Expected an integer of at least 1"),
     ],
 )
 def test_bad_input_is_named(change, text):

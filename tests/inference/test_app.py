@@ -278,7 +278,7 @@ def test_a_port_in_use_and_an_address_of_nobody():
         "Cannot listen on no.such.host.invalid, port 7860: "
     )
     assert error_of(serve, port=70_000).startswith(
-        "Invalid `port`. Expected a whole number of at least 0 and at most 65535"
+        "Invalid `port`. Expected an integer of at least 0 and at most 65535"
     )
 
 

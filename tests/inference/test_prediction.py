@@ -199,7 +199,7 @@ BAD = {
     "none": (lambda x, y: predict_probabilities(net(), x[:0]), "Expected at least one image"),
     "batch size": (
         lambda x, y: predict_probabilities(net(), x, batch_size=0),
-        "Invalid `batch_size`. Expected a whole number of at least 1. Received: 0.",
+        "Invalid `batch_size`. Expected an integer of at least 1. Received: 0.",
     ),
     "labels": (
         lambda x, y: evaluate(net(), x, y[1:]),
@@ -264,7 +264,7 @@ def test_an_evaluation_takes_shifted_views(images):
 
 @pytest.mark.parametrize("shift", [-1, 28, 0.5, "1"])
 def test_a_shift_leaves_something_of_the_image(images, shift):
-    expected = "Invalid `shift`. Expected a whole number of at least 0 and at most 27. Received: "
+    expected = "Invalid `shift`. Expected an integer of at least 0 and at most 27. Received: "
     with pytest.raises(InputError) as caught:
         predict_probabilities(net(), images, shift=shift)
     assert str(caught.value) == f"{expected}{shift!r}."

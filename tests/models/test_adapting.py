@@ -67,9 +67,8 @@ def test_a_name_of_its_own():
         assert mk.create_model("mlp_128", name="reader", **options).name == "reader"
 
 
-@pytest.mark.filterwarnings(
-    "ignore:Skipping nested container:UserWarning"
-)  # Keras's, before its error
+# Keras warns before its error.
+@pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
 def test_what_does_not_fit_is_said():
     text = error_of(mk.create_model, "lenet5", include_top=False, pooling="mean")
     assert text.startswith("Invalid `pooling`. Expected one of: avg, max. Received: 'mean'.")

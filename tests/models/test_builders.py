@@ -150,7 +150,7 @@ BAD = {
     "number": (lambda: mk.build_mlp(input_shape=784), ANY + "1. Received: 784."),
     "one class": (
         lambda: mk.build_lenet5(num_classes=1),
-        "Invalid `num_classes`. Expected a whole number of at least 2. Received: 1.",
+        "Invalid `num_classes`. Expected an integer of at least 2. Received: 1.",
     ),
     "activation": (
         lambda: mk.build_mlp(classifier_activation="sigmoid"),
@@ -158,11 +158,11 @@ BAD = {
     ),
     "widths": (
         lambda: mk.build_mlp(128),
-        "Invalid `hidden_units`. Expected a sequence of whole numbers. Received: 128.",
+        "Invalid `hidden_units`. Expected a sequence of integers. Received: 128.",
     ),
     "width": (
         lambda: mk.build_mlp((128, 0)),
-        "Invalid `hidden_units`. Expected a whole number of at least 1. Received: 0.",
+        "Invalid `hidden_units`. Expected an integer of at least 1. Received: 0.",
     ),
     "dropout": (
         lambda: mk.build_mlp(dropout=1),
@@ -174,7 +174,7 @@ BAD = {
     ),
     "text": (
         lambda: mk.build_cnn("32"),
-        "Invalid `filters`. Expected a sequence of whole numbers. Received: '32'.",
+        "Invalid `filters`. Expected a sequence of integers. Received: '32'.",
     ),
     "stages": (
         lambda: mk.build_deep_cnn(((32, 32), ())),
@@ -187,7 +187,7 @@ BAD = {
     ),
     "kernel": (
         lambda: mk.build_cnn(kernel_size=0),
-        "Invalid `kernel_size`. Expected a whole number of at least 1. Received: 0.",
+        "Invalid `kernel_size`. Expected an integer of at least 1. Received: 0.",
     ),
 }
 

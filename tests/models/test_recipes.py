@@ -81,13 +81,13 @@ def test_the_learning_rate_follows_the_batch_size():
         scaled = change_recipe(recipe, batch_size=batch_size, epochs=2, scale_learning_rate=True)
         assert scaled == Recipe(batch_size=batch_size, learning_rate=rate, epochs=2)
     assert change_recipe(recipe, batch_size=512) == recipe.replace(batch_size=512)
-    assert error_of(recipe.for_batch_size, 0) == f"Invalid `batch_size`. {WHOLE.format(1, 0)}"
+    assert error_of(recipe.for_batch_size, 0) == f"Invalid `batch_size`. {INTEGER.format(1, 0)}"
     for changes in ({}, {"batch_size": 256, "learning_rate": 0.1}):
         text = error_of(change_recipe, recipe, scale_learning_rate=True, **changes)
         assert text.startswith("Scaling the learning rate needs a batch_size, and no learning_rate")
 
 
-WHOLE = "Expected a whole number of at least {}. Received: {}."
+INTEGER = "Expected an integer of at least {}. Received: {}."
 BAD = {
     "optimizer name": (
         {"optimizer": "adan"},
@@ -125,11 +125,11 @@ BAD = {
         {"schedule": "linear"},
         f"Invalid `schedule`. Expected one of: {', '.join(SCHEDULES)}. Received: 'linear'.",
     ),
-    "batch size": ({"batch_size": 0}, "Invalid `batch_size`. " + WHOLE.format(1, 0)),
-    "batch size fraction": ({"batch_size": 1.5}, "Invalid `batch_size`. " + WHOLE.format(1, 1.5)),
-    "batch size bool": ({"batch_size": True}, "Invalid `batch_size`. " + WHOLE.format(1, True)),
-    "epochs": ({"epochs": -1}, "Invalid `epochs`. " + WHOLE.format(1, -1)),
-    "epochs none": ({"epochs": 0}, "Invalid `epochs`. " + WHOLE.format(1, 0)),
+    "batch size": ({"batch_size": 0}, "Invalid `batch_size`. " + INTEGER.format(1, 0)),
+    "batch size fraction": ({"batch_size": 1.5}, "Invalid `batch_size`. " + INTEGER.format(1, 1.5)),
+    "batch size bool": ({"batch_size": True}, "Invalid `batch_size`. " + INTEGER.format(1, True)),
+    "epochs": ({"epochs": -1}, "Invalid `epochs`. " + INTEGER.format(1, -1)),
+    "epochs none": ({"epochs": 0}, "Invalid `epochs`. " + INTEGER.format(1, 0)),
     "weight decay": (
         {"weight_decay": -1e-4},
         "Invalid `weight_decay`. Expected a number of at least 0. Received: -0.0001.",
@@ -153,7 +153,7 @@ BAD = {
     "jit": ({"jit": "yes"}, "Invalid `jit`. Expected True, False or 'auto'. Received: 'yes'."),
     "validation size": (
         {"validation_size": -1},
-        "Invalid `validation_size`. " + WHOLE.format(0, -1),
+        "Invalid `validation_size`. " + INTEGER.format(0, -1),
     ),
     "unknown field": (
         {"learning_rat": 1e-3},

@@ -187,9 +187,8 @@ def norm_net():
     return keras.Sequential(
         [
             keras.Input((28, 28, 1)),
-            layers.Conv2D(
-                4, 5, strides=4, use_bias=False
-            ),  # whose gradient would be rounding alone
+            # The gradient of a bias would be rounding alone.
+            layers.Conv2D(4, 5, strides=4, use_bias=False),
             layers.BatchNormalization(),
             layers.ReLU(),
             layers.Flatten(),
@@ -621,7 +620,7 @@ def test_works_outside_the_main_thread(digits):
 BAD = {
     "checkpoint steps": (
         ("mlp_128", {"checkpoint_steps": 0}),
-        "Invalid `checkpoint_steps`. Expected a whole number of at least 1. Received: 0.",
+        "Invalid `checkpoint_steps`. Expected an integer of at least 1. Received: 0.",
     ),
     "checkpoint seconds": (
         ("mlp_128", {"checkpoint_seconds": 0}),
@@ -634,7 +633,7 @@ BAD = {
     "recipe type": (("mlp_128", {"recipe": 5}), "Invalid `recipe`"),
     "strategy": (("mlp_128", {"strategy": "tpu"}), "Invalid `strategy`. Expected one of: auto"),
     "precision": (("mlp_128", {"precision": "float8"}), "Invalid `precision`"),
-    "seed": (("mlp_128", {"seed": -1}), "Invalid `seed`. Expected a whole number of at least 0"),
+    "seed": (("mlp_128", {"seed": -1}), "Invalid `seed`. Expected an integer of at least 0"),
     "large seed": (("mlp_128", {"seed": 2**32}), "at most 4294967295. Received: 4294967296."),
     "verbose": (("mlp_128", {"verbose": 3}), "Invalid `verbose`. Expected 0, 1, 2 or 'auto'."),
     "callback": (

@@ -15,15 +15,12 @@ from scipy import ndimage
 
 from mnist_keras._validation import check_choice, check_images, check_seed
 
-Pixels = (
-    np.ndarray
-)  # float64 in [0, 1]; of shape (n, height, width), or (height, width) for one image
+# Float64 in [0, 1]; of shape (n, height, width), or (height, width) for one image.
+Pixels = np.ndarray
 FADE = 2.3  # pixels from the middle of a drawn line to where it ends
 MAP_SIDE = 256  # pixels of the map that fog is cut from
-CANNY_LOW, CANNY_HIGH = (
-    0.1,
-    0.2,
-)  # thresholds of scikit-image, which the published set was made with
+# Thresholds of scikit-image, which the published set was made with.
+CANNY_LOW, CANNY_HIGH = (0.1, 0.2)
 
 
 def corrupt(images, name: str, *, seed: int = 0) -> np.ndarray:

@@ -18,10 +18,8 @@ CANVAS = 44  # pixels; the digit is 32 high, so that a thick pen and a slant sta
 DIGIT_HEIGHT = 32.0  # pixels of the canvas
 POINTS = 20  # drawn in each span of a curve; the longest span is about 20 pixels of the canvas
 SEED_STREAM = 0x57  # keeps these draws apart from others of the same seed
-PEN_WIDTH = (
-    1.6,
-    6.4,
-)  # pixels of the canvas: 1 to 4 of the 20 that a digit is high in MNIST's frame
+# Pixels of the canvas: 1 to 4 of the 20 that a digit is high in MNIST's frame.
+PEN_WIDTH = (1.6, 6.4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +183,7 @@ def make_strokes(seed: int, first: int, count: int) -> tuple[np.ndarray, list[Wa
     """Draws digits from the endless sequence of a seed.
 
     Args:
-        seed: Whole number from 0.
+        seed: Integer from 0.
         first: Index of the first digit.
         count: Number of digits, at least 1.
 
@@ -207,7 +205,7 @@ class StrokesBeside:
     Args:
         split: uint8 images of shape `(n, 28, 28)` and the digits that they show.
         count: Number of drawn digits.
-        seed: Whole number from 0; the digits are those of `make_strokes`.
+        seed: Integer from 0; the digits are those of `make_strokes`.
     """
 
     def __init__(self, split: Any, count: int, seed: int):

@@ -18,11 +18,8 @@ MAX_DEPTH = (
 )
 MAX_ENTRIES = 2_000_000  # files and folders; QMNIST's 402,953 pictures are the most in use
 
-_IGNORED = {
-    "__MACOSX",
-    "Thumbs.db",
-    "desktop.ini",
-}  # what file managers leave in folders and archives
+# What file managers leave in folders and archives.
+_IGNORED = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
 class RawData(NamedTuple):
@@ -30,7 +27,7 @@ class RawData(NamedTuple):
 
     Attributes:
         train_images: Array of shape `(n, height, width)`; n is 0 where there are only test images.
-        train_labels: Array of shape `(n,)`: whole numbers, or strings.
+        train_labels: Array of shape `(n,)`: integers, or strings.
         test_images: None if there are none.
         test_labels: None if there are none.
         class_names: The name of each label, if the source says so.

@@ -189,7 +189,7 @@ def read_idx(path: Path, kind: str) -> np.ndarray:
 
     Args:
         path: The file.
-        kind: "images" (three dimensions of unsigned bytes) or "labels" (whole numbers; of two dimensions, as QMNIST's,
+        kind: "images" (three dimensions of unsigned bytes) or "labels" (integers; of two dimensions, as QMNIST's,
             the first column).
 
     Returns:

@@ -26,7 +26,7 @@ def name_classes(
     """Turns the labels of several splits into class ids.
 
     Args:
-        parts: The labels of each split, the training split's first: whole numbers or strings of shape `(n,)`, or None.
+        parts: The labels of each split, the training split's first: integers or strings of shape `(n,)`, or None.
         where: The source, for errors.
         class_names: The name of each class, if they are known: strings are looked up in them, numbers are ids. If None,
             the labels themselves are the names.
@@ -61,7 +61,7 @@ def _distinct(labels: np.ndarray, where: object) -> tuple[list[str], np.ndarray]
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iuUS" or labels.ndim != 1:
         raise InputError(
-            f"{where} has labels of dtype {labels.dtype} and shape {labels.shape}. Expected whole numbers or strings, "
+            f"{where} has labels of dtype {labels.dtype} and shape {labels.shape}. Expected integers or strings, "
             "one for each image."
         )
     if labels.dtype.kind in "iu":

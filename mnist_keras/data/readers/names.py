@@ -106,9 +106,10 @@ def group_files(
         if not (what := kind(path)):
             continue
         folder = path.parent
+        # A folder with the file's name, or of a split.
         while folder != place.path and (
             words_of(folder.name) == words_of(path.name) or split_of(folder.name)
-        ):  # a folder with the file's name, or of a split
+        ):
             folder = folder.parent
         split = split_at(place, path) or "train"
         shown = [

@@ -176,7 +176,7 @@ def _labels(labels: Any) -> np.ndarray:
     if array.dtype.kind == "O":
         kinds = sorted({type(x).__name__ for x in array.ravel()})
         raise invalid(
-            "labels", expected="whole numbers or strings", received=f"objects: {', '.join(kinds)}"
+            "labels", expected="integers or strings", received=f"objects: {', '.join(kinds)}"
         )
     if array.dtype.kind == "f" and np.isnan(array).any():
         missing = int(np.isnan(array).sum())

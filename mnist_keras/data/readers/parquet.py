@@ -197,7 +197,7 @@ def _labels(path: Path, column: Any) -> np.ndarray:
         return column.to_numpy(zero_copy_only=False).astype(np.int64)
     if types.is_string(column.type) or types.is_large_string(column.type):
         return np.array(column.to_pylist())
-    raise InputError(f"{path} has labels of type {column.type}. Expected whole numbers or strings.")
+    raise InputError(f"{path} has labels of type {column.type}. Expected integers or strings.")
 
 
 def _whole(path: Path, name: str, column: Any) -> np.ndarray:
@@ -206,7 +206,7 @@ def _whole(path: Path, name: str, column: Any) -> np.ndarray:
     pixels = values.astype(np.uint8) if legal and ((values >= 0) & (values <= 255)).all() else None
     if pixels is None or (pixels != values).any():
         raise InputError(
-            f"{path} has a value in the column {name} that is not a whole number from 0 to 255."
+            f"{path} has a value in the column {name} that is not an integer from 0 to 255."
         )
     return pixels
 

@@ -97,7 +97,7 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     a column that counts the rows (`id`) is skipped. Without such names, the label comes first.
 
     Returns:
-        Images of shape `(n, side, side)`, uint8, and labels of shape `(n,)`, whole numbers or strings, or None.
+        Images of shape `(n, side, side)`, uint8, and labels of shape `(n,)`, integers or strings, or None.
     """
     try:
         layout = _layout(path)
@@ -115,7 +115,7 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             raise
         reason = str(error).partition(";")[0].rstrip(".")  # after it, NumPy's advice to programmers
         raise InputError(
-            f"{path} is not a table of whole numbers from 0 to 255: {reason}. {_EXPECTED}."
+            f"{path} is not a table of integers from 0 to 255: {reason}. {_EXPECTED}."
         ) from error
     if not count:
         raise InputError(f"{path} holds no rows. {_EXPECTED}.")

@@ -8,10 +8,8 @@ import gradio as gr
 from mnist_keras.inference.app.reader import MAX_BYTES, Reader
 from mnist_keras.inference.writing import WRITINGS
 
-SHEET, WIDE_SHEET = (
-    (440, 440),
-    (880, 440),
-)  # pixels of the sheet to draw on: for a digit, for a number
+# Pixels of the sheet to draw on: for a digit, for a number.
+SHEET, WIDE_SHEET = ((440, 440), (880, 440))
 HEAD = (
     "<h1>Which digit is this?</h1><p>Draw one. A model reads it while you draw, on this computer: "
     "no picture leaves it.</p>"

@@ -81,9 +81,8 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-        if (
-            os.name == "posix"
-        ):  # otherwise a port stays closed for a minute; on Windows this would take it from others
+        # Else a port stays closed for a minute; on Windows the option would take it from other programs.
+        if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)

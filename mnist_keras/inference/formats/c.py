@@ -130,9 +130,8 @@ def _float_branch(plain: PlainModel, steps: Sequence[Step]) -> _Branch:
 
 def _integer_branch(plain, steps, image_shape, images) -> _Branch:
     *before, last = steps
-    is_sum = (
-        bool(before) and before[-1].activation == "softmax"
-    )  # of the probabilities of hidden classes
+    # The last step of a model with hidden classes adds up their probabilities.
+    is_sum = bool(before) and before[-1].activation == "softmax"
     alone = replace(plain, branches=(tuple(before if is_sum else steps),))
 
     @tf.function(autograph=False)

@@ -50,9 +50,8 @@ def convert(function, precision: str, calibration_images: np.ndarray) -> bytes:
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
-    with (
-        warnings.catch_warnings()
-    ):  # TensorFlow's warning about its own interpreter, which calibrates
+    # TensorFlow warns about its own interpreter, which calibrates.
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
         try:
             return converter.convert()

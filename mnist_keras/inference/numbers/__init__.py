@@ -1,4 +1,4 @@
-"""Whole numbers in a picture: rows of digits, read as strings.
+"""Numbers in a picture: rows of digits, read as strings.
 
 reader    read_number: the numbers of a page, with a box and a confidence for each digit
 lattice   the best way through the candidates of a row, and how probable it is

@@ -17,9 +17,8 @@ from mnist_keras.inference.preprocessing import THIN_STROKE
 MAX_UNITS = 4  # of one candidate
 MAX_WIDTH = 1.25  # of the usual height; of one candidate, unless it is a whole component
 SMALL = 0.35  # of the usual height; a mark that is narrower and low is a unit of its own: dust or a sign
-STEP = (
-    DIGIT_HEIGHT // DIGIT_BOX
-)  # pixels of a row for one of a window, where digits are as high as MNIST's
+# Pixels of a row per pixel of a window, where digits are as high as MNIST's.
+STEP = DIGIT_HEIGHT // DIGIT_BOX
 REACH = STEP * IMAGE_SIZE // 2  # pixels of a row from a window's middle to its edges
 
 

@@ -23,10 +23,8 @@ except ImportError:  # Windows, where there is no lock
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"  # the file's name in the directory
-TRIES, PAUSE = (
-    10,
-    0.05,
-)  # seconds between tries: `check_unlocked` of another process locks for an instant
+# Pause in seconds: `check_unlocked` of another process locks for an instant.
+TRIES, PAUSE = (10, 0.05)
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}  # file systems without locks
 
 

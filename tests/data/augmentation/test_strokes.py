@@ -49,9 +49,8 @@ def test_a_curve_goes_through_its_points_and_bends_at_corners():
     curve = strokes._parse("0 0, 50 0!, 50 100")[0]
     points = strokes._run(curve, 0.0, np.random.default_rng(0))
     np.testing.assert_allclose(points[[0, strokes.POINTS, -1]], [[0, 0], [0.5, 0], [0.5, 1]])
-    np.testing.assert_allclose(
-        points[: strokes.POINTS, 1], 0, atol=1e-12
-    )  # straight up to the corner
+    # Straight up to the corner.
+    np.testing.assert_allclose(points[: strokes.POINTS, 1], 0, atol=1e-12)
     smooth = strokes._run(strokes._parse("0 0, 50 0, 50 100")[0], 0.0, np.random.default_rng(0))
     assert np.abs(smooth[: strokes.POINTS, 1]).max() > 0.01
 

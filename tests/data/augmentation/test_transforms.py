@@ -277,7 +277,7 @@ def test_bad_settings_are_named(config, text):
         ({"batch_size": 5, "first_row": 4}, "Invalid `batch_size`. Expected at least 6, the row"),
         (
             {"seed": 0.5},
-            "Invalid `seed`. Expected a whole number of at least 0 and at most 4294967295. Received: 0.5.",
+            "Invalid `seed`. Expected an integer of at least 0 and at most 4294967295. Received: 0.5.",
         ),
     ],
 )

@@ -309,7 +309,7 @@ REFUSED = {
     ),
     "numbers and strings": (
         lambda: (IMAGES, np.array([1, "a"] * 10, object)),
-        "Expected whole numbers or strings. Received: objects: int, str.",
+        "Expected integers or strings. Received: objects: int, str.",
     ),
     "name": (lambda: ("mnist", None), "Expected an array of images. Received: 'mnist'."),
     "tensor that has no array": (

@@ -74,7 +74,7 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
         ({"image": PICTURES, "label": [None, *LABELS[1:]]}, "has rows without a label"),
         (
             {"image": PICTURES, "label": [0.5] * 12},
-            "has labels of type double. Expected whole numbers",
+            "has labels of type double. Expected integers",
         ),
         ({"image": PICTURES, "label": [-1] * 12}, "has the label -1. Expected 0 or above."),
         ({"image": [None] * 12, "label": LABELS}, "has a row without a picture: NoneType."),
@@ -100,7 +100,7 @@ def test_without_labels_and_with_a_validation_split(tmp_path):
         ({"image": [[[1.5, 2.0]]], "label": [1]}, "has images of shape (1, 2) and dtype float64"),
         (
             {**{str(i): [300] for i in range(4)}, "label": [1]},
-            "has a value in the column 0 that is not a whole number from 0 to 255.",
+            "has a value in the column 0 that is not an integer from 0 to 255.",
         ),
         (
             {**{str(i): [0] for i in range(783)}, "label": [1]},

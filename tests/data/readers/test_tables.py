@@ -83,7 +83,7 @@ def test_csv_training_file_without_labels(tmp_path):
     [
         (
             "0,1,2,3,4\n1,2,3,4\n",
-            "is not a table of whole numbers from 0 to 255: the number of columns changed from 5 to 4 "
+            "is not a table of integers from 0 to 255: the number of columns changed from 5 to 4 "
             r"at row 2\. Expected a label and",
         ),
         (

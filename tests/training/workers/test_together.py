@@ -61,9 +61,8 @@ def build_batch_norm():
         return keras.Sequential(
             [
                 keras.Input((28, 28, 1)),
-                layers.Conv2D(
-                    4, 5, strides=3, use_bias=False
-                ),  # whose gradient would be rounding alone
+                # The gradient of a bias would be rounding alone.
+                layers.Conv2D(4, 5, strides=3, use_bias=False),
                 layers.BatchNormalization(),
                 layers.ReLU(),
                 layers.Flatten(),
