@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import tables
-from command import load_published, make_parser, results_directory, run_command
+from command import ROOT, Parser, load_published, matching, read_rows, run_command, update_rows
 from entries import ENTRIES, KEY, entries, recipe_name
-from tabular import ROOT, matching, read_rows, update_rows
 
 from mnist_keras._validation import check_integer
 from mnist_keras.cli.doctor import examine
@@ -32,14 +31,14 @@ SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error"
 
 def main() -> None:
     names = dict.fromkeys(recipe for _, recipe, *_ in ENTRIES)
-    parser = make_parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--recipes", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--seeds", type=int, metavar="N", help="of each recipe")
     parser.add_argument("--packaged", action="store_true", help="score the packaged weights")
     args = parser.parse_args()
     if args.seeds is not None:
         check_integer("--seeds", args.seeds, minimum=1)
-    out = results_directory(args, "accuracy")
+    out = args.out
     if args.packaged:
         score_packaged(args, out / "packaged.csv")
         return

@@ -19,9 +19,8 @@ import time
 from collections.abc import Iterator
 
 import psutil
-from command import make_parser, results_directory, run_command
+from command import Parser, run_command, write_rows
 from machine import summary
-from tabular import write_rows
 
 OPENINGS, ANSWERS = 3, 60
 STROKES = {  # in parts of the sheet
@@ -31,7 +30,7 @@ STROKES = {  # in parts of the sheet
 
 
 def main() -> None:
-    args = make_parser(__doc__, data=False, quick=True).parse_args()
+    args = Parser(__doc__, data=False, quick=True).parse_args()
     openings, answers = (1, 3) if args.quick else (OPENINGS, ANSWERS)
     opened, spent, answered = measure_in_browser(openings, answers)
     measured = {  # seconds, and the goal
@@ -52,7 +51,7 @@ def main() -> None:
         }
         for what, (values, goal) in measured.items()
     ]
-    write_rows(results_directory(args, "app") / "app.csv", rows)
+    write_rows(args.out / "app.csv", rows)
     for row in rows:
         print(*(str(value) for name, value in row.items() if name != "machine"))
 

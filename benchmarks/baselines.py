@@ -1,4 +1,4 @@
-"""Compares scikit-learn's classifiers with the models: accuracy, time to train, time to predict.
+"""Compares scikit-learn's classifiers with three registered models: accuracy, time to train, time to predict.
 
     python benchmarks/baselines.py --data-dir DIR           # ten minutes on two cores; results/baselines.csv
     python benchmarks/baselines.py --data-dir DIR --quick   # a smoke test; runs/baselines
@@ -12,14 +12,13 @@ from functools import partial
 
 import machine
 import pandas as pd
-from command import load_to_time, make_parser, results_directory, run_command
+from command import Parser, load_to_time, run_command, write_rows
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
-from tabular import write_rows
-from turns import Contestant, seconds_of
+from turns import Trainer, seconds_of
 
 MODELS = ("mlp_128", "cnn_fast", "lenet5")
 COLUMNS = ["classifier", "settings", "test_accuracy", "fit_seconds", "predict_seconds"]
@@ -36,19 +35,19 @@ CLASSIFIERS = (
 
 
 def main() -> None:
-    args = make_parser(__doc__, quick=True).parse_args()
-    path, data, rows = results_directory(args, "baselines"), load_to_time(args), []
+    args = Parser(__doc__, quick=True).parse_args()
+    data, rows = load_to_time(args), []
     for name, settings, fit_seconds, predict in train_each(data):
         start = time.perf_counter()
         accuracy = (predict() == data.test.labels).mean()
         rows.append((name, settings, accuracy, fit_seconds, time.perf_counter() - start))
         print(f"{name}: {accuracy:.2%} in {fit_seconds:.2f} s", flush=True)
     table = pd.DataFrame(rows, columns=COLUMNS).round(4)
-    write_rows(path / "baselines.csv", table.assign(machine=machine.summary()))
+    write_rows(args.out / "baselines.csv", table.assign(machine=machine.summary()))
 
 
 def train_each(data):
-    """Trains them all; yields name, settings, seconds, and what predicts the labels of the test images."""
+    """Trains all classifiers; yields name, settings, seconds, and what predicts the labels of the test images."""
     from mnist_keras import get_model_spec, predict_probabilities, train
 
     images, tests = as_rows(data.train.images), as_rows(data.test.images)
@@ -65,15 +64,13 @@ def as_rows(images):
     return images.reshape(len(images), -1).astype("float32") / 255
 
 
-def make_mlp(data) -> Contestant:
+def make(data, model: str) -> Trainer:
     """`MLPClassifier` as 784-128-10 with Adam 1e-3, the default; `partial_fit` is one shuffled pass."""
+    made = MLPClassifier((128,), batch_size=128, random_state=SEED)
     images, labels = as_rows(data.train.images), data.train.labels
-    model = MLPClassifier((128,), batch_size=128, random_state=SEED)
-    epoch = partial(model.partial_fit, images, labels, classes=range(data.num_classes))
-    return Contestant(epoch, lambda tested: model.predict(as_rows(tested)))
+    epoch = partial(made.partial_fit, images, labels, classes=range(data.num_classes))
+    return Trainer(epoch, lambda tested: made.predict(as_rows(tested)))
 
-
-CONTESTANTS = {"epoch_mlp_128": {"scikit_learn": make_mlp}}  # of speed.py
 
 if __name__ == "__main__":
     run_command(main)

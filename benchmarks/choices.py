@@ -15,9 +15,8 @@ import time
 
 import machine
 import pandas as pd
-from command import first_images, load_to_time, make_parser, results_directory, run_command
+from command import Parser, first_images, load_to_time, run_command, update_rows
 from entries import DOCUMENTED
-from tabular import update_rows
 from turns import OwnProcess, seconds_of
 
 from mnist_keras import _cpu
@@ -30,10 +29,10 @@ YES = {True: "yes", False: "no"}
 
 
 def main() -> None:
-    parser = make_parser(__doc__, quick=True, stand_in=True)
+    parser = Parser(__doc__, quick=True, stand_in=True)
     parser.add_argument("--models", nargs="+", choices=DOCUMENTED, default=sorted(DOCUMENTED))
     args = parser.parse_args()
-    path, data = results_directory(args, "choices") / "choices.csv", load_to_time(args)
+    path, data = args.out / "choices.csv", load_to_time(args)
     trainings, models = [], ["mlp_128"] if args.quick else args.models
     for _, onednn in itertools.product(range(1 if args.quick else REPEATS), (True, False)):
         with OwnProcess("choices", data, {_cpu.VARIABLE: str(int(onednn))}) as process:

@@ -1,18 +1,22 @@
-"""What the benchmark commands share: options, data, where results go, and how they end on bad input."""
+"""What the benchmark commands share: options, data, files of results, and how they end on bad input."""
 
 import argparse
 import dataclasses
+import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import machine
-from tabular import RESULTS, ROOT
+import pandas as pd
 
+from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
 from mnist_keras.data.catalog import DATASETS, altered
 
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 QUICK_IMAGES = 256  # one batch of `cnn_fast`
 
 
@@ -26,53 +30,52 @@ def run_command(main: Callable[[], None]) -> None:
         raise SystemExit(2 if isinstance(error, InputError) else 1) from None
 
 
-def make_parser(
-    document: str, *, data: bool = True, quick: bool = False, stand_in: bool = False
-) -> argparse.ArgumentParser:
-    """Returns a parser with `--data-dir` and `--out`, and `--quick` and `--stand-in` for a command that has them."""
-    parser = argparse.ArgumentParser(description=document.splitlines()[0], allow_abbrev=False)
-    parser.set_defaults(quick=False)
-    if data:
-        parser.add_argument("--data-dir", type=Path, required=True, help="where the datasets are")
-    if quick:
-        parser.add_argument("--quick", action="store_true", help="a small part of it")
-    if stand_in:
-        slower = {"choices": machine.STAND_INS, "help": "measure as on a CPU of this slower class"}
-        parser.add_argument("--stand-in", type=machine.stand_in, **slower)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
-    return parser
+class Parser(argparse.ArgumentParser):
+    """Knows `--data-dir` and `--out`, and `--quick` and `--stand-in` for a command that has them."""
 
+    def __init__(
+        self, document: str, *, data: bool = True, quick: bool = False, stand_in: bool = False
+    ):
+        super().__init__(description=document.splitlines()[0], allow_abbrev=False)
+        self.set_defaults(quick=False)
+        if data:
+            self.add_argument("--data-dir", type=Path, required=True, help="where the datasets are")
+        if quick:
+            self.add_argument("--quick", action="store_true", help="a small part of it")
+        if stand_in:
+            slower = {"type": machine.stand_in, "choices": machine.STAND_INS}
+            self.add_argument("--stand-in", **slower, help="measure as on a CPU of a slower class")
+        self.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
 
-def results_directory(args: argparse.Namespace, name: str) -> Path:
-    """Makes and returns the directory of the results: one in runs/, if they are those of a smoke test."""
-    out = args.out or (ROOT / "runs" / name if args.quick else RESULTS)
-    out.mkdir(parents=True, exist_ok=True)
-    return out.resolve()  # so that it can be compared with `RESULTS`
+    def parse_args(self, *args) -> argparse.Namespace:
+        """Returns the options; `out` is the directory of the results: a new one in runs/ for those of a smoke test."""
+        found = super().parse_args(*args)
+        usual = ROOT / "runs" / Path(self.prog).stem if found.quick else RESULTS
+        found.out = (found.out or usual).resolve()  # so that it can be compared with `RESULTS`
+        found.out.mkdir(parents=True, exist_ok=True)
+        return found
 
 
 def load_to_time(args: argparse.Namespace, *, part: int | None = QUICK_IMAGES):
     """Returns MNIST once the machine is quiet.
 
-    If quick, returns the first images of anything with that name, all of them if `part` is None; few ones at once.
+    With --quick, it is anything named MNIST: the first images, all of them if `part` is None. Few images are returned
+    at once.
     """
-    if args.quick:
-        from mnist_keras import load_data
-
-        data = load_data("mnist", data_dir=args.data_dir)
-        data = first_images(data, part or len(data.train))
-    else:
-        data = load_published("mnist", args.data_dir)
+    data = load_published("mnist", args.data_dir, check=not args.quick)
+    if args.quick and part:
+        data = first_images(data, part)
     if len(data.train) > QUICK_IMAGES:
         machine.wait_for_quiet()
     return data
 
 
-def load_published(name: str, data_dir: Path):
+def load_published(name: str, data_dir: Path, *, check: bool = True):
     """Returns a dataset as it was published: results on other images must not bear its name."""
     from mnist_keras import load_data
 
     data = load_data(name, data_dir=data_dir)
-    if name in DATASETS and altered(name, data.sha256):
+    if check and name in DATASETS and altered(name, data.sha256):
         raise InputError(
             f"{data_dir} holds another {name} than the published one: the SHA-256 of its arrays differ. "
             "Expected the published files, because the results bear its name."
@@ -85,3 +88,64 @@ def first_images(data, count: int, test_count: int | None = None):
     counts = ((data.train, count), (data.test, test_count or count))
     train, test = (split.take(range(min(wanted, len(split)))) for split, wanted in counts)
     return dataclasses.replace(data, train=train, test=test)
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Returns the rows of a file, every cell as text; none if there is no such file."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame()
+
+
+def write_rows(path: Path, rows, *, columns: Iterable[str] | None = None) -> None:
+    """Replaces a file; a row that lacks a column has an empty cell there, and other columns are dropped."""
+    table = pd.DataFrame(rows)
+    if columns is not None:
+        table = table.reindex(columns=list(columns))
+    with replace_file(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def update_rows(path: Path, rows, *, keys: list[str], order: list[tuple]) -> None:
+    """Adds rows; one takes the place of the row with the same cells in the columns `keys`.
+
+    The file gets the order of `order`, cells of the first columns of `keys`. Rows of anything else are dropped: it is
+    not measured any more.
+    """
+    new = pd.DataFrame(rows)
+    table = pd.concat([read_rows(path), new]).groupby(keys, sort=False, as_index=False).last()
+    places = table[keys[: len(order[0])]].agg(tuple, axis=1)
+    places = places.map({place: number for number, place in enumerate(order)}).dropna()
+    write_rows(path, table.loc[places.sort_values(kind="stable").index], columns=new.columns)
+
+
+def update_class(path: Path, rows: pd.DataFrame) -> None:
+    """Replaces the rows of this class of CPU; those of others stay, and all are in the order of the classes."""
+    old, here = read_rows(path), machine.cpu()
+    kept = old[old["class"] != here] if len(old) else old
+    table = pd.concat([kept, rows.assign(**{"class": here})])
+    table = table.sort_values("class", key=lambda x: x.map(machine.CLASSES.index), kind="stable")
+    write_rows(path, table, columns=["class", *rows.columns])
+
+
+def matching(rows: pd.DataFrame, cells: dict[str, str]) -> pd.DataFrame:
+    """Returns the rows with these cells by column."""
+    return rows[(rows[list(cells)] == pd.Series(cells)).all(axis=1)] if len(rows) else rows
+
+
+class Results(dict[tuple, list[float]]):
+    """Values by two names and a metric, in the order in which they were measured."""
+
+    def add(self, *names, **metrics: float) -> None:
+        for metric, value in metrics.items():
+            self.setdefault((*names, metric), []).append(value)
+
+    def median(self, *key) -> float:
+        return pd.Series(self.get(key, []), dtype=float).median()
+
+    def rows(self, columns: Iterable[str], reference) -> pd.DataFrame:
+        """Returns a row for each key: the median, its ratio to that of the reference as second name, and the count."""
+        rows = []
+        for (task, name, metric), values in self.items():
+            median, base = self.median(task, name, metric), self.median(task, reference, metric)
+            ratio = f"{median / base:.3f}" if base and math.isfinite(base) else ""
+            rows.append((task, name, metric, f"{median:.5g}", ratio, str(len(values))))
+        return pd.DataFrame(rows, columns=list(columns))

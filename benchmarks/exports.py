@@ -25,8 +25,7 @@ from pathlib import Path
 import machine
 import numpy as np
 import pandas as pd
-from command import load_published, make_parser, results_directory, run_command
-from tabular import RESULTS, ROOT, read_rows, update_rows
+from command import RESULTS, ROOT, Parser, load_published, read_rows, run_command, update_rows
 
 from mnist_keras.inference.export import EXPORT_FORMATS
 from mnist_keras.models.pretrained import list_weights
@@ -43,12 +42,11 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 def main() -> None:
     models = list_weights()
-    parser = make_parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--models", nargs="+", choices=models, default=models, metavar="MODEL")
     names = list(EXPORT_FORMATS)
     parser.add_argument("--formats", nargs="+", choices=names, default=names, metavar="FORMAT")
     args = parser.parse_args()
-    out = results_directory(args, "exports")
     data = load_published("mnist", args.data_dir)
 
     from mnist_keras import load_model
@@ -61,8 +59,8 @@ def main() -> None:
                 ", ".join(f"{key} {value}" for key, value in row.items() if key != "machine"),
                 flush=True,
             )
-            update_rows(out / "exports.csv", [row], keys=KEYS, order=order)
-    draw(out / "exports.csv", PICTURE if out == RESULTS else out / "exports.png")
+            update_rows(args.out / "exports.csv", [row], keys=KEYS, order=order)
+    draw(args.out / "exports.csv", PICTURE if args.out == RESULTS else args.out / "exports.png")
 
 
 def measure(model, name: str, data) -> dict[str, str]:

@@ -11,8 +11,7 @@ included, evaluation not.
 from unittest import mock
 
 import pandas as pd
-from command import load_to_time, make_parser, results_directory, run_command
-from tabular import update_class
+from command import Parser, load_to_time, run_command, update_class
 
 HELD_OUT = 10_000
 VARIANTS: dict[str, dict] = {
@@ -36,11 +35,11 @@ VARIANTS: dict[str, dict] = {
 
 
 def main() -> None:
-    parser = make_parser(__doc__, quick=True, stand_in=True)
+    parser = Parser(__doc__, quick=True, stand_in=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     args = parser.parse_args()
-    out, data = results_directory(args, "fast_trials"), load_to_time(args)
+    data = load_to_time(args)
     trainings: list[dict] = []
     train_variant(data, {}, seed=0)  # the first training of a process takes longer
     for seed in range(args.seeds):
@@ -50,10 +49,7 @@ def main() -> None:
                 {"variant": name, "seed": seed, "accuracy": accuracy, "seconds": seconds}
             )
             print(f"{name}, seed {seed}: {accuracy:.2%} in {seconds:.2f} s", flush=True)
-        update_class(out / "fast_trials.csv", make_rows(trainings), COLUMNS)
-
-
-COLUMNS = ["variant", "seeds", "held_out_accuracy", "deviation", "seconds", "relative_seconds"]
+        update_class(args.out / "fast_trials.csv", make_rows(trainings))
 
 
 def make_rows(trainings: list[dict]) -> pd.DataFrame:

@@ -13,16 +13,15 @@ import sys
 import tempfile
 
 import pandas as pd
-from command import make_parser, results_directory, run_command
+from command import Parser, run_command, write_rows
 from machine import peak_megabytes
-from tabular import write_rows
 from turns import seconds_of
 
 REPEATS = 7
 
 
 def main() -> None:
-    args = make_parser(__doc__).parse_args()
+    args = Parser(__doc__).parse_args()
     start, imported = median_seconds("-c", "pass"), median_seconds("-c", "import mnist_keras")
     help_seconds = median_seconds("-m", "mnist_keras", "--help")
     run("-c", "import tensorflow")
@@ -38,7 +37,7 @@ def main() -> None:
         ("train_mlp_128_extra_peak_megabytes", trained - tensorflow, "200"),
     ]
     rows = pd.DataFrame(measured, columns=["what", "measured", "limit"]).round(3)
-    write_rows(results_directory(args, "footprint") / "footprint.csv", rows)
+    write_rows(args.out / "footprint.csv", rows)
     print(rows.to_string(index=False))
 
 

@@ -15,12 +15,10 @@ from pathlib import Path
 
 import machine
 import numpy as np
-import pandas as pd
-from command import load_to_time, make_parser, results_directory, run_command
-from tabular import write_rows
+from command import Parser, Results, load_to_time, run_command, write_rows
 from turns import OwnProcess, seconds_of
 
-KEYS = ["data", "images", "metric"]
+COLUMNS = ["data", "images", "metric", "median", "ratio_to_first", "repeats"]
 SIZES = {"memory": (60_000, 120_000, 300_000, 600_000, 1_200_000), "records": (60_000, 600_000)}
 QUICK_SIZES = {"memory": (256, 512), "records": (256, 512)}
 EPOCHS = {"memory": 6, "records": 2}  # the first of them is not counted
@@ -30,11 +28,10 @@ BATCH_SIZE = 128
 
 
 def main() -> None:
-    args = make_parser(__doc__, quick=True).parse_args()
-    path = results_directory(args, "growth") / "growth.csv"
+    args, results = Parser(__doc__, quick=True).parse_args(), Results()
     load_to_time(args)  # fails here, not in the processes, if the data is not MNIST
     sizes, repeats = (QUICK_SIZES, 1) if args.quick else (SIZES, REPEATS)
-    cases, values = [(kind, images) for kind in sizes for images in sizes[kind]], []
+    cases = [(kind, images) for kind in sizes for images in sizes[kind]]
     with tempfile.TemporaryDirectory() as directory:
 
         def call(function, **arguments):
@@ -45,20 +42,11 @@ def main() -> None:
             call("write_files", images=images)
         for kind, images in repeats * cases:
             found = call("measure", kind=kind, images=images)
-            values += [(kind, images, *item) for item in found.items()]
+            results.add(kind, images, **found)
             print(f"{kind}, {images:,} images: {found}", flush=True)
-    rows = make_rows(values)
-    write_rows(path, rows)
-    print(rows.drop(columns="machine").to_string(index=False))
-
-
-def make_rows(values: list[tuple[str, int, str, float]]) -> pd.DataFrame:
-    """Returns the rows of growth.csv of (data, images, metric, value)."""
-    groups = pd.DataFrame(values, columns=[*KEYS, "value"]).groupby(KEYS, sort=False)["value"]
-    table = groups.agg(median="median", ratio_to_first="median", repeats="size").reset_index()
-    table["ratio_to_first"] /= table.groupby(["data", "metric"])["median"].transform("first")
-    table["median"] = table["median"].map("{:.5g}".format)
-    return table.round({"ratio_to_first": 3}).assign(machine=machine.summary())
+    rows = results.rows(COLUMNS, reference=sizes["memory"][0])
+    write_rows(args.out / "growth.csv", rows.assign(machine=machine.summary()))
+    print(rows.to_string(index=False))
 
 
 def repeated(data_dir: Path, count: int):

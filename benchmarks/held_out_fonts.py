@@ -10,8 +10,7 @@ import sys
 
 import numpy as np
 import pandas as pd
-from command import make_parser, results_directory, run_command
-from tabular import ROOT, write_rows
+from command import ROOT, Parser, run_command, write_rows
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -21,8 +20,7 @@ SEED = 21  # another than those of training
 
 
 def main() -> None:
-    args = make_parser(__doc__, quick=True).parse_args()
-    path = results_directory(args, "held_out_fonts") / "held_out_fonts.csv"
+    args = Parser(__doc__, quick=True).parse_args()
 
     from real_world_data import RealWorldData
 
@@ -38,7 +36,7 @@ def main() -> None:
             answers = predict_probabilities(load_model(name), images).argmax(axis=1)
             rows.append((look, name, count, np.mean(answers == digits)))
     table = pd.DataFrame(rows, columns=["look", "model", "images", "accuracy"]).round(4)
-    write_rows(path, table)
+    write_rows(args.out / "held_out_fonts.csv", table)
     print(table.pivot_table(index="model", columns="look", values="accuracy").to_string())
 
 

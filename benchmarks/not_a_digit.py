@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from command import make_parser, results_directory, run_command
-from tabular import ROOT, write_rows
+from command import ROOT, Parser, run_command, write_rows
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -29,10 +28,9 @@ CAUGHT = 0.95  # share of a kind that is caught where false rejects are counted
 
 
 def main() -> None:
-    parser = make_parser(__doc__, quick=True)
+    parser = Parser(__doc__, quick=True)
     parser.add_argument("--models", nargs="+", default=MODELS, help="names or paths")
     args = parser.parse_args()
-    path = results_directory(args, "not_a_digit") / "not_a_digit.csv"
 
     from mnist_keras import load_data, load_model
 
@@ -46,7 +44,7 @@ def main() -> None:
         scorer = Scorer(load_model(name), mnist, 500 if args.quick else 10_000)
         rows += compare(Path(name).stem, scorer, mnist, others, 500 if args.quick else 10_000)
     table = pd.DataFrame(rows)
-    write_rows(path, table)
+    write_rows(args.out / "not_a_digit.csv", table)
     print(table.pivot_table(index=["model", "score"], columns="kind", values="auc").to_string())
     print(table.groupby(["model", "score"])[["caught", "test_images_lost"]].mean().to_string())
 

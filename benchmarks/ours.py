@@ -1,9 +1,9 @@
-"""Ours as its users run it: a registered model and its recipe, an epoch at a time or to the last step."""
+"""This library as its users run it: a registered model and its recipe, an epoch at a time or to the last step."""
 
 from functools import partial
 
 import tensorflow as tf
-from turns import Contestant
+from turns import Trainer
 
 from mnist_keras import get_model_spec
 from mnist_keras.data.batches import make_batch_source
@@ -14,6 +14,7 @@ from mnist_keras.training.loop import TrainingLoop
 from mnist_keras.training.plan import make_plan
 
 tf.get_logger().setLevel("ERROR")  # every model is traced on purpose
+PRODUCT = tf.function(tf.matmul), tf.random.normal  # the product returns when it is done
 
 
 class Ours:
@@ -43,28 +44,13 @@ class Ours:
         return predict_probabilities(self.model, images).argmax(axis=1)
 
 
-def make(name, data, **changes):
-    return Ours(name, data.train, **changes)
+def make(data, model: str, **changes) -> Trainer:
+    """A model by its recipe, whose batches have as many images as those of the other libraries."""
+    ours = Ours(model, data.train, **changes)
+    return Trainer(ours.epoch, ours.predict)
 
 
-def make_fast(data, *, seed: int) -> Contestant:
+def make_example(data, *, seed: int) -> Trainer:
     """`cnn_fast` by its recipe, to the last step whatever the accuracy is before."""
-    ours = make("cnn_fast", data, seed=seed)
-    return Contestant(partial(ours.epoch, ours.epochs), ours.predict)
-
-
-PRODUCT = tf.function(tf.matmul), tf.random.normal  # the product returns when it is done
-CONTESTANTS = {  # by their recipes, whose batches have as many images as those of the peers
-    "to_99_percent": {"ours": make_fast},
-    "epoch_mlp_128": {
-        "ours": partial(make, "mlp_128"),
-        "ours_xla": partial(make, "mlp_128", jit=True),
-    },
-    **{
-        f"epoch_{name}": {
-            "ours": partial(make, name, precision="float32"),
-            "ours_bfloat16": partial(make, name, precision="mixed_bfloat16"),
-        }
-        for name in ("mlp_1024_128", "cnn_2conv")
-    },
-}
+    ours = Ours("cnn_fast", data.train, seed=seed)
+    return Trainer(partial(ours.epoch, ours.epochs), ours.predict)

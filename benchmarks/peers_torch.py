@@ -1,4 +1,4 @@
-"""The peers in PyTorch: the dense and convolutional models in plain loops, and PyTorch's own MNIST example.
+"""PyTorch: three of the registered models in plain loops, and PyTorch's own MNIST example.
 
 torchvision is not needed: its MNIST dataset and the two transforms of the example are written out, with the same work.
 """
@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, default_collate
-from turns import Contestant
+from turns import Trainer
 
 MEAN, DEVIATION, TEST_BATCH_SIZE = (0.1307,), (0.3081,), 1000  # of the example
+PRODUCT = torch.matmul, torch.randn
 
 
 def make_mlp(*widths: int) -> nn.Module:
@@ -44,19 +45,28 @@ def predict_labels(model: nn.Module, batches):
         return torch.cat([model(images).argmax(1) for images in batches]).numpy()
 
 
-def make(make_model, make_optimizer, batch_size, data, *, resident=False, fused=None):
+ADAM, SGD = partial(torch.optim.Adam, lr=1e-3), partial(torch.optim.SGD, lr=0.05)
+MODELS = {  # what builds it, its optimizer, its batch size
+    "mlp_128": (partial(make_mlp, 784, 128, 10), ADAM, 128),
+    "mlp_1024_128": (partial(make_mlp, 784, 1024, 128, 10), ADAM, 128),
+    "cnn_2conv": (make_cnn_2conv, SGD, 64),
+}
+
+
+def make(data, model: str, *, resident: bool = False, fused: bool | None = None) -> Trainer:
     """The loop of every tutorial; if `resident`, batches are gathered from a tensor by index, not by a `DataLoader`."""
     images, labels = as_input(data.train.images), torch.tensor(data.train.labels)
-    model = make_model()
-    optimizer = make_optimizer(model.parameters(), fused=fused)
+    build, make_optimizer, batch_size = MODELS[model]
+    made = build()
+    optimizer = make_optimizer(made.parameters(), fused=fused)
     loader = DataLoader(TensorDataset(images, labels), batch_size=batch_size, shuffle=True)
 
     def epoch():
         rows = torch.randperm(len(labels)).split(batch_size) if resident else ()
         batches = ((images[x], labels[x]) for x in rows) if resident else loader
-        train_epoch(model, optimizer, nn.functional.cross_entropy, batches)
+        train_epoch(made, optimizer, nn.functional.cross_entropy, batches)
 
-    return Contestant(epoch, lambda x: predict_labels(model, as_input(x).split(TEST_BATCH_SIZE)))
+    return Trainer(epoch, lambda x: predict_labels(made, as_input(x).split(TEST_BATCH_SIZE)))
 
 
 def load_pictures(split, batch_size: int) -> DataLoader:
@@ -75,7 +85,7 @@ def load_pictures(split, batch_size: int) -> DataLoader:
     return DataLoader(range(len(images)), batch_size=batch_size, **collate)
 
 
-def make_example(data, *, seed: int) -> Contestant:
+def make_example(data, *, seed: int) -> Trainer:
     """PyTorch's own MNIST example: Adadelta 1.0, times 0.7 each epoch, batch 64, at most 14 epochs.
 
     As the example does without an accelerator, the images are neither shuffled nor loaded by workers.
@@ -96,22 +106,4 @@ def make_example(data, *, seed: int) -> Contestant:
         train_epoch(model, optimizer, nn.functional.nll_loss, images)
         scheduler.step()
 
-    return Contestant(epoch, lambda _: predict_labels(model, (x for x, _ in tests)), 14)
-
-
-PRODUCT = torch.matmul, torch.randn
-ADAM, SGD = partial(torch.optim.Adam, lr=1e-3), partial(torch.optim.SGD, lr=0.05)
-LOOPS = {
-    "pytorch_dataloader": {},
-    "pytorch_resident": {"resident": True},
-    "pytorch_resident_fused": {"resident": True, "fused": True},
-}
-CONTESTANTS = {"to_99_percent": {"pytorch_example": make_example}}
-CONTESTANTS |= {
-    task: {name: partial(make, *recipe, **LOOPS[name]) for name in names}
-    for task, names, recipe in (
-        ("epoch_mlp_128", list(LOOPS), (partial(make_mlp, 784, 128, 10), ADAM, 128)),
-        ("epoch_mlp_1024_128", list(LOOPS), (partial(make_mlp, 784, 1024, 128, 10), ADAM, 128)),
-        ("epoch_cnn_2conv", list(LOOPS)[:2], (make_cnn_2conv, SGD, 64)),
-    )
-}
+    return Trainer(epoch, lambda _: predict_labels(model, (x for x, _ in tests)), 14)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+from command import ROOT
 from PIL import Image
 from scipy import ndimage
-from tabular import ROOT
 
 # Neighbors, from north clockwise.
 RING = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))

@@ -16,10 +16,9 @@ import time
 
 import numpy as np
 import pandas as pd
-from command import load_published, make_parser, results_directory, run_command
+from command import RESULTS, ROOT, Parser, load_published, run_command, write_rows
 from scipy.optimize import minimize
 from strips import SPACINGS, Strip, draw_strip
-from tabular import ROOT, write_rows
 
 LENGTHS = range(1, 9)
 ROWS = (*SPACINGS, "steep")
@@ -32,7 +31,7 @@ HELD_OUT = 10_000  # last training images
 
 
 def main() -> None:
-    parser = make_parser(__doc__, quick=True)
+    parser = Parser(__doc__, quick=True)
     parser.add_argument("--held-out", action="store_true", help="strips of training images")
     parser.add_argument("--fit", action="store_true", help="print the constants of the lattice")
     args = parser.parse_args()
@@ -43,16 +42,17 @@ def main() -> None:
         return
     count = QUICK_COUNT if args.quick else COUNT
     if args.held_out:
-        args.out = args.out or ROOT / "runs" / "numbers"
+        if args.out == RESULTS:
+            args.out = ROOT / "runs" / "numbers"
+            args.out.mkdir(parents=True, exist_ok=True)
         images, labels = held_out.read(range(HELD_OUT))
     else:
         images, labels = data.test.read(range(len(data.test)))
-    out = results_directory(args, "numbers")
     table = measure(images, labels, count, HELD_OUT_SEED if args.held_out else SEED)
-    write_rows(out / "numbers.csv", table)
+    write_rows(args.out / "numbers.csv", table)
     print(table.pivot_table("exact", "length", "spacing", sort=False).round(3).to_string())
     times = measure_time(images, labels)
-    write_rows(out / "numbers_time.csv", times)
+    write_rows(args.out / "numbers_time.csv", times)
     print(times.to_string())
 
 

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from command import first_images, load_published, make_parser, results_directory, run_command
-from tabular import write_rows
+from command import Parser, first_images, load_published, run_command, write_rows
 
 MEASURE = """
 import sys, time
@@ -43,10 +42,9 @@ print(data.source, f"{seconds:.2f}", f"{(memory('VmHWM') - before) / pixels:.2f}
 
 
 def main() -> None:
-    args = make_parser(__doc__).parse_args()
-    path = results_directory(args, "readers") / "readers.csv"
+    args = Parser(__doc__).parse_args()
     data = load_published("mnist", args.data_dir)
-    write_rows(path, [measure(name, data) for name in FORMATS])
+    write_rows(args.out / "readers.csv", [measure(name, data) for name in FORMATS])
 
 
 def measure(name: str, data) -> dict[str, str]:

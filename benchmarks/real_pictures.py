@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from command import write_rows
 from picture_kinds import PICTURES, ink_of, photo, place, printed
 from PIL import Image, ImageDraw
-from tabular import write_rows
 
 import mnist_keras as mk
 from mnist_keras.data.augmentation.corruptions import CORRUPTIONS, corrupt

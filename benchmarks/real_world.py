@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from command import load_published, make_parser, results_directory, run_command
-from tabular import write_rows
+from command import Parser, load_published, run_command, write_rows
 
 
 def main() -> None:
-    parser = make_parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run directories")
     args = parser.parse_args()
 
@@ -40,7 +39,7 @@ def main() -> None:
         seed = sum(row["model"] == name for row in rows)
         of_digits = {f"errors_of_{digit}": count for digit, count in enumerate(errors)}
         rows.append({"model": name, "seed": seed, "accuracy": f"{accuracy:.4f}", **of_digits})
-    write_rows(results_directory(args, "real_world") / "real_world.csv", rows)
+    write_rows(args.out / "real_world.csv", rows)
     print(pd.DataFrame(rows).to_string(index=False))
 
 

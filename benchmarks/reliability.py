@@ -20,8 +20,7 @@ from pathlib import Path
 import faults
 import machine
 import numpy as np
-from command import make_parser, results_directory, run_command
-from tabular import update_rows
+from command import Parser, run_command, update_rows
 
 KILLS, SIGNALS, DAMAGES, FULL_DISKS, LOST_WORKERS = 30, 5, 3, 3, 3  # times that each is done
 CUTS = 2  # of each length, of the link between two workers
@@ -34,18 +33,22 @@ Case = Callable[[Path, "Reference", np.random.Generator], tuple[bool, str]]
 
 
 def main() -> None:
-    parser = make_parser(__doc__, data=False, quick=True)
+    parser = Parser(__doc__, data=False, quick=True)
     parser.add_argument("--kills", type=int, default=KILLS, metavar="N", help=f"default: {KILLS}")
     parser.add_argument("--only", default="", metavar="TEXT", help="faults with TEXT in their name")
     args = parser.parse_args()
-    path = results_directory(args, "reliability") / "reliability.csv"
     with tempfile.TemporaryDirectory() as root:
         cases = make_cases(Path(root), once=args.quick, num_kills=args.kills)
         for name, case in cases.items():
             if args.only in name:
                 row = {"fault": name, **case(), "machine": machine.summary()}
                 print(row, flush=True)
-                update_rows(path, [row], keys=["fault"], order=[(name,) for name in cases])
+                update_rows(
+                    args.out / "reliability.csv",
+                    [row],
+                    keys=["fault"],
+                    order=[(name,) for name in cases],
+                )
 
 
 def make_cases(root: Path, *, once: bool, num_kills: int = KILLS) -> dict[str, Callable[[], dict]]:

@@ -10,8 +10,7 @@ The picture of docs/results/robustness.md is made from the file; `tables.py` mak
 
 from pathlib import Path
 
-from command import load_published, make_parser, results_directory, run_command
-from tabular import RESULTS, ROOT, read_rows, update_rows
+from command import RESULTS, ROOT, Parser, load_published, read_rows, run_command, update_rows
 
 MODELS = ("softmax_regression", "mlp_128", "lenet5", "cnn_fast", "cnn_tiny", "cnn_accurate")
 KEYS = ["model", "change", "strength"]
@@ -19,10 +18,9 @@ PICTURE = ROOT / "docs" / "results" / "robustness.png"
 
 
 def main() -> None:
-    parser = make_parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL")
     args = parser.parse_args()
-    out = results_directory(args, "robustness")
 
     from mnist_keras import evaluate_robustness, load_model
 
@@ -38,8 +36,10 @@ def main() -> None:
             for row in result.rows
         ]
         order = [(model,) for model in MODELS]
-        update_rows(out / "robustness.csv", rows, keys=KEYS, order=order)
-    draw(out / "robustness.csv", PICTURE if out == RESULTS else out / "robustness.png")
+        update_rows(args.out / "robustness.csv", rows, keys=KEYS, order=order)
+    draw(
+        args.out / "robustness.csv", PICTURE if args.out == RESULTS else args.out / "robustness.png"
+    )
 
 
 def draw(rows: Path, path: Path) -> None:

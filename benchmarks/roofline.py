@@ -14,8 +14,7 @@ import statistics
 
 import machine
 import pandas as pd
-from command import load_to_time, make_parser, results_directory, run_command
-from tabular import update_class
+from command import Parser, load_to_time, run_command, update_class
 from turns import OwnProcess, seconds_of
 
 from mnist_keras import _cpu
@@ -29,10 +28,8 @@ BATCH = {"mlp_128": 128, "cnn_2conv": 64}
 
 
 def main() -> None:
-    args = make_parser(__doc__, quick=True, stand_in=True).parse_args()
-    out, data = results_directory(args, "roofline"), load_to_time(args)
-
-    rows = []
+    args = Parser(__doc__, quick=True, stand_in=True).parse_args()
+    data, rows = load_to_time(args), []
     for model, precision in (
         ("mlp_128", "float32"),
         ("cnn_2conv", "float32"),
@@ -47,7 +44,7 @@ def main() -> None:
     table["microseconds"] = (1e6 * table["microseconds"]).map("{:.1f}".format)
     table["gflops"] = (table["gflops"].astype(float) / 1e9).map("{:.0f}".format).replace("nan", "")
     table["share"] = table["share"].astype(float).map("{:.3f}".format).replace("nan", "")
-    update_class(out / "roofline.csv", table, COLUMNS)
+    update_class(args.out / "roofline.csv", table)
     print(table.to_string(index=False))
 
 

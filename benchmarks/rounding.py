@@ -13,8 +13,7 @@ import keras
 import machine
 import numpy as np
 import pandas as pd
-from command import load_to_time, make_parser, results_directory, run_command
-from tabular import write_rows
+from command import Parser, load_to_time, run_command, write_rows
 
 SEEDS = (0, 1, 2)
 FIELDS = {"epochs": 2, "batch_size": 128, "precision": "float32", "jit": False}  # of the recipe
@@ -23,8 +22,7 @@ COLUMNS = ["seed", "change", "step", "largest_difference", "relus_that_differ"]
 
 
 def main() -> None:
-    args = make_parser(__doc__, quick=True).parse_args()
-    path = results_directory(args, "rounding") / "rounding.csv"
+    args = Parser(__doc__, quick=True).parse_args()
     split_the_cpu()
     data, rows = load_to_time(args), []
     for seed in SEEDS[: 1 if args.quick else None]:
@@ -33,7 +31,10 @@ def main() -> None:
             other = weights_of_training(data, seed, change)
             rows += [(seed, change, *cells) for cells in compare(data, seed, reference, other)]
             print(rows[-1], flush=True)
-    write_rows(path, pd.DataFrame(rows, columns=COLUMNS).assign(machine=machine.summary()))
+    write_rows(
+        args.out / "rounding.csv",
+        pd.DataFrame(rows, columns=COLUMNS).assign(machine=machine.summary()),
+    )
 
 
 def split_the_cpu() -> None:

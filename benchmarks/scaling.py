@@ -18,8 +18,7 @@ import faults
 import machine
 import numpy as np
 import pandas as pd
-from command import make_parser, results_directory, run_command
-from tabular import write_rows
+from command import Parser, run_command, write_rows
 
 COUNTS = (1, 2, 4)
 BATCH = 128  # images of each process
@@ -35,8 +34,7 @@ NO_THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP
 
 
 def main() -> None:
-    args = make_parser(__doc__, quick=True).parse_args()
-    out = results_directory(args, "scaling")
+    args = Parser(__doc__, quick=True).parse_args()
     os.environ |= NO_THREADS
     steps, counts = ({"mlp_1024_128": 2}, (1, 2)) if args.quick else (STEPS, COUNTS)
     rows = [
@@ -47,14 +45,16 @@ def main() -> None:
     ]
     reduced = [row for count in counts if count > 1 for row in measure_reduce(count)]
     links = {"this machine": fit_ring(reduced), "10 Gbit/s Ethernet": ETHERNET}
-    write_rows(out / "scaling.csv", shares(rows))
+    write_rows(args.out / "scaling.csv", shares(rows))
     write_rows(
-        out / "scaling_reduce.csv", [{**row, "machine": machine.summary()} for row in reduced]
+        args.out / "scaling_reduce.csv", [{**row, "machine": machine.summary()} for row in reduced]
     )
-    write_rows(out / "scaling_links.csv", [describe(name, link) for name, link in links.items()])
+    write_rows(
+        args.out / "scaling_links.csv", [describe(name, link) for name, link in links.items()]
+    )
     projected = project(rows, links)
-    write_rows(out / "scaling_projected.csv", projected)
-    draw(pd.DataFrame(projected), out / "scaling.png")
+    write_rows(args.out / "scaling_projected.csv", projected)
+    draw(pd.DataFrame(projected), args.out / "scaling.png")
 
 
 def measure(data_dir: Path, model: str, count: int, steps: int, *, together: bool) -> dict:

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from command import make_parser, results_directory, run_command
-from tabular import write_rows
+from command import Parser, run_command, write_rows
 
 from mnist_keras._validation import InputError
 
@@ -25,7 +24,7 @@ SEED = 0  # of their order
 
 
 def main() -> None:
-    parser = make_parser(__doc__, data=False)
+    parser = Parser(__doc__, data=False)
     parser.add_argument("folder", type=Path, help="writer/digit/picture")
     parser.add_argument("--writers", default="*", metavar="PATTERN", help="of their folders' names")
     args = parser.parse_args()
@@ -45,7 +44,7 @@ def main() -> None:
                 row |= {"read_as_7_or_1": round(swapped.mean(), 4)}
             rows.append(row)
     table = pd.DataFrame(rows)
-    write_rows(results_directory(args, "scans") / "scans.csv", table)
+    write_rows(args.out / "scans.csv", table)
     print(table.pivot_table("accuracy", "true", "reading", sort=False).to_string())
 
 

@@ -14,8 +14,7 @@ import sys
 
 import numpy as np
 import pandas as pd
-from command import make_parser, results_directory, run_command
-from tabular import ROOT, write_rows
+from command import ROOT, Parser, run_command, write_rows
 
 from mnist_keras.data.augmentation.strokes import WAYS, Way, draw_ink
 from mnist_keras.data.readers.pictures import frame
@@ -51,8 +50,8 @@ HELD_OUT = (
 
 
 def main() -> None:
-    args = make_parser(__doc__, data=False, quick=True).parse_args()
-    out, rows = results_directory(args, "schools"), []
+    args = Parser(__doc__, data=False, quick=True).parse_args()
+    rows = []
     count = QUICK_WRITERS if args.quick else WRITERS
     sheets = [(group, look) for group in ("american", "european", "held out") for look in LOOKS]
     for group, look in [*sheets, ("digits", "8x8")]:
@@ -70,8 +69,8 @@ def main() -> None:
     pairs = table[table["true"].isin((1, 7))]
     confused = pairs["predicted"] == 8 - pairs["true"]
     swapped = confused.groupby([pairs[key] for key in keys], sort=False).mean().rename("confused")
-    write_rows(out / "schools.csv", by_digit.round(4).reset_index())
-    write_rows(out / "schools_ones_and_sevens.csv", swapped.round(4).reset_index())
+    write_rows(args.out / "schools.csv", by_digit.round(4).reset_index())
+    write_rows(args.out / "schools_ones_and_sevens.csv", swapped.round(4).reset_index())
     print(
         table.pivot_table(index=keys[:2], columns="reading", values="accuracy").round(4).to_string()
     )

@@ -11,8 +11,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from command import first_images, load_to_time, make_parser, results_directory, run_command
-from tabular import update_class
+from command import Parser, first_images, load_to_time, run_command, update_class
 from turns import OwnProcess, seconds_of
 
 from mnist_keras._cpu import VARIABLE
@@ -36,8 +35,8 @@ TURNS, EPOCHS, IMAGES = 3, 4, 12_800
 
 
 def main() -> None:
-    args = make_parser(__doc__, quick=True, stand_in=True).parse_args()
-    out, data = results_directory(args, "settings"), first_images(load_to_time(args), IMAGES)
+    args = Parser(__doc__, quick=True, stand_in=True).parse_args()
+    data = first_images(load_to_time(args), IMAGES)
     before, times = dict(os.environ), []
     for turn in range(1 if args.quick else TURNS):
         for name, environment in SETTINGS.items():
@@ -61,7 +60,7 @@ def main() -> None:
             "relative": groups["ratio"].median().map("{:.2f}".format),
         }
     ).reset_index()
-    update_class(out / "settings.csv", rows, ["setting", "model", "step_ms", "relative"])
+    update_class(args.out / "settings.csv", rows)
     print(rows.to_string(index=False))
 
 

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from command import run_command
+from command import RESULTS, ROOT, read_rows, run_command
 from entries import KEY, entries as trained
 from exports import without_busy_times
-from tabular import RESULTS, ROOT, read_rows
 
 from mnist_keras._validation import InputError, unknown
 from mnist_keras.data.readers import READERS

@@ -12,16 +12,15 @@ import contextlib
 import json
 
 import pandas as pd
-from command import load_published, make_parser, results_directory, run_command
+from command import Parser, load_published, read_rows, run_command, write_rows
 from entries import digest
-from tabular import read_rows, write_rows
 
 from mnist_keras._validation import InputError, check_integer, check_seed, invalid
 from mnist_keras.cli.doctor import examine
 
 
 def main() -> None:
-    parser = make_parser(__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("model", help="a registered name, or the name of a public builder")
     parser.add_argument("--data", default="mnist", help="name of the dataset (default: mnist)")
     parser.add_argument("--arguments", default="{}", help="of the builder, as JSON")
@@ -29,7 +28,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
     args = parser.parse_args()
-    path = results_directory(args, "trial") / "trials.csv"
+    path = args.out / "trials.csv"
     read_rows(path)  # fails now, not after the training, if it cannot be read
     row = try_out(args)
     write_rows(path, pd.concat([read_rows(path), pd.DataFrame([row])]), columns=row)

@@ -1,7 +1,7 @@
-"""Contestants in processes of their own that take turns, and the clock that times them there.
+"""Processes for one library each, what trains there, and the clock.
 
-A process holds the library of its contestants and no other: with TensorFlow in its process, PyTorch's training of a
-small dense model was measured to be 10 to 25% slower.
+With TensorFlow in its process, PyTorch's training of a small dense model was measured to be 10 to 25% slower. So
+speed.py starts a process for each library. It imports a module whose `make` and `make_example` return a `Trainer`.
 """
 
 import functools
@@ -22,12 +22,15 @@ REST = 0.5  # seconds between two turns: threads that wait for work spin for up 
 _here: dict = {}  # in such a process: "module" and "data"
 
 
-class Contestant(NamedTuple):
-    """What trains an epoch more, what returns the labels of images, and the most epochs on the way to an accuracy."""
+class Trainer(NamedTuple):
+    """A model in training: what trains one more epoch, what predicts labels, and how many epochs it takes at most."""
 
     epoch: Callable[[], object]
     predict: Callable[[np.ndarray], np.ndarray]
     max_epochs: int = 1
+
+    def accuracy(self, test) -> float:
+        return float(np.mean(self.predict(test.images) == test.labels))
 
 
 def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: float) -> None:
@@ -68,38 +71,30 @@ def _call(function, arguments):
 
 
 @functools.cache
-def contestant(task: str, name: str) -> Contestant:
-    return _here["module"].CONTESTANTS[task][name](_here["data"])
+def trainer(**options) -> Trainer:
+    return _here["module"].make(_here["data"], **options)
 
 
-def names_of(data, *, task: str) -> list[str]:
-    return list(_here["module"].CONTESTANTS.get(task, {}))
+def time_epoch(data, **options) -> float:
+    """Returns the seconds of a trainer's next epoch; the first call also makes the trainer."""
+    return seconds_of(trainer(**options).epoch)
 
 
-def time_epoch(data, *, task: str, name: str) -> float:
-    """Returns the seconds of a contestant's next epoch; it is made before the first."""
-    return seconds_of(contestant(task, name).epoch)
+def measure_accuracy(data, **options) -> float:
+    return trainer(**options).accuracy(data.test)
 
 
-def measure_accuracy(data, *, task: str, name: str) -> float:
-    return accuracy_of(contestant(task, name), data.test)
+def train_to(data, *, target: float, seed: int) -> list[tuple[float, float]]:
+    """Trains the module's example to an accuracy on the test images; returns seconds and accuracy after each epoch.
 
-
-def accuracy_of(contestant: Contestant, test) -> float:
-    return float(np.mean(contestant.predict(test.images) == test.labels))
-
-
-def train_to(data, *, target: float, task: str, name: str, seed: int) -> list[tuple[float, float]]:
-    """Trains to an accuracy on the test images; returns the curve: seconds and accuracy after each epoch.
-
-    Seconds run from before the contestant is made, and stand still while the test images are looked at.
+    Seconds run from before the model is made, and stand still while the test images are evaluated.
     """
     start, curve = time.perf_counter(), []
-    made = _here["module"].CONTESTANTS[task][name](data, seed=seed)
-    while len(curve) < made.max_epochs and (not curve or curve[-1][1] < target):
-        made.epoch()
+    example = _here["module"].make_example(data, seed=seed)
+    while len(curve) < example.max_epochs and (not curve or curve[-1][1] < target):
+        example.epoch()
         now = time.perf_counter()
-        curve.append((now - start, accuracy_of(made, data.test)))
+        curve.append((now - start, example.accuracy(data.test)))
         start += time.perf_counter() - now
     return curve
 

@@ -146,7 +146,7 @@ def test_a_run_is_not_resumed_under_another_setting():
 
 def test_what_is_chosen_is_nearly_the_fastest_of_what_was_measured(machine, benchmark, monkeypatch):
     """Every row of choices.csv is judged by the code as it is, on a machine of the row's class."""
-    table = pd.read_csv(benchmark("tabular").RESULTS / "choices.csv", keep_default_na=False)
+    table = pd.read_csv(benchmark("command").RESULTS / "choices.csv", keep_default_na=False)
     chosen, judged = table["chosen_by"].str.split(), set()
     for (cpu, model), rows in table.groupby(["class", "net"]):
         spec, name = get_model_spec(model), cpu.partition(" ")[0]

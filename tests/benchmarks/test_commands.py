@@ -115,13 +115,14 @@ def test_a_command_runs_in_processes_of_its_own(name, random_mnist, tmp_path):
     assert pd.read_csv(tmp_path / f"{name}.csv").columns.tolist() == columns.tolist()
 
 
-def test_a_smoke_test_does_not_touch_the_committed_files(benchmark):
+def test_a_smoke_test_does_not_touch_the_committed_files(benchmark, monkeypatch, tmp_path):
     command = benchmark("command")
-    parser = command.make_parser("What it measures.", quick=True)
-    quick = command.results_directory(parser.parse_args(["--data-dir", "x", "--quick"]), "growth")
-    assert quick == command.ROOT / "runs" / "growth"
-    full = command.results_directory(parser.parse_args(["--data-dir", "x"]), "growth")
-    assert full == command.RESULTS
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["benchmarks/growth.py"])
+    parser = command.Parser("What it measures.", quick=True)
+    assert parser.parse_args(["--data-dir", "x"]).out == command.RESULTS
+    quick = parser.parse_args(["--data-dir", "x", "--quick"])
+    assert quick.out == tmp_path / "runs" / "growth" and quick.out.is_dir()
 
 
 def test_other_data_gets_no_row(benchmark, tmp_path):
@@ -131,19 +132,19 @@ def test_other_data_gets_no_row(benchmark, tmp_path):
 
 
 def test_rows_are_replaced_by_their_keys_and_kept_in_order(benchmark, tmp_path):
-    tabular, path = benchmark("tabular"), tmp_path / "rows.csv"
+    command, path = benchmark("command"), tmp_path / "rows.csv"
     order = [("a",), ("b",)]
 
     def update(*rows):
         rows = [dict(zip(("name", "seed", "score"), row, strict=True)) for row in rows]
-        tabular.update_rows(path, rows, keys=["name", "seed"], order=order)
+        command.update_rows(path, rows, keys=["name", "seed"], order=order)
 
     update(("b", "0", "1"), ("gone", "0", "2"))
     update(("a", "0", "3"))
     update(("b", "0", "4"), ("a", "1", ""))
     update(("a", "0", "5"))
     assert path.read_text() == "name,seed,score\na,0,5\na,1,\nb,0,4\n"
-    rows = tabular.matching(tabular.read_rows(path), {"name": "a", "score": ""})
+    rows = command.matching(command.read_rows(path), {"name": "a", "score": ""})
     assert rows["seed"].tolist() == ["1"]
 
 
@@ -163,7 +164,7 @@ def test_a_busy_machine_is_waited_for(benchmark, monkeypatch):
 # What is counted.
 
 
-def test_contestants_take_turns_while_patience_lasts(benchmark, monkeypatch):
+def test_trainers_take_turns_while_patience_lasts(benchmark, monkeypatch):
     turns, now, calls = benchmark("turns"), [0.0], []
 
     def spend(name, seconds):
@@ -185,15 +186,12 @@ def test_contestants_take_turns_while_patience_lasts(benchmark, monkeypatch):
 @pytest.mark.parametrize(
     "module", ["baselines", pytest.param("peers_torch", marks=pytest.mark.full)]
 )
-def test_a_peer_is_timed_in_a_process_without_tensorflow(benchmark, module, data):
+def test_another_library_is_timed_in_a_process_without_tensorflow(benchmark, module, data):
     if module == "peers_torch" and importlib.util.find_spec("torch") is None:
         pytest.skip(NO_TORCH)
     with benchmark("turns").OwnProcess(module, data) as process:
-        task = "epoch_mlp_128"
-        for name in process.call("names_of", task=task)[:1]:
-            assert process.call("time_epoch", task=task, name=name) > 0
-            assert 0 <= process.call("measure_accuracy", task=task, name=name) <= 1
-        assert process.call("names_of", task="another_task") == []
+        assert process.call("time_epoch", model="mlp_128") > 0
+        assert 0 <= process.call("measure_accuracy", model="mlp_128") <= 1
         imported = process.submit(eval, "set(__import__('sys').modules)").result()
     assert imported.isdisjoint({"tensorflow", "keras"})
 
@@ -209,27 +207,29 @@ def test_seconds_to_a_target_leave_out_the_evaluations(benchmark, monkeypatch):
         spend(100.0)
         return np.array(answers.pop(0))
 
-    def make(data, *, seed):
+    def make_example(data, *, seed):
         spend(2.0)
-        return turns.Contestant(lambda: spend(3.0), predict, max_epochs=3)
+        return turns.Trainer(lambda: spend(3.0), predict, max_epochs=3)
 
     test = types.SimpleNamespace(images=None, labels=np.array([1, 2, 3, 4]))
-    module = types.SimpleNamespace(CONTESTANTS={"task": {"name": make}})
+    module, data = (
+        types.SimpleNamespace(make_example=make_example),
+        types.SimpleNamespace(test=test),
+    )
     monkeypatch.setitem(turns._here, "module", module)
-    which = {"target": 0.99, "task": "task", "name": "name", "seed": 0}
-    data = types.SimpleNamespace(test=test)
-    assert turns.train_to(data, **which) == [(5.0, 0.75), (8.0, 1.0)]
+    assert turns.train_to(data, target=0.99, seed=0) == [(5.0, 0.75), (8.0, 1.0)]
     answers[:] = [[0, 0, 0, 0]] * 3
-    assert len(turns.train_to(data, **which)) == 3
+    assert len(turns.train_to(data, target=0.99, seed=0)) == 3
 
 
 def test_a_ratio_is_over_ours(benchmark):
-    results = benchmark("speed").Results()
+    results = benchmark("command").Results()
     for value in (3.0, 1.0, 2.0):
         results.add("epoch", "ours", seconds=value)
     results.add("epoch", "fit", seconds=5.0)
     results.add("matrix_product", "float32", gflops=200.0)
-    assert results.rows().to_numpy().tolist() == [
+    rows = results.rows(["task", "trainer", "metric", "median", "ratio", "repeats"], "ours")
+    assert rows.to_numpy().tolist() == [
         ["epoch", "ours", "seconds", "2", "1.000", "3"],
         ["epoch", "fit", "seconds", "5", "2.500", "1"],
         ["matrix_product", "float32", "gflops", "200", "", "1"],
@@ -367,25 +367,12 @@ def test_a_choice_is_compared_with_the_fastest(benchmark):
     ]
 
 
-def test_growth_is_over_the_first_size(benchmark):
-    values = [("memory", 10, "microseconds_per_image", x) for x in (3.0, 1.0, 2.0)]
-    values += [("memory", 20, "microseconds_per_image", 2.1)]
-    values += [("records", 10, "peak_megabytes", 500.0), ("records", 100, "peak_megabytes", 510.0)]
-    rows = benchmark("growth").make_rows(values).drop(columns="machine")
-    assert [list(map(str, row)) for row in rows.to_numpy()] == [
-        ["memory", "10", "microseconds_per_image", "2", "1.0", "3"],
-        ["memory", "20", "microseconds_per_image", "2.1", "1.05", "1"],
-        ["records", "10", "peak_megabytes", "500", "1.0", "1"],
-        ["records", "100", "peak_megabytes", "510", "1.02", "1"],
-    ]
-
-
 def test_rows_of_another_class_of_cpu_stay(benchmark, monkeypatch, tmp_path):
-    tabular, machine, path = benchmark("tabular"), benchmark("machine"), tmp_path / "speed.csv"
+    command, machine, path = benchmark("command"), benchmark("machine"), tmp_path / "speed.csv"
     for cpu, value in (("avx2", "1"), ("amx", "2"), ("avx2 (stood in for)", "3"), ("avx2", "4")):
         monkeypatch.setattr(machine, "cpu", lambda cpu=cpu: cpu)
         rows = pd.DataFrame([{"metric": "x", "median": value}])
-        tabular.update_class(path, rows, ["metric", "median"])
+        command.update_class(path, rows)
     rows = pd.read_csv(path)[["class", "median"]].to_numpy().tolist()
     assert rows == [["amx", 2], ["avx2", 4], ["avx2 (stood in for)", 3]]
 

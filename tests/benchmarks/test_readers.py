@@ -12,7 +12,7 @@ def readers(benchmark):
 
 
 def test_every_format_is_read_by_the_reader_in_the_file(readers, benchmark, tmp_path):
-    tabular = benchmark("tabular")
+    tabular = benchmark("command")
     rows = tabular.read_rows(tabular.RESULTS / "readers.csv")
     assert rows["format"].tolist() == list(readers.FORMATS)
     data = readers.first_images(mk.load_data("digits").with_test_split(), 40)
