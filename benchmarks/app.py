@@ -2,9 +2,9 @@
 
     python benchmarks/app.py    # a minute; results/app.csv
 
-Opening is from the start of `mnist-keras app` in a fresh process to a page that can be drawn on, in Debian's Chromium.
-An answer is from the end of a stroke to the answer on the page; reading is the part of it that the preparation, the
-model and the map of where it looked take.
+The app opens from the start of `mnist-keras app` in a fresh process until its page can be drawn on, in Debian's
+Chromium. It answers from the end of a stroke until the answer is on the page; reading is the part of this time that the
+preparation, the model and the map of where it looked take.
 """
 
 import contextlib

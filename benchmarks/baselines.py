@@ -3,8 +3,8 @@
     python benchmarks/baselines.py --data-dir DIR           # ten minutes on two cores; results/baselines.csv
     python benchmarks/baselines.py --data-dir DIR --quick   # a smoke test; runs/baselines
 
-Settings are scikit-learn's defaults except for those below, which are common for MNIST; nothing was tuned. Seconds
-are wall time, measured once.
+Settings are scikit-learn's defaults except for those below, which are common for MNIST. Nothing was tuned. Seconds are
+wall time, measured once.
 """
 
 import time

@@ -5,18 +5,19 @@
     python benchmarks/choices.py --data-dir DIR --stand-in avx2    # as on a CPU of a slower class
     python benchmarks/choices.py --data-dir DIR --quick            # one model, a few steps; runs/choices
 
-`seconds` run from the arrays in memory to the trained weights, tracing and compiling included. A training ends before
-it takes longer than `CAP`; steps that were not trained count as `step_ms`. Rows of other classes of CPU stay.
+`seconds` run from the arrays in memory to the trained weights, including tracing and compiling. A training is cut off
+at `CAP` seconds, and `step_ms` is added for each step that it left out. Rows of other classes of CPU stay.
 """
 
 import itertools
 import statistics
 import time
+from pathlib import Path
 
 import machine
 import pandas as pd
-from command import Parser, first_images, load_to_time, run_command, update_rows
-from entries import DOCUMENTED
+from accuracy import DOCUMENTED
+from command import Parser, first_images, load_to_time, read_rows, run_command, update_rows
 from turns import OwnProcess, seconds_of
 
 from mnist_keras import _cpu
@@ -56,7 +57,7 @@ def chooses_onednn(model: str) -> bool:
 
 
 def variants(models: list[str], onednn: bool) -> list[tuple[str, str, bool]]:
-    """Returns what is trained: XLA once and where it is not known to be slow, bfloat16 where oneDNN has it."""
+    """Returns what is trained: bfloat16 with oneDNN alone, and XLA unless it is known to be slow."""
     found = [(model, "float32", False) for model in models]
     for model in models:
         spec = get_model_spec(model)
@@ -69,7 +70,7 @@ def variants(models: list[str], onednn: bool) -> list[tuple[str, str, bool]]:
 
 
 def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
-    """Trains a model, in a precision and with XLA or not, in this process: by its recipe or until the cap."""
+    """Trains a model in this process, by its recipe or until the cap; `variant` is its name, precision and XLA."""
     from ours import Ours
 
     model, precision, jit = variant
@@ -79,28 +80,21 @@ def train_once(data, *, variant: tuple[str, str, bool], onednn: bool) -> dict:
     start = time.perf_counter()
     ours = Ours(model, data.train, precision=precision, jit=jit)
     ours.epoch()
-    first = time.perf_counter() - start
-    done = steps_per_epoch = ours.loop.source.steps_per_epoch
-    epochs: list[float] = []
-    # At least one epoch after the first, into which compiling falls.
-    while done < steps and (not epochs or first + sum(epochs) + max(epochs) < CAP):
+    first, per_epoch = time.perf_counter() - start, ours.loop.source.steps_per_epoch
+    epochs: list[float] = []  # after the first, into which compiling falls
+    while (done := per_epoch * (1 + len(epochs))) < steps:
+        if epochs and first + sum(epochs) + max(epochs) >= CAP:
+            break
         epochs.append(seconds_of(ours.epoch))
-        done += steps_per_epoch
-    step_seconds = (statistics.median(epochs) if epochs else first) / steps_per_epoch
-    chosen_by = []
-    for who, changes in {"auto": {"precision": "auto", "jit": "auto"}, "recipe": {}}.items():
-        chosen = Ours(model, data.train, **changes)
-        if (chosen.precision, chosen.jit) == variant[1:]:
-            chosen_by.append(who)
-    return {
-        **{"class": machine.cpu(), "net": model, "precision": precision},
-        **{"onednn": YES[onednn], "xla": YES[jit], "chosen_by": " ".join(chosen_by)},
-        "seconds": first + sum(epochs) + (steps - done) * step_seconds,
-        "first_seconds": first,
-        "step_ms": 1000 * step_seconds,
-        "steps": steps,
-        "steps_trained": min(done, steps),
-    }
+    step = statistics.median(epochs or [first]) / per_epoch
+    ways = {"auto": {"precision": "auto", "jit": "auto"}, "recipe": {}}
+    chosen = {who: Ours(model, data.train, **changes) for who, changes in ways.items()}
+    chosen_by = [who for who, way in chosen.items() if (way.precision, way.jit) == variant[1:]]
+    cells = {"class": machine.cpu(), "net": model, "precision": precision}
+    cells |= {"onednn": YES[onednn], "xla": YES[jit], "chosen_by": " ".join(chosen_by)}
+    seconds = first + sum(epochs) + (steps - done) * step
+    times = {"seconds": seconds, "first_seconds": first, "step_ms": 1000 * step}
+    return {**cells, **times, "steps": steps, "steps_trained": min(done, steps)}
 
 
 def make_rows(trainings: list[dict]) -> pd.DataFrame:
@@ -111,6 +105,14 @@ def make_rows(trainings: list[dict]) -> pd.DataFrame:
     for column, keys in (("ratio_to_best", KEYS[:2]), ("ratio_to_best_of_precision", KEYS[:3])):
         table[column] = table["seconds"] / table.groupby(keys)["seconds"].transform("min")
     return table.round(3).assign(machine=machine.summary())
+
+
+def chosen(results: Path) -> pd.DataFrame:
+    """Returns what `train` chooses on each class of CPU, and the fastest choice that was measured."""
+    rows, keys = read_rows(results / "choices.csv").astype({"seconds": float}), ["class", "net"]
+    best = rows.loc[rows.groupby(keys)["seconds"].idxmin()]
+    chosen = rows[rows["chosen_by"].str.contains("auto")]
+    return chosen.merge(best, on=keys, suffixes=("", "_best"))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """Knows `--data-dir` and `--out`, and `--quick` and `--stand-in` for a command that has them."""
+    """The options that benchmarks share: `--data-dir`, `--out` and, on request, `--quick` and `--stand-in`."""
 
     def __init__(
         self, document: str, *, data: bool = True, quick: bool = False, stand_in: bool = False
@@ -41,14 +41,16 @@ class Parser(argparse.ArgumentParser):
         if data:
             self.add_argument("--data-dir", type=Path, required=True, help="where the datasets are")
         if quick:
-            self.add_argument("--quick", action="store_true", help="a small part of it")
+            self.add_argument(
+                "--quick", action="store_true", help="measure a small part, as a smoke test"
+            )
         if stand_in:
             slower = {"type": machine.stand_in, "choices": machine.STAND_INS}
             self.add_argument("--stand-in", **slower, help="measure as on a CPU of a slower class")
         self.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
 
     def parse_args(self, *args) -> argparse.Namespace:
-        """Returns the options; `out` is the directory of the results: a new one in runs/ for those of a smoke test."""
+        """Returns the options. `out` is the directory of the results, which is made: with --quick, it is in runs/."""
         found = super().parse_args(*args)
         usual = ROOT / "runs" / Path(self.prog).stem if found.quick else RESULTS
         found.out = (found.out or usual).resolve()  # so that it can be compared with `RESULTS`
@@ -59,8 +61,8 @@ class Parser(argparse.ArgumentParser):
 def load_to_time(args: argparse.Namespace, *, part: int | None = QUICK_IMAGES):
     """Returns MNIST once the machine is quiet.
 
-    With --quick, it is anything named MNIST: the first images, all of them if `part` is None. Few images are returned
-    at once.
+    With --quick, any data under that name is accepted, and only the first images are returned; all if `part` is None. A
+    few images are returned without waiting.
     """
     data = load_published("mnist", args.data_dir, check=not args.quick)
     if args.quick and part:
@@ -71,7 +73,7 @@ def load_to_time(args: argparse.Namespace, *, part: int | None = QUICK_IMAGES):
 
 
 def load_published(name: str, data_dir: Path, *, check: bool = True):
-    """Returns a dataset as it was published: results on other images must not bear its name."""
+    """Returns a dataset, which must be the published one: results on other images must not bear its name."""
     from mnist_keras import load_data
 
     data = load_data(name, data_dir=data_dir)
@@ -84,14 +86,14 @@ def load_published(name: str, data_dir: Path, *, check: bool = True):
 
 
 def first_images(data, count: int, test_count: int | None = None):
-    """Returns the first training images and the first test images of a dataset, as many if not said otherwise."""
+    """Returns the first images of both splits of a dataset; `test_count` is `count` by default."""
     counts = ((data.train, count), (data.test, test_count or count))
     train, test = (split.take(range(min(wanted, len(split)))) for split, wanted in counts)
     return dataclasses.replace(data, train=train, test=test)
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Returns the rows of a file, every cell as text; none if there is no such file."""
+    """Returns the rows of a file with all cells as text; no rows if there is no such file."""
     return pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame()
 
 
@@ -105,10 +107,10 @@ def write_rows(path: Path, rows, *, columns: Iterable[str] | None = None) -> Non
 
 
 def update_rows(path: Path, rows, *, keys: list[str], order: list[tuple]) -> None:
-    """Adds rows; one takes the place of the row with the same cells in the columns `keys`.
+    """Adds rows to a file; a row replaces the one with the same cells in the columns `keys`.
 
-    The file gets the order of `order`, cells of the first columns of `keys`. Rows of anything else are dropped: it is
-    not measured any more.
+    The file is sorted by `order`, which lists cells of the first columns of `keys`. Rows that it does not list are
+    dropped, since they are no longer measured.
     """
     new = pd.DataFrame(rows)
     table = pd.concat([read_rows(path), new]).groupby(keys, sort=False, as_index=False).last()
@@ -118,7 +120,7 @@ def update_rows(path: Path, rows, *, keys: list[str], order: list[tuple]) -> Non
 
 
 def update_class(path: Path, rows: pd.DataFrame) -> None:
-    """Replaces the rows of this class of CPU; those of others stay, and all are in the order of the classes."""
+    """Replaces the rows of this class of CPU, keeps those of others, and sorts them by class."""
     old, here = read_rows(path), machine.cpu()
     kept = old[old["class"] != here] if len(old) else old
     table = pd.concat([kept, rows.assign(**{"class": here})])
@@ -142,7 +144,7 @@ class Results(dict[tuple, list[float]]):
         return pd.Series(self.get(key, []), dtype=float).median()
 
     def rows(self, columns: Iterable[str], reference) -> pd.DataFrame:
-        """Returns a row for each key: the median, its ratio to that of the reference as second name, and the count."""
+        """Returns each median, its ratio to the median of the reference (a second name), and the number of values."""
         rows = []
         for (task, name, metric), values in self.items():
             median, base = self.median(task, name, metric), self.median(task, reference, metric)

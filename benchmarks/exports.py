@@ -34,7 +34,7 @@ KEYS = ["model", "format"]
 PICTURE = ROOT / "docs" / "results" / "exports.png"
 BATCH_SIZE = 500  # images
 CALLS, PATIENCE = 200, 3.0  # calls with one image, and seconds after which no more are made
-TIMES, BUSY = ("one_image_ms", "images_per_second"), 1.5  # cells; other processes that want a core
+TIMES, BUSY = ("one_image_ms", "images_per_second"), 1.5  # cells; cores that others keep busy
 LONG, FEW = 60.0, 1_000  # seconds for all test images; above them, so many images are read
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -246,6 +246,15 @@ def draw(rows: Path, path: Path) -> None:
 
 
 MARKERS = ("o", "s", "s", "s", "D", "D", "^", "^", "*", "P")
+
+
+def proofs(results: Path) -> pd.DataFrame:
+    """Returns for each format the model whose probabilities differ most from Keras's, and the most that is allowed."""
+    rows = pd.read_csv(results / "exports.csv")
+    formats = rows.groupby("format", sort=False)
+    rows["most_labels"] = formats["other_labels"].transform("max")
+    rows["allowed"] = rows["format"].map(lambda name: EXPORT_FORMATS[name].tolerance)
+    return rows.loc[formats["largest_difference"].idxmax()]
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python benchmarks/fast_trials.py --data-dir DIR                   # some minutes; results/fast_trials.csv
     python benchmarks/fast_trials.py --data-dir DIR --stand-in avx2   # as on a CPU of a slower class
 
-`cnn_fast` is the variant cropped to 24x24 with 16 filters. Variants take turns, a seed at a time. `relative_seconds`
-is the median over the seeds of a variant's seconds over those of the first variant in the same turn: tracing
-included, evaluation not.
+`cnn_fast` is the variant cropped to 24x24 with 16 filters. Variants take turns, a seed at a time. `relative_seconds` is
+the median over the seeds of a variant's seconds relative to the first variant's in the same turn. Seconds include
+tracing, but not the evaluation.
 """
 
 from unittest import mock

@@ -1,6 +1,6 @@
-"""Runs that are killed, cut off from their disk or damaged, in processes of their own, and what they end with.
+"""Starts small training runs in their own processes, and kills, cuts off or damages them.
 
-Processes are forked from one that has imported TensorFlow and computed nothing: a start takes a moment.
+Processes are forked from one that has imported TensorFlow and computed nothing, so they start quickly.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ CONTEXT.set_forkserver_preload(["faults", "mnist_keras.training.train"])
 
 
 def start(run_dir: Path, **options) -> multiprocessing.process.BaseProcess:
-    """Starts the run, or goes on with it, in a process of its own."""
+    """Starts or resumes the run in its own process."""
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     process = CONTEXT.Process(target=_train, args=(run_dir, options), daemon=True)
     process.start()
@@ -42,7 +42,7 @@ def start(run_dir: Path, **options) -> multiprocessing.process.BaseProcess:
 
 
 def end(process: multiprocessing.process.BaseProcess) -> int:
-    """Waits for a process and returns its status; that of a signal is negative."""
+    """Waits for a process and returns its exit status, which is negative after a signal."""
     process.join(PATIENCE)
     if process.exitcode is None:
         process.kill()
@@ -57,13 +57,13 @@ def send(process: multiprocessing.process.BaseProcess, number: int) -> None:
 
 
 def free_bytes(path: Path) -> int:
-    """Returns how much more fits on a file system."""
+    """Returns the free space of a file system."""
     facts = os.statvfs(path)
     return facts.f_bavail * facts.f_frsize
 
 
 def _train(run_dir: Path, options: dict) -> None:
-    """Trains, and leaves weights and scores beside the run directory, for each worker."""
+    """Trains, and saves the weights and scores of each worker next to the run directory."""
     said = run_dir.with_name(f"{run_dir.name}.log").open("a", buffering=1)
     sys.stdout = sys.stderr = said
     # Under nohup the signal would be ignored, which runs respect.
@@ -100,12 +100,12 @@ def _train(run_dir: Path, options: dict) -> None:
 
 
 def result_path(run_dir: Path, index: int = 0) -> Path:
-    """Returns where a worker of a run leaves its weights and scores."""
+    """Returns the file of a worker's weights and scores."""
     return run_dir.with_name(f"{run_dir.name}-{index}.npz")
 
 
 def start_workers(run_dir: Path, count: int, *, addresses=None, **options) -> list:
-    """Starts the run in several processes that train together; each has options of its own where given a list."""
+    """Starts the run in several processes that train together; an option that is a list has a value for each."""
     return [
         start(
             run_dir,
@@ -123,7 +123,7 @@ def said(run_dir: Path) -> str:
 
 
 def checkpoints(run_dir: Path) -> list[Path]:
-    """Returns the records of the states on disk, the newest last."""
+    """Returns the JSON files of the saved states, the newest last."""
     return sorted((run_dir / "checkpoint").glob("state-*.json"))
 
 
@@ -134,13 +134,13 @@ def bits(run_dir: Path) -> dict[str, bytes]:
 
 
 def wait_for_start(run_dir: Path, process) -> None:
-    """Returns once a process writes the run directory, or has ended."""
+    """Waits until a process has locked the run directory, or has ended."""
     while not (run_dir / ".lock").exists() and process.exitcode is None:
         time.sleep(0.002)
 
 
 def wait_for_checkpoint(run_dir: Path, process, *, count: int = 1) -> None:
-    """Returns once a running process has written so many states."""
+    """Waits until a running process has written `count` states."""
     deadline = time.monotonic() + PATIENCE
     while len(checkpoints(run_dir)) < count:
         if process.exitcode is not None or time.monotonic() > deadline:
@@ -149,7 +149,7 @@ def wait_for_checkpoint(run_dir: Path, process, *, count: int = 1) -> None:
 
 
 def kill(run_dir: Path, rng: np.random.Generator, *, seconds: float, **options) -> bool:
-    """Starts the run and kills it at a random moment of its training; returns whether it had not ended by then."""
+    """Starts the run and kills it at a random moment of its training; returns whether it was still running."""
     process = start(run_dir, **options)
     wait_for_start(run_dir, process)
     time.sleep(rng.uniform(0, seconds))
@@ -158,7 +158,7 @@ def kill(run_dir: Path, rng: np.random.Generator, *, seconds: float, **options) 
 
 
 def is_torn(run_dir: Path) -> bool:
-    """Returns whether a killed process left a file that it was writing."""
+    """Returns whether a killed process left an unfinished file."""
     return any(run_dir.rglob(".writing-*")) or any(
         not path.with_suffix(".json").exists() for path in run_dir.rglob("state-*.npz")
     )
@@ -176,10 +176,10 @@ def flip_a_bit(path: Path) -> None:
 
 @contextlib.contextmanager
 def small_disk(path: Path, megabytes: float) -> Iterator[None]:
-    """Makes a file system of a few megabytes, where the machine allows it.
+    """Mounts a file system of a few megabytes.
 
     Raises:
-        PermissionError: If it does not.
+        PermissionError: If the machine does not allow it.
     """
     path.mkdir(parents=True, exist_ok=True)
     size = f"size={int(megabytes * 1e6)}"
@@ -198,10 +198,10 @@ CABLE_ADDRESSES = ["10.77.0.1:2222", "10.77.0.2:2222"]
 
 @contextlib.contextmanager
 def two_networks() -> Iterator[Callable[[str], None]]:
-    """Makes two network namespaces that a cable joins; yields what sets the cable "up" or "down".
+    """Makes two network namespaces joined by a cable; yields a function that sets the cable "up" or "down".
 
     Raises:
-        PermissionError: If this machine allows none.
+        PermissionError: If the machine does not allow it.
     """
 
     def ip(*arguments: str) -> None:
@@ -229,7 +229,7 @@ def two_networks() -> Iterator[Callable[[str], None]]:
 
 
 def _enter(network: str) -> None:
-    """Puts this process, which has one thread yet, into a network namespace."""
+    """Moves this process, which still has a single thread, into a network namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
     with Path(f"/var/run/netns/{network}").open("rb") as file:
         if libc.setns(file.fileno(), 0x40000000):  # CLONE_NEWNET
@@ -237,7 +237,7 @@ def _enter(network: str) -> None:
 
 
 def free_addresses(count: int) -> list[str]:
-    """Returns addresses on this machine where nobody listens."""
+    """Returns free addresses on this machine."""
     with contextlib.ExitStack() as stack:
         sockets = [
             stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)

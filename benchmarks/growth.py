@@ -3,10 +3,9 @@
     python benchmarks/growth.py --data-dir DIR           # 15 minutes on two cores; results/growth.csv
     python benchmarks/growth.py --data-dir DIR --quick   # a few images; runs/growth
 
-`mlp_128` is trained at batch 128 on MNIST's training images, repeated. Each measurement has a process of its own, and
-the sizes take turns. Times are medians of whole epochs after the first one, memory is the peak resident set of a
-process, TensorFlow included. Before that, another process writes the files, with PNG images as TensorFlow Datasets
-stores them.
+`mlp_128` is trained at batch size 128 on repeated copies of MNIST's training images. Each measurement runs in its own
+process, and the sizes take turns. Times are medians of whole epochs after the first. Memory is the peak resident set of
+a process, including TensorFlow. Another process writes the files before, with PNG images, as TensorFlow Datasets does.
 """
 
 import statistics
@@ -50,7 +49,7 @@ def main() -> None:
 
 
 def repeated(data_dir: Path, count: int):
-    """Returns MNIST's training images, over and over."""
+    """Returns copies of MNIST's training images, `count` in all."""
     from mnist_keras import load_data
 
     images = load_data("mnist", data_dir=data_dir).train
@@ -58,7 +57,7 @@ def repeated(data_dir: Path, count: int):
 
 
 def write_files(data_dir: Path, *, images: int, directory: Path) -> None:
-    """Writes ArrayRecord files of TensorFlow Datasets for the number of images."""
+    """Writes a number of images as ArrayRecord files of TensorFlow Datasets."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 

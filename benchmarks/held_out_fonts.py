@@ -3,7 +3,7 @@
     python benchmarks/held_out_fonts.py --data-dir DIR            # results/held_out_fonts.csv
     python benchmarks/held_out_fonts.py --data-dir DIR --quick    # few images; runs/held_out_fonts
 
-Digits of a font drawn at random are framed as they are printed ("clean"), or worn as photos and small scans wear them.
+Each digit is from a random font: either as printed ("clean"), or degraded as by a photo or a small scan.
 """
 
 import sys

@@ -7,13 +7,13 @@ import platform
 import resource
 import sys
 import time
-from pathlib import Path
+
+import psutil
 
 from mnist_keras import _cpu
 
 VERSIONS = ("mnist-keras", "tensorflow", "keras", "torch", "scikit-learn", "numpy")
-QUIET_LOAD = 0.3  # other processes that want a core; above, PyTorch's threads wait for each other
-RUNNING = Path("/proc/loadavg")  # its fourth field; only on Linux
+QUIET_LOAD = 0.3  # cores; if others keep more of them busy, PyTorch's threads wait for each other
 PATIENCE = 300  # seconds
 # Class -> the environment in which a faster CPU computes as one of that class; XLA's matrix products stay faster.
 STAND_INS = {
@@ -37,13 +37,13 @@ def cpu() -> str:
 
 
 def stand_in(name: str) -> str:
-    """Lets the processes that are started from now on compute as on a CPU of a slower class; returns its name."""
+    """Makes processes started from now on compute as on a CPU of a slower class; returns its name."""
     os.environ.update(STAND_INS.get(name, {}))
     return name
 
 
 def environment(module: str, *, convolutional: bool) -> dict[str, str]:
-    """Returns what the command line sets for a model of ours, and for Keras's what TensorFlow does by default here."""
+    """Returns how a module sets oneDNN: as the command line does, or for Keras by TensorFlow's default."""
     if module == "ours" and _cpu.best_onednn(convolutional=convolutional):
         return {_cpu.VARIABLE: "1"}
     if module in ("ours", "peers_keras") and cpu().endswith(STOOD_IN):
@@ -52,7 +52,7 @@ def environment(module: str, *, convolutional: bool) -> dict[str, str]:
 
 
 def wait_for_quiet() -> None:
-    """Returns once the load is low, or after some minutes."""
+    """Waits until the load is low, for some minutes at most."""
     end = time.monotonic() + PATIENCE
     while (busy := load()) > QUIET_LOAD and time.monotonic() < end:
         time.sleep(5)
@@ -60,29 +60,22 @@ def wait_for_quiet() -> None:
 
 
 def load() -> float:
-    """Returns how many other processes want a core: the mean of two seconds on Linux, elsewhere of a minute."""
-    if not RUNNING.exists():
-        return os.getloadavg()[0]
-    total = 0
-    for _ in range(40):
-        time.sleep(0.05)
-        total += int(RUNNING.read_text().split()[3].partition("/")[0]) - 1  # itself
-    return total / 40
+    """Returns how many cores other processes keep busy: the mean of two seconds."""
+    return psutil.cpu_count() * psutil.cpu_percent(2.0) / 100
 
 
 @functools.cache
 def facts() -> dict[str, str]:
-    """Returns what is known of the machine and the versions, by name."""
+    """Returns facts about the machine and the versions of libraries, by name."""
     from mnist_keras.cli.doctor import examine
 
     cpu = examine()["cpu"]
     instructions = " ".join(name for name, there in (cpu["instructions"] or {}).items() if there)
+    system, python = f"{platform.system()} {platform.machine()}", platform.python_version()
     found = {"cpu": cpu["model"], "cores": str(cpu["cores"]), "instructions": instructions}
-    found["system"] = f"{platform.system()} {platform.machine()}"
-    found["python"] = platform.python_version()
     installed = {distribution.name for distribution in importlib.metadata.distributions()}
     versions = {name: importlib.metadata.version(name) for name in VERSIONS if name in installed}
-    return found | versions
+    return {**found, "system": system, "python": python, **versions}
 
 
 def summary() -> str:

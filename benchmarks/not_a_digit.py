@@ -3,11 +3,11 @@
     python benchmarks/not_a_digit.py --data-dir DIR            # results/not_a_digit.csv
     python benchmarks/not_a_digit.py --data-dir DIR --quick    # few images; runs/not_a_digit
 
-For each model, score and kind: the area under the curve against MNIST's test images, the share of these that is lost
-where 95% of the kind is caught, and the share of the kind that is caught by the threshold that loses THRESHOLD_LOSS of
-MNIST's training images (the last 10,000; `cnn_real_world` and `cnn_accurate` were trained on them, too, so the share of
-test images that it loses stands beside it). Letters are those of the held-out fonts (results/fonts.csv); clothes are
-Fashion-MNIST's, which nothing was trained on.
+For each model, score and kind, the file has the area under the curve against MNIST's test images; the share of test
+images that is lost if 95% of the kind is caught; and the share of the kind caught by the threshold that loses
+THRESHOLD_LOSS of MNIST's last 10,000 training images. `cnn_real_world` and `cnn_accurate` were trained on those, so the
+file also has the share of test images that this threshold loses. Letters are from the
+held-out fonts (results/fonts.csv), and clothes from Fashion-MNIST. No model was trained on either.
 """
 
 import sys

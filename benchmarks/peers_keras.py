@@ -1,4 +1,4 @@
-"""Keras's `fit`: with this library's models, and with Keras's own MNIST example."""
+"""Trains with Keras's `fit`: this library's models, and Keras's own MNIST example."""
 
 from functools import partial
 

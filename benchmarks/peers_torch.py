@@ -1,6 +1,6 @@
-"""PyTorch: three of the registered models in plain loops, and PyTorch's own MNIST example.
+"""Trains with PyTorch: three of the registered models in plain loops, and PyTorch's own MNIST example.
 
-torchvision is not needed: its MNIST dataset and the two transforms of the example are written out, with the same work.
+torchvision is not needed: the steps of its MNIST dataset and of the two transforms are written out here.
 """
 
 import itertools
@@ -54,7 +54,7 @@ MODELS = {  # what builds it, its optimizer, its batch size
 
 
 def make(data, model: str, *, resident: bool = False, fused: bool | None = None) -> Trainer:
-    """The loop of every tutorial; if `resident`, batches are gathered from a tensor by index, not by a `DataLoader`."""
+    """The usual loop of tutorials; if `resident`, batches are gathered from a tensor instead of by a `DataLoader`."""
     images, labels = as_input(data.train.images), torch.tensor(data.train.labels)
     build, make_optimizer, batch_size = MODELS[model]
     made = build()

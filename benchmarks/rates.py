@@ -1,4 +1,4 @@
-"""Rates that no peer sets: the input pipeline by itself, and prediction; parts of speed.py."""
+"""What speed.py measures of this library alone: its input pipeline and its predictions."""
 
 import collections
 import contextlib
@@ -12,7 +12,7 @@ from unittest import mock
 
 import psutil
 import tensorflow as tf
-from entries import DOCUMENTED
+from accuracy import DOCUMENTED
 from exports import RUNTIMES
 from ours import Ours
 from turns import seconds_of
@@ -37,22 +37,21 @@ TRANSFORMS = {  # alone, as strong as in the presets or as usual
     "elastic": "elastic",
 }
 PREDICTED = ("mlp_128", "cnn_fast")
-REPEATS, CALLS, SHARE_SECONDS = 3, 500, 20.0
+REPEATS, CALLS = 3, 500
 MAX_STEPS = 300  # of an epoch of the pipeline
-MAX_PAIRS = 60  # of epochs with batches and with one batch made before
+MAX_PAIRS, SHARE_SECONDS = 60, 20.0  # of epochs with batches and with one ready batch
 
 
 def note_rates(results, task: str, runs: dict[str, Callable], count: int, repeats: int) -> None:
-    """Notes images a second of what takes turns with so many images, after once to warm up."""
-    for turn in range(1 + repeats):
-        for contestant, run in runs.items():
-            rate = count / seconds_of(run)
-            if turn:
-                results.add(task, contestant, images_per_second=rate)
+    """Notes images per second of runs over `count` images that take turns; the first turn is a warm-up."""
+    for turn, (name, run) in itertools.product(range(1 + repeats), runs.items()):
+        rate = count / seconds_of(run)
+        if turn:
+            results.add(task, name, images_per_second=rate)
 
 
 def measure_pipeline(results, data) -> None:
-    """Notes images a second at batch 128, and the share of a step that each model waits for its batches."""
+    """Notes images per second at batch size 128, and the share of a step that each model waits for its batches."""
     for name, augmentation in TRANSFORMS.items():
         options = {"batch_size": 128, "augmentation": augmentation}
         source = make_batch_source(data.train, **options)
@@ -68,7 +67,7 @@ def measure_pipeline(results, data) -> None:
 
 
 def measure_share(results, title, name, data, **changes) -> None:
-    """Notes how much of a step the loop waits for batches: its epochs against those with one batch made before."""
+    """Notes the share of a step spent waiting for batches: epochs are compared with epochs of one ready batch."""
     images = MAX_STEPS * get_model_spec(name).recipe.batch_size
     images = data.train.take(range(min(images, len(data.train))))
     with_batches = Ours(name, images, **changes).epoch
@@ -85,7 +84,7 @@ def measure_share(results, title, name, data, **changes) -> None:
 
 
 def fixed_epoch(ours: Ours) -> Callable[[], None]:
-    """Returns what runs an epoch of the same loop, in which every step gets the same batch."""
+    """Returns a function that runs an epoch of the same loop, in which every step gets the same batch."""
     rows = epoch_rows(ours.loop.source, 0, 0)
     batch = get_batch(ours.loop.source, 0, 0, rows=rows)
 
@@ -98,7 +97,7 @@ def fixed_epoch(ours: Ours) -> Callable[[], None]:
 
 
 def gather(source, num_steps: int) -> Callable[[], float]:
-    """Returns what makes the batches of an epoch as the training loop does, and reads a pixel and a label of each."""
+    """Returns a function that makes batches as the training loop does, and reads a pixel and a label of each."""
     rows = epoch_rows(source, 0, 0)
 
     def add(step, total):
@@ -118,7 +117,7 @@ def in_batches(predict: Callable, images) -> None:
 
 
 def predictors(model, images) -> dict[str, Callable[[], object]]:
-    """Returns what predicts images, by contestant; `predict` and the bare function get them as input of the model."""
+    """Returns ways to predict images; `Model.predict` and the bare function get them as input of the model."""
     inputs = tf.constant(images[..., None], tf.float32) / 255
     compiled = tf.function(lambda x: model(x, training=False), [tf.TensorSpec((None, 28, 28, 1))])
     return {
@@ -130,7 +129,7 @@ def predictors(model, images) -> dict[str, Callable[[], object]]:
 
 
 def measure_prediction(results, data) -> None:
-    """Notes milliseconds for one image, images a second for the test set, and the memory of many calls."""
+    """Notes milliseconds for one image, images per second for the test set, and how much memory many calls add."""
     images, memory = data.test.images, psutil.Process().memory_info
     for name in PREDICTED:
         model, one, every = create_model(name), f"predict_one_{name}", f"predict_all_{name}"
@@ -138,19 +137,19 @@ def measure_prediction(results, data) -> None:
         ours, bare = (results.median(every, x, "images_per_second") for x in ("ours", "compiled"))
         results.add(every, "ours", share_of_compiled=ours / bare)
         runs = predictors(model, images[:1])
-        for contestant, calls in {"ours": CALLS, "model_predict": CALLS // 20}.items():
-            runs[contestant]()
+        for way, calls in {"ours": CALLS, "model_predict": CALLS // 20}.items():
+            runs[way]()
             for _ in range(calls):
-                results.add(one, contestant, ms=1000 * seconds_of(runs[contestant]))
+                results.add(one, way, ms=1000 * seconds_of(runs[way]))
         before = memory().rss
         for _ in range(20 * CALLS):
             runs["ours"]()
-        grown = {f"growth_mb_over_{20 * CALLS}_calls": (memory().rss - before) / 1e6}
-        results.add(one, "ours", **grown)
+        grown = (memory().rss - before) / 1e6
+        results.add(one, "ours", **{f"growth_mb_over_{20 * CALLS}_calls": grown})
 
 
 def measure_throughput(results, data, repeats: int) -> None:
-    """Notes images a second of all training images: ours beside ONNX Runtime and LiteRT, each by its defaults."""
+    """Notes images per second over all training images, also in Keras, ONNX Runtime and LiteRT with their defaults."""
     images = data.train.images
     for name in PREDICTED:
         model = create_model(name, weights="mnist")

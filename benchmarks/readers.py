@@ -3,9 +3,9 @@
     python benchmarks/readers.py --data-dir DIR    # results/readers.csv
 
 MNIST's 70,000 images are written in each format into a temporary directory (about 1 GB in all, one after the other).
-A small file of the format is read first, so that the libraries are in memory. Memory is the peak resident set while
-loading less that before, as a multiple of the images' 54.9 MB. Seconds are one reading, with the files in the system's
-cache. Linux only.
+A small file of the format is read first, so that the libraries are in memory. Memory is how much the peak
+resident set grows while loading, as a multiple of the images' 54.9 MB. Each format is timed once, with its files in the
+system's cache. Linux only.
 """
 
 import gzip
@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from command import Parser, first_images, load_published, run_command, write_rows
+
+from mnist_keras.data.readers import READERS
 
 MEASURE = """
 import sys, time
@@ -151,6 +153,11 @@ FORMATS: dict[str, Callable] = {
     "zip of CSV": zipped(write_csv),
     "zip of PNG": zipped(write_folder),
 }
+
+
+def formats(results: Path) -> pd.DataFrame:
+    """Returns the layouts that the library reads."""
+    return pd.DataFrame([{"name": reader.name, "layout": reader.layout} for reader in READERS])
 
 
 if __name__ == "__main__":

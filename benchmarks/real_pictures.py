@@ -3,12 +3,12 @@
     python benchmarks/real_pictures.py --data-dir DIR [--images N] [--split test|held_out] [--out OUT]
     python benchmarks/real_pictures.py --data-dir DIR --time    # results/preparation_time.csv alone
 
-MNIST digits are drawn as photos, scans and drawings, kind by kind, and read in three ways: merely resized, resized and
-inverted where the border is light, and prepared by `to_mnist_image`. Further groups are digits printed in fonts that no
+MNIST digits are drawn as photos, scans and drawings, and read in three ways: only resized, resized and inverted if the
+border is light, and prepared by `to_mnist_image`. Further groups are digits printed in fonts that no
 model was trained on (results/fonts.csv lists them), and the fifteen corruptions of MNIST-C (Mu and Gilmer, 2019), which
-are images of 28x28. Writes OUT/real_pictures.csv and a picture of some before and after.
+are images of 28x28. Writes OUT/real_pictures.csv and a picture of examples before and after.
 
-`--split held_out` takes the last 10,000 training images, on which the preparation was tuned; the default: test images.
+`--split held_out` takes the last 10,000 training images, on which the preparation was tuned, not test images.
 `--time` measures one core's processor time: of `to_mnist_image` for a photo of 1000x1000 pixels, the median of 30 runs,
 and of one digit drawn by strokes, the mean of 1,000.
 """
@@ -46,7 +46,7 @@ DRAWN = 1000  # digits
 
 
 def as_array(picture: np.ndarray | bytes) -> np.ndarray:
-    """Returns the gray picture as software sees it that knows nothing of transparency."""
+    """Returns the gray picture as software that ignores transparency sees it."""
     image = (
         Image.open(io.BytesIO(picture)) if isinstance(picture, bytes) else Image.fromarray(picture)
     )

@@ -1,4 +1,4 @@
-"""Errors of `cnn_real_world` on each digit of MNIST's test images, by seed, beside `cnn_accurate`.
+"""Counts the errors of `cnn_real_world` and `cnn_accurate` on each digit of MNIST's test images, by seed.
 
     python benchmarks/real_world.py RUN... --data-dir DIR   # results/real_world.csv
 
@@ -41,6 +41,14 @@ def main() -> None:
         rows.append({"model": name, "seed": seed, "accuracy": f"{accuracy:.4f}", **of_digits})
     write_rows(args.out / "real_world.csv", rows)
     print(pd.DataFrame(rows).to_string(index=False))
+
+
+def errors_by_digit(results: Path) -> pd.DataFrame:
+    """Returns the seeds' mean errors on each digit of MNIST's test images."""
+    means = pd.read_csv(results / "real_world.csv").groupby("model").mean()
+    means = means.filter(like="errors_of_").T
+    means.loc["errors_of_all"] = means.sum()
+    return means.rename(lambda name: name.removeprefix("errors_of_")).reset_index(names="digit")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Kills, fills, damages and cuts off small runs, and counts how many end with the bits of an undisturbed one.
+"""Kills, damages and cuts off small training runs, and counts how many end with the bits of an undisturbed run.
 
     python benchmarks/reliability.py             # a quarter of an hour on two cores; results/reliability.csv
     python benchmarks/reliability.py --quick     # each fault once; runs/reliability
 
-The run is `mlp_128_64_dropout` on scikit-learn's digits, 44 steps with augmentation, dropout, averaged weights and a
-schedule, saved after every step, so that many of the kills hit a save. No pictures are drawn.
+The run trains `mlp_128_64_dropout` on scikit-learn's digits for 44 steps, with augmentation, dropout, averaged weights
+and a schedule. Its state is saved after every step, so that many kills hit a save. No plots are drawn.
 """
 
 import functools
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def make_cases(root: Path, *, once: bool, num_kills: int = KILLS) -> dict[str, Callable[[], dict]]:
-    """Returns what tries each fault: how often it was tried, how often all went well, and a remark."""
+    """Returns for each fault a function that tries it and returns its row."""
     alone = functools.cache(lambda: Reference(root / "undisturbed"))
     two = functools.cache(lambda: Reference(root / "undisturbed_two", count=2))
 
@@ -86,7 +86,7 @@ def make_cases(root: Path, *, once: bool, num_kills: int = KILLS) -> dict[str, C
 
 
 class Reference:
-    """An undisturbed run: its bits, and how long it trains once its process has started."""
+    """An undisturbed run: its final bits, and the seconds that it trains."""
 
     def __init__(self, run_dir: Path, count: int = 1, **options):
         processes = start_all(run_dir, count, **options)
@@ -113,7 +113,7 @@ def run_to_end(run_dir: Path, count: int = 1, **options) -> None:
 
 
 def repeated(case: Case, root: Path, reference: Reference, count: int) -> dict:
-    """Returns the row of a fault that is tried so many times, each in a new directory."""
+    """Tries a fault several times, each in a new directory, and returns its row."""
     good, remarks = 0, []
     for number in range(count):
         run_dir = root / "case"
@@ -133,7 +133,7 @@ def repeated(case: Case, root: Path, reference: Reference, count: int) -> dict:
 
 
 def kills(root: Path, reference: Reference, count: int, **options) -> dict:
-    """Kills runs at random moments, each again until it ends by itself; counts the kills that did no harm."""
+    """Kills runs at random moments, each until it ends by itself; counts the kills that did no harm."""
     rng = np.random.default_rng(SEED)
     killed = harmless = torn = runs = 0
     while killed < count:
@@ -152,7 +152,7 @@ def kills(root: Path, reference: Reference, count: int, **options) -> dict:
 
 
 def ended_by(run_dir: Path, reference: Reference, rng, *, number: int) -> tuple[bool, str]:
-    """Ends a run by a signal: it saves, ends with 128 + the signal's number, and goes on later."""
+    """Ends a run by a signal: it saves its state, exits with 128 + the signal's number, and can be resumed."""
     process = faults.start(run_dir)
     faults.wait_for_checkpoint(run_dir, process)
     time.sleep(rng.uniform(0, 0.5))
@@ -174,7 +174,7 @@ def kill_late(run_dir: Path) -> None:
 
 
 def damaged(run_dir: Path, reference: Reference, rng, *, damage, suffix: str) -> tuple[bool, str]:
-    """Damages the newest state: the run says so and goes on from the one before."""
+    """Damages the newest state: the resumed run says so and continues from the state before."""
     kill_late(run_dir)
     newest = faults.checkpoints(run_dir)[-1]
     damage(newest.with_suffix(suffix))
@@ -184,7 +184,7 @@ def damaged(run_dir: Path, reference: Reference, rng, *, damage, suffix: str) ->
 
 
 def limited(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
-    """Forbids files to grow beyond a part of a state's size: the save fails, and the states before stay whole."""
+    """Limits the size of files, so that a save fails: the states before are not damaged."""
     kill_late(run_dir)
     before = [path.name for path in faults.checkpoints(run_dir)]
     size = faults.checkpoints(run_dir)[-1].with_suffix(".npz").stat().st_size
@@ -196,7 +196,7 @@ def limited(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
 
 
 def full_disk(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
-    """Lets a run fill a small file system: the save fails, the states before stay whole, and more space helps."""
+    """Lets a run fill a small file system: the save fails, earlier states stay intact, and it resumes later."""
     with faults.small_disk(run_dir, DISK_MEGABYTES):
         inside = run_dir / "run"
         kill_late(inside)
@@ -214,7 +214,7 @@ def full_disk(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
 
 
 def second(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
-    """Starts a second run in the directory: it is refused and told who writes there; the first one goes on."""
+    """Starts a second run in the same directory: it is refused and names the first, which is not disturbed."""
     first = faults.start(run_dir)
     faults.wait_for_checkpoint(run_dir, first)
     status = faults.end(faults.start(run_dir, resume=False, overwrite=True))
@@ -224,7 +224,7 @@ def second(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
 
 
 def lost_worker(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
-    """Kills one of two workers: the other one ends, naming it, and both start again from the last state."""
+    """Kills one of two workers: the other one ends and names it, and both resume from the last state."""
     processes = faults.start_workers(run_dir, 2)
     faults.wait_for_checkpoint(run_dir, processes[0])
     time.sleep(rng.uniform(0, 0.5))
@@ -241,7 +241,7 @@ def lost_worker(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
 
 
 def cut_off(run_dir: Path, reference: Reference, rng, *, seconds: int | None) -> tuple[bool, str]:
-    """Cuts the link between two workers in network namespaces: a short time passes, and a longer one ends both."""
+    """Cuts the link between two workers: they survive a short cut, and both end after a long one."""
     there = {"addresses": faults.CABLE_ADDRESSES, "network": list(faults.NETWORKS)}
     with faults.two_networks() as cable:
         processes = faults.start_workers(run_dir, 2, **there)

@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def draw(rows: Path, path: Path) -> None:
-    """Draws all models of a file."""
+    """Draws the accuracies of all models in a file."""
     from mnist_keras import Robustness, plot_robustness
 
     results = {}

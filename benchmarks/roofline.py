@@ -1,13 +1,13 @@
-"""Takes the training steps of two models apart: which part takes how long, and at which rate it computes.
+"""Measures the parts of a training step of two models: how long each takes, and at which rate it computes.
 
     python benchmarks/roofline.py --data-dir DIR                   # two minutes; results/roofline.csv
     python benchmarks/roofline.py --data-dir DIR --stand-in avx2   # as on a CPU of a slower class
 
 Each part runs alone on data of the step's shapes, many times inside one compiled function. The whole step is that of
-`train`. `share` is the part's time over the step's: what the parts leave to 1 is the loop's and the optimizer's, and
-above 1 the step overlaps them. `gflops` of a matrix product of the same precision is the ceiling. It has no share, nor
-have the sparse product and those of 717 columns: they are not part of the step. They tell what a first layer without
-the blank pixels would take.
+`train`. `share` is the part's time divided by the step's. If the shares add up to less than 1, the rest is the loop and
+the optimizer; if to more, the step overlaps its parts. The ceiling is `gflops` of a matrix product in the same
+precision. That product has no share, because it is not part of the step. Neither do the sparse product and those with
+717 columns, which show what a first layer without the blank pixels would take.
 """
 
 import statistics

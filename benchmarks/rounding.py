@@ -1,12 +1,12 @@
-"""Measures how a difference of one rounding grows during training.
+"""Measures how the difference of a single rounding grows during training.
 
     python benchmarks/rounding.py --data-dir DIR           # two minutes on two cores; results/rounding.csv
     python benchmarks/rounding.py --data-dir DIR --quick   # a few images; runs/rounding
 
 `mlp_128` is trained for two epochs at batch 128, in float32, three times for each seed: on one replica; with two
 replicas on logical CPUs, which sum the same gradients in another order; and with each initial weight moved to a
-neighboring float. A row counts, for the second and third training, the ReLUs that up to this step were on for some
-image in one training and off in the other.
+neighboring float. A row is for the second or third training. It counts the cases up to this step
+in which an image switched a ReLU on in this training and off in the first, or the other way round.
 """
 
 import keras

@@ -3,10 +3,10 @@
     python benchmarks/scaling.py --data-dir DIR           # five minutes; results/scaling*.csv and scaling.png
     python benchmarks/scaling.py --data-dir DIR --quick   # a few images; runs/scaling
 
-Each process computes with one thread and has 128 images of each batch. "apart" are as many processes at the same time,
-of which each trains a model of its own: what they take longer together is the time of the all-reduce. Its model is a
-ring of n workers: 2 (n - 1) messages, one after another, and 2 (n - 1) / n of the gradients over
-each link (Patarasuk and Yuan, 2009, "Bandwidth optimal all-reduce algorithms for clusters of workstations").
+Each process computes with one thread and takes 128 images of each batch. "apart" means that the same number of
+processes each train their own model at the same time; the extra time of training together is that of the all-reduce. It
+is modeled as a ring of n workers: 2 (n - 1) messages, one after another, and 2 (n - 1) / n of the gradients over each
+link (Patarasuk and Yuan, 2009, "Bandwidth optimal all-reduce algorithms for clusters of workstations").
 """
 
 import json
@@ -149,7 +149,7 @@ def _reduce(queue, tf_config) -> None:
 
 
 def fit_ring(rows: list[dict]) -> dict[str, float]:
-    """Returns the ring's time per message and its bytes per second that fit the measured all-reduces best.
+    """Fits the ring's time per message and its bytes per second to the measured all-reduces.
 
     Least squares of the relative error, so that small messages count as much as large ones.
     """
@@ -201,9 +201,9 @@ def shares(rows: list[dict]) -> list[dict]:
 
 
 def project(rows: list[dict], links: dict[str, dict[str, float]]) -> list[dict]:
-    """Returns how many times as fast more workers are, each with a core of its own, by model and link.
+    """Returns the speedup by model, link and number of workers, each with its own core.
 
-    A growing batch leaves each worker its 128 images; a fixed one of 1,024 is divided, and takes each worker less time.
+    With a growing batch, each worker has 128 images; a fixed batch of 1,024 is divided among the workers.
     """
     from mnist_keras import get_model_spec
 

@@ -1,4 +1,4 @@
-"""How well digits are read by the school that taught their writer: American, European, and ways never trained on.
+"""How well digits are read if their writer learned them in America, in Europe, or in ways never trained on.
 
     python benchmarks/schools.py            # some minutes; results/schools.csv and schools_ones_and_sevens.csv
     python benchmarks/schools.py --quick    # few writers; runs/schools

@@ -1,9 +1,9 @@
-"""Tries settings of the process that promise faster training: allocators, threads, rounding. Does one of them help?
+"""Tries settings of the process that might speed up training: allocators, threads, rounding.
 
     python benchmarks/settings.py --data-dir DIR    # two minutes; results/settings.csv
 
-Allocators that are not installed are left out (Debian: libtcmalloc-minimal4, libjemalloc2). Each setting has its own
-processes, which take turns; `relative` is the median over the turns of a step's time over that of a plain process.
+Allocators that are not installed are skipped (Debian: libtcmalloc-minimal4, libjemalloc2). Each setting has its own
+processes, which take turns; `relative` is the median over the turns of a step's time relative to a plain process.
 """
 
 import os

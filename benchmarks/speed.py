@@ -19,18 +19,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import command
 import machine
 import pandas as pd
+import tables
 import turns
-from command import (
-    Parser,
-    Results,
-    first_images,
-    load_to_time,
-    run_command,
-    update_class,
-    write_rows,
-)
 from turns import OwnProcess
 
 from mnist_keras import _cpu
@@ -75,33 +68,31 @@ WIDE, WIDE_OPERATIONS = "epoch_mlp_1024_128", 2 * (2 * 784 * 1024 + 3 * (1024 * 
 
 
 def main() -> None:
-    args = Parser(__doc__, quick=True, stand_in=True).parse_args()
+    args = command.Parser(__doc__, quick=True, stand_in=True).parse_args()
     if importlib.util.find_spec("torch") is None:
         raise InputError('PyTorch is missing. Install it with: pip install "mnist-keras[bench]"')
-    data = load_to_time(args, part=None)
-    load, results = machine.load(), Results()
+    data = command.load_to_time(args, part=None)
+    load, results = machine.load(), command.Results()
     for _ in measure(
         results, data, args.out, quick=args.quick
     ):  # what is measured is saved as it comes
         rows = results.rows(COLUMNS, "ours")
-        update_class(
+        command.update_class(
             args.out / "speed.csv", pd.concat([machine_rows(load, args.quick), rows])[COLUMNS]
         )
     print(rows.to_string(index=False))
-    import tables  # late: the processes above import this module, too
-
-    here = tables.headlines(args.out).query("`class` == @machine.cpu()")
+    here = headlines(args.out).query("`class` == @machine.cpu()")
     print(f"\n{tables.fill('headlines', here)}\n\nload before: {load:.2f}; {machine.summary()}")
 
 
-def measure(results: Results, data, out: Path, *, quick: bool) -> Iterator[None]:
-    """Notes seconds to 99%, epochs and predictions; in full also what the input pipeline gives."""
+def measure(results: command.Results, data, out: Path, *, quick: bool) -> Iterator[None]:
+    """Notes epochs, seconds to 99% and predictions, and in full also the input pipeline; yields after each part."""
     for model in EPOCHS:
         time_epochs(results, model, data, quick=quick)
         yield
     curves = train_to_target(results, data, quick=quick)
     if not quick:
-        write_rows(out / "speed_curves.csv", curves)
+        command.write_rows(out / "speed_curves.csv", curves)
         plot_curves(out / "speed.png", curves)
         rate_product(results, data)
     yield
@@ -117,7 +108,7 @@ def measure(results: Results, data, out: Path, *, quick: bool) -> Iterator[None]
 
 
 def machine_rows(load: float, quick: bool) -> pd.DataFrame:
-    """Returns what the times depend on, as rows; the load is the one before."""
+    """Returns what the times depend on, as rows; `load` was measured before."""
     from mnist_keras import get_model_spec
     from mnist_keras.training.devices import choose_precision
 
@@ -127,13 +118,13 @@ def machine_rows(load: float, quick: bool) -> pd.DataFrame:
     return pd.DataFrame({"task": "machine", "metric": list(facts), "median": list(facts.values())})
 
 
-def time_epochs(results: Results, model: str, data, *, quick: bool) -> None:
+def time_epochs(results: command.Results, model: str, data, *, quick: bool) -> None:
     """Notes seconds of the epochs after the first, and the accuracy after all of them.
 
     If quick, epochs are shorter and scaled to whole ones, and some trainers are left out.
     """
     (names, images), task = EPOCHS[model], f"epoch_{model}"
-    part = first_images(data, images) if quick else data
+    part = command.first_images(data, images) if quick else data
     scale, repeats = len(data.train) / len(part.train), 1 if quick else REPEATS
     calls, processes = {}, {}
     with contextlib.ExitStack() as stack:
@@ -170,7 +161,7 @@ def train(name: str, data, seed: int, target: float = TARGET) -> list[tuple[floa
         return process.call("train_to", target=target, seed=seed)
 
 
-def train_to_target(results: Results, data, *, quick: bool) -> pd.DataFrame:
+def train_to_target(results: command.Results, data, *, quick: bool) -> pd.DataFrame:
     """Notes the seconds to 99%, each training in a fresh process; returns the rows of speed_curves.csv.
 
     If quick, Keras's example is left out, and the seconds of PyTorch's are estimated.
@@ -186,7 +177,7 @@ def train_to_target(results: Results, data, *, quick: bool) -> pd.DataFrame:
         results.add(TO_TARGET, name, seconds=seconds, test_accuracy=accuracy)
 
     def estimate(repeat):
-        part = first_images(data, *EXAMPLE_PART)
+        part = command.first_images(data, *EXAMPLE_PART)
         ((seconds, _),) = train("pytorch_example", part, 0, target=0.0)
         seconds *= EXAMPLE_EPOCHS * len(data.train) / len(part.train)
         results.add(TO_TARGET, "pytorch_example", seconds=seconds)
@@ -228,8 +219,8 @@ def plot_curves(path: Path, curves: pd.DataFrame) -> None:
     axes.figure.savefig(path)
 
 
-def rate_product(results: Results, data) -> None:
-    """Notes the best rate of a matrix product in either library, and the share of it that the wide model reaches."""
+def rate_product(results: command.Results, data) -> None:
+    """Notes the best rate of a matrix product in TensorFlow or PyTorch, and which share of it `WIDE` reaches."""
     best = 0.0
     for module in ("ours", "peers_torch"):
         with OwnProcess(module, data) as process:
@@ -240,5 +231,32 @@ def rate_product(results: Results, data) -> None:
     results.add(WIDE, "ours", share_of_float32_product=rate / best)
 
 
+def headlines(results: Path) -> pd.DataFrame:
+    """Returns for each class of CPU the seconds to 99%, and how many times as long the other libraries take."""
+    epochs = {"keys": "epoch_(?P<model>.*)/(?P<contestant>.*)/epoch_seconds"}
+    table = tables.spread(results, "speed.csv", ["class"], ["model", "contestant"], **epochs)
+    for model in ("mlp_128", "mlp_1024_128", "cnn_2conv"):
+        ours = table.filter(regex=f"^{model}_ours(_bfloat16)?$").min(axis=1)  # the faster precision
+        for peer in ("fit", "pytorch_dataloader"):
+            table[f"{model}_{peer}"] /= ours
+    to_target = {"keys": "to_99_percent/(?P<contestant>.*)/(?P<metric>seconds|times.*)"}
+    target = tables.spread(results, "speed.csv", ["class"], ["contestant", "metric"], **to_target)
+    return table.merge(target, on="class")
+
+
+def machines(results: Path) -> pd.DataFrame:
+    """Returns the machine of each class of CPU; all results of a class must be from one."""
+    rows = pd.read_csv(results / "speed.csv").query("task == 'machine'")
+    facts = rows.pivot(index="class", columns="metric", values="median")
+    others = pd.read_csv(results / "choices.csv").groupby("class")["machine"].unique()
+    for cpu, summary in facts["summary"].items():
+        if len(names := {summary, *others.get(cpu, ())}) > 1:
+            raise InputError(
+                f"The results of the class {cpu} are from different machines or versions. Run speed.py and choices.py "
+                "on one:\n" + "\n".join(sorted(names))
+            )
+    return facts.loc[rows["class"].unique()].reset_index()
+
+
 if __name__ == "__main__":
-    run_command(main)
+    command.run_command(main)

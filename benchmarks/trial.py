@@ -1,32 +1,37 @@
-"""Tries a model and a recipe: trains without the last 10,000 training images and counts the errors on those.
+"""Tries a model and a recipe: trains without the last 10,000 training images and counts the errors on them.
 
     python benchmarks/trial.py --data-dir DIR mlp_deep --recipe '{"augmentation": "elastic", "epochs": 40}'
     python benchmarks/trial.py --data-dir DIR build_deep_cnn --arguments '{"dropout": 0.4}' --recipe '{"epochs": 14}'
 
-Recipes are chosen by these rows, appended to results/trials.csv, and never by the test images. Fields of a recipe that
-are not given are those of the registered model's recipe, or of `Recipe(precision="auto")`.
+Recipes are chosen by these rows, which are appended to results/trials.csv, and never by the test images. Other fields
+are those of the registered model's recipe, or of `Recipe(precision="auto")` for a builder.
 """
 
 import argparse
 import contextlib
 import json
+from pathlib import Path
 
 import pandas as pd
+from accuracy import digest
 from command import Parser, load_published, read_rows, run_command, write_rows
-from entries import digest
 
 from mnist_keras._validation import InputError, check_integer, check_seed, invalid
 from mnist_keras.cli.doctor import examine
+from mnist_keras.models.recipes import Recipe, get_recipe
+from mnist_keras.models.registry import get_model_spec, get_trainable_spec
 
 
 def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("model", help="a registered name, or the name of a public builder")
     parser.add_argument("--data", default="mnist", help="name of the dataset (default: mnist)")
-    parser.add_argument("--arguments", default="{}", help="of the builder, as JSON")
-    parser.add_argument("--recipe", default="{}", help="a name, or fields as JSON")
+    parser.add_argument("--arguments", default="{}", help="arguments of the builder, as JSON")
+    parser.add_argument("--recipe", default="{}", help="name of a recipe, or its fields as JSON")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
+    parser.add_argument(
+        "--held-out", type=int, default=10_000, metavar="N", help="number of images"
+    )
     args = parser.parse_args()
     path = args.out / "trials.csv"
     read_rows(path)  # fails now, not after the training, if it cannot be read
@@ -40,8 +45,6 @@ def try_out(args: argparse.Namespace) -> dict[str, str]:
     import keras
 
     import mnist_keras as mk
-    from mnist_keras.models.recipes import get_recipe
-    from mnist_keras.models.registry import get_trainable_spec
     from mnist_keras.training.devices import choose_precision, precision_policy
 
     builder, arguments, recipe, wide = args.model, {}, mk.Recipe(precision="auto"), True
@@ -97,6 +100,32 @@ def fields_of(text: str, option: str) -> dict:
         if isinstance(fields := json.loads(text), dict):
             return fields
     raise invalid(option, expected='a JSON object like {"epochs": 3}', received=text)
+
+
+def trials(results: Path) -> pd.DataFrame:
+    settings = dict.fromkeys(["arguments", "recipe"], lambda text: describe(json.loads(text)))
+    return pd.read_csv(results / "trials.csv", converters=settings)
+
+
+def changes(results: Path) -> pd.DataFrame:
+    """Returns the trials of `cnn_accurate` on MNIST, and what each changes in the packaged model's settings."""
+    spec = get_model_spec("cnn_accurate")
+    shipped = {**spec.arguments, **spec.recipe.to_dict(), "seed": 0}
+
+    def changed(row):
+        recipe = Recipe.from_dict(json.loads(row["recipe"])).to_dict()
+        settings = {**json.loads(row["arguments"]), **recipe, "seed": row["seed"]}
+        other = {key: value for key, value in settings.items() if value != shipped.get(key)}
+        return describe(other) or "nothing"
+
+    rows = pd.read_csv(results / "trials.csv").query("net == 'cnn_accurate' and data == 'mnist'")
+    return rows.assign(changed=rows.apply(changed, axis=1))
+
+
+def describe(settings: dict) -> str:
+    """Returns settings in words; those of an augmentation in parentheses."""
+    text = json.dumps(settings)[1:-1].replace("null", "none")
+    return text.translate(str.maketrans("{}", "()", '":'))
 
 
 if __name__ == "__main__":

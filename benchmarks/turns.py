@@ -1,4 +1,4 @@
-"""Processes for one library each, what trains there, and the clock.
+"""Runs each library in its own process, and times what trains there.
 
 With TensorFlow in its process, PyTorch's training of a small dense model was measured to be 10 to 25% slower. So
 speed.py starts a process for each library. It imports a module whose `make` and `make_example` return a `Trainer`.
@@ -23,7 +23,7 @@ _here: dict = {}  # in such a process: "module" and "data"
 
 
 class Trainer(NamedTuple):
-    """A model in training: what trains one more epoch, what predicts labels, and how many epochs it takes at most."""
+    """A model in training: functions that train another epoch and predict labels, and the largest number of epochs."""
 
     epoch: Callable[[], object]
     predict: Callable[[np.ndarray], np.ndarray]
@@ -34,7 +34,7 @@ class Trainer(NamedTuple):
 
 
 def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: float) -> None:
-    """Calls each with the number of the repeat, as often as given, in turns; none again after some seconds."""
+    """Calls functions with the number of the repeat, in turns, as often as given or until `patience` is used up."""
     spent = dict.fromkeys(runs, 0.0)
     for repeat in range(max(repeats for _, repeats in runs.values())):
         for name, (run, repeats) in runs.items():
@@ -44,7 +44,7 @@ def take_turns(runs: dict[str, tuple[Callable[[int], object], int]], patience: f
 
 
 class OwnProcess(ProcessPoolExecutor):
-    """A fresh process with a module of the benchmarks; spawned, so that it holds nothing of the caller's.
+    """A fresh process that has imported a module of the benchmarks, and holds nothing of this process.
 
     `environment` is set before the module is imported, in place of what was chosen on `import mnist_keras`.
     """

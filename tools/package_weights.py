@@ -20,8 +20,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+from accuracy import model_digest, recipe_name
 from command import RESULTS, load_published, matching, read_rows, run_command
-from entries import model_digest, recipe_name
 
 from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from mnist_keras._validation import check_seed, invalid
-from mnist_keras.data.batches import make_batch_source
+from mnist_keras.data.batches import BatchSource, make_batch_source
 from mnist_keras.data.datasets import resolve_data
 from mnist_keras.data.splits import Split
 from mnist_keras.models.inspection import check_backend
@@ -25,6 +25,7 @@ from mnist_keras.training.loop import TrainingLoop
 from mnist_keras.training.outcome import TrainingRun, finish, load_finished
 from mnist_keras.training.pace import Cadence, Interrupted
 from mnist_keras.training.plan import (
+    Plan,
     check_class_weight,
     check_fit,
     choose_recipe,
@@ -166,16 +167,7 @@ def train(
             model = plan.build(model, data)
             check_fit(model, data.train, data.test, *([validation] if validation else []))
             class_weight = check_class_weight(class_weight, model.output_shape[-1])
-            source = make_batch_source(
-                train_split, batch_size=recipe.batch_size, augmentation=recipe.augmentation
-            )
-            compile_model(model, recipe, recipe.epochs * source.steps_per_epoch)
-        jit = choose_jit(
-            recipe.jit,
-            model,
-            num_replicas=plan.strategy.num_replicas_in_sync,
-            augmented=source.augmentation is not None,
-        )
+        source, jit = prepare(plan, model, train_split)
         finished, checkpoint, save = False, None, None
         if directory is not None:
             config = plan.config(model, data, validation, class_weight=class_weight, jit=jit)
@@ -206,6 +198,23 @@ def train(
             cadence=cadence,
         )
         return finish(model, data, train_split, progress, directory, workers)
+
+
+def prepare(plan: Plan, model: keras.Model, images: Split) -> tuple[BatchSource, bool]:
+    """Compiles a model as a plan says.
+
+    Returns:
+        Where its batches come from, and whether XLA compiles the steps.
+    """
+    recipe, strategy = plan.recipe, plan.strategy
+    with strategy.scope():
+        source = make_batch_source(
+            images, batch_size=recipe.batch_size, augmentation=recipe.augmentation
+        )
+        compile_model(model, recipe, recipe.epochs * source.steps_per_epoch)
+    replicas, augmented = strategy.num_replicas_in_sync, source.augmentation is not None
+    jit = choose_jit(recipe.jit, model, num_replicas=replicas, augmented=augmented)
+    return source, jit
 
 
 def _check_directory(run_dir, *, resume, overwrite) -> str | None:

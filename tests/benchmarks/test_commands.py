@@ -256,7 +256,7 @@ def test_our_seconds_count_with_the_accuracy_and_a_peers_end_there(
             return self.curve(seed)
 
     monkeypatch.setattr(speed, "OwnProcess", Process)
-    results = speed.Results()
+    results = benchmark("command").Results()
     monkeypatch.setattr(speed, "SEEDS", 2)
     monkeypatch.setattr(speed, "REPEATS", 1)
     rows = speed.train_to_target(results, None, quick=False)
@@ -283,7 +283,7 @@ def test_the_ceiling_is_the_better_of_both_libraries(benchmark, monkeypatch, dat
             self.call = lambda function, **_: rates[module]
 
     monkeypatch.setattr(speed, "OwnProcess", Process)
-    results = speed.Results()
+    results = benchmark("command").Results()
     results.add(speed.WIDE, "ours", epoch_seconds=speed.WIDE_OPERATIONS * 256 / 1e9)
     speed.rate_product(results, data)
     assert results["matrix_product", "float32", "gflops"] == [2.0]
@@ -325,7 +325,7 @@ def rates(benchmark, monkeypatch):
 
 @pytest.mark.slow
 def test_the_pipeline_and_predictions_are_rated(benchmark, rates, data):
-    results = benchmark("speed").Results()
+    results = benchmark("command").Results()
     rates.measure_pipeline(results, data)
     rates.measure_prediction(results, data)
     assert results.median("pipeline_share_mlp_128_affine", "ours", "share_of_step") < 1
@@ -341,7 +341,7 @@ def test_the_pipeline_and_predictions_are_rated(benchmark, rates, data):
 
 @pytest.mark.full
 def test_other_runtimes_are_rated(benchmark, rates, data):
-    results = benchmark("speed").Results()
+    results = benchmark("command").Results()
     rates.measure_throughput(results, data, 1)
     for contestant in ("ours", "classifier_predict_proba", "model_predict", "onnx", "litert"):
         assert results.median("predict_60000_mlp_128", contestant, "images_per_second") > 0

@@ -102,8 +102,9 @@ def test_a_peer_that_never_reaches_the_accuracy_is_no_success(tables, results):
     assert judged(tables, results)[PYTORCH][1] == "goal **MISSED**, aim **MISSED**"
 
 
-def test_accuracies_count_as_the_mean_of_the_seeds_as_they_are_now(tables, results):
-    keys = tables.trained().query("net == recipe").set_index("net", drop=False)[tables.KEY]
+def test_accuracies_count_as_the_mean_of_the_seeds_as_they_are_now(benchmark, tables, results):
+    accuracy = benchmark("accuracy")
+    keys = accuracy.entries().query("net == recipe").set_index("net", drop=False)[accuracy.KEY]
     rows = [("cnn_accurate", "0.9968"), ("cnn_accurate", "0.9972"), ("cnn_tiny", "0.9939")]
     rows = [{**keys.loc[model], "accuracy": accuracy} for model, accuracy in rows]
     rows.append({**rows[2], "digest": "another", "accuracy": "1.0"})
@@ -114,23 +115,24 @@ def test_accuracies_count_as_the_mean_of_the_seeds_as_they_are_now(tables, resul
     assert found["`cnn_accurate_ensemble`: test accuracy"] == ("not measured", "")
 
 
-def test_results_of_two_machines_are_not_published_as_one_class(tables, results):
+def test_results_of_two_machines_are_not_published_as_one_class(benchmark, results):
     (results / "speed.csv").write_text(SPEED.replace("avx2", "amx"))
-    message = error_of(tables.machine, results)
+    message = error_of(benchmark("speed").machines, results)
     assert message.startswith(
         "The results of the class amx are from different machines or versions. Run "
     )
     assert message.splitlines()[1] == "A"
 
 
-def test_a_trial_says_what_it_changes(tables, results):
+def test_a_trial_says_what_it_changes(benchmark, results):
     recipe = RECIPES["cnn_accurate"].replace(epochs=10, augmentation=None).to_dict()
     row = {"net": "cnn_accurate", "data": "mnist", "seed": 1, "recipe": json.dumps(recipe)}
     row["arguments"] = '{"dropout": 0.1, "batch_norm": false}'
     pd.DataFrame([row, {**row, "net": "mlp_128"}]).to_csv(results / "trials.csv", index=False)
     changed = "batch_norm false, epochs 10, augmentation none, seed 1"
-    assert tables.changes(results)["changed"].tolist() == [changed]
-    assert tables.describe({"augmentation": {"shift": 2}}) == "augmentation (shift 2)"
+    trial = benchmark("trial")
+    assert trial.changes(results)["changed"].tolist() == [changed]
+    assert trial.describe({"augmentation": {"shift": 2}}) == "augmentation (shift 2)"
 
 
 def test_a_cell_without_a_value_is_empty_in_any_format(tables):
