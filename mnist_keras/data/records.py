@@ -173,7 +173,7 @@ class Records(Split):
         if not 0 <= number < self.num_classes:
             raise self._bad(
                 row,
-                f"a whole label in [{low}, {low + self.num_classes - 1}]",
+                f"an integer label in [{low}, {low + self.num_classes - 1}]",
                 f"shape={label.shape}, dtype={label.dtype}" if label.ndim else repr(label.tolist()),
                 f"There are {self.num_classes} class_names.",
             )

@@ -530,9 +530,9 @@ def test_training_and_test_images_of_two_shapes(tmp_path):
         ),
         (
             ARRAYS["train_labels"] + 0.5,
-            "has labels of dtype float64 and shape (12,). Expected whole",
+            "has labels of dtype float64 and shape (12,). Expected integers",
         ),
-        (np.full((12, 3), 0.5), "has labels of dtype float64 and shape (12, 3). Expected whole"),
+        (np.full((12, 3), 0.5), "has labels of dtype float64 and shape (12, 3). Expected integers"),
     ],
 )
 def test_labels_of_another_kind(tmp_path, labels, message):

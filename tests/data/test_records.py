@@ -518,7 +518,7 @@ GRAY, RGB = np.zeros((28, 28), np.uint8), np.zeros((28, 28, 3), np.uint8)
         ),
         (
             (GRAY, 10),
-            r"Invalid record 1 of records\. Expected a whole label in \[0, 9\]\. Received: 10\. There are 10 class",
+            r"Invalid record 1 of records\. Expected an integer label in \[0, 9\]\. Received: 10\. There are 10 class",
         ),
         ((GRAY, -1), r"Received: -1\."),
         ((GRAY, 0.5), r"Received: 0\.5\."),
