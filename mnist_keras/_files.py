@@ -61,7 +61,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def check_writable(directory: Path) -> None:
-    """Checks that files can be made in a directory, or it in the one above, before work is done that ends there.
+    """Checks that files can be written into a directory, or that it can be made, before the work that needs it.
 
     Raises:
         NotADirectoryError: If there is a file in its place.

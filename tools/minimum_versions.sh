@@ -3,6 +3,7 @@
 #
 # They go into an environment of their own, build/minimum, made with $1 (python3 if left out), and pip gets each lower
 # bound as an exact version.
+# Python must be 3.11 or 3.12: the oldest NumPy and SciPy have no wheels for 3.13.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=build/minimum
