@@ -3,7 +3,6 @@
     python benchmarks/read_numbers.py --data-dir DIR               # results/numbers.csv, numbers_time.csv; ten minutes
     python benchmarks/read_numbers.py --data-dir DIR --quick       # few strips; runs/numbers
     python benchmarks/read_numbers.py --data-dir DIR --held-out    # of training images, to choose on; runs/numbers
-    python benchmarks/read_numbers.py --data-dir DIR --fit         # prints SHARE and BONUS of the lattice
 
 Strips of MNIST's test images side by side as a photo shows them, of random slant, size, thickness and noise. "apart"
 leaves a gap, "close" less than two pixels of 28; "touching" lets the ink of neighbors meet, "overlapping" pushes them
@@ -17,7 +16,6 @@ import time
 import numpy as np
 import pandas as pd
 from command import RESULTS, ROOT, Parser, load_published, run_command, write_rows
-from scipy.optimize import minimize
 from strips import SPACINGS, Strip, draw_strip
 
 LENGTHS = range(1, 9)
@@ -25,21 +23,16 @@ ROWS = (*SPACINGS, "steep")
 FALL = 15.0  # degrees of steep rows, at most
 COUNT, QUICK_COUNT = 6, 1  # strips of each length and spacing
 MORE = 34  # times as many of four digits, for which there is a goal
-SEED, HELD_OUT_SEED, FIT_SEED = 3, 40, 41
-FIT_COUNT = 60  # strips of four digits of each kind
+SEED, HELD_OUT_SEED = 3, 40
 HELD_OUT = 10_000  # last training images
 
 
 def main() -> None:
     parser = Parser(__doc__, quick=True)
     parser.add_argument("--held-out", action="store_true", help="strips of training images")
-    parser.add_argument("--fit", action="store_true", help="print the constants of the lattice")
     args = parser.parse_args()
     data = load_published("mnist", args.data_dir)
     held_out = data.train.take(range(len(data.train) - HELD_OUT, len(data.train)))
-    if args.fit:
-        print(fit(*held_out.read(range(HELD_OUT))))
-        return
     count = QUICK_COUNT if args.quick else COUNT
     if args.held_out:
         if args.out == RESULTS:
@@ -112,53 +105,6 @@ def draw_page(images, labels) -> np.ndarray:
         part = page[number * height :][: ink.shape[0], 20 : 20 + ink.shape[1]]
         part[:] = np.clip(200 * ink, 0, 255)
     return page
-
-
-def fit(images, labels) -> str:
-    """Returns the constants of the lattice that make the right readings of strips the most probable."""
-    rows = [
-        row
-        for spacing in ROWS
-        for number in range(FIT_COUNT)
-        if (row := cut(draw(images, labels, 4, spacing, (FIT_SEED, number))))
-    ]
-
-    def loss(constants: np.ndarray) -> float:
-        return -sum(log_probability(*row, *constants) for row in rows)
-
-    share, bonus = minimize(loss, (1.0, 0.0), method="Nelder-Mead", options={"xatol": 0.02}).x
-    return f"{len(rows)} strips: SHARE = {share:.2f}, BONUS = {bonus:.2f}"
-
-
-def cut(strip: Strip):
-    """Returns a strip's text, pieces, candidates and what is said of these; None where it is not one row."""
-    from mnist_keras.inference.numbers.pieces import cut_pieces, make_candidates
-    from mnist_keras.inference.numbers.rows import find_rows
-    from mnist_keras.inference.numbers.segments import read_segments
-    from mnist_keras.inference.pictures import load_picture
-
-    rows = find_rows(load_picture(strip.picture))[0]
-    if len(rows) != 1:
-        return None
-    pieces = cut_pieces(rows[0].ink)
-    candidates = make_candidates(pieces)
-    windows = [candidate.window for candidate in candidates]
-    return strip.text, pieces, candidates, read_segments(np.stack(windows))
-
-
-def log_probability(text, pieces, candidates, answers, share: float, bonus: float) -> float:
-    """Returns the logarithm of a right reading's probability, at least -10: no cut can save some strips."""
-    from mnist_keras.inference.numbers.lattice import (
-        list_options,
-        probability_of,
-        score_candidates,
-    )
-
-    scores = score_candidates(answers, share=share, bonus=bonus)
-    options = list_options(candidates, pieces, scores)
-    digits = answers[:, :10] / answers[:, :10].sum(axis=1, keepdims=True)
-    probability = probability_of(text, options, candidates, pieces, digits)
-    return float(np.log(max(probability, np.exp(-10))))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Where a component of ink may be cut into digits: ways from its top to its foot that cross little ink.
+"""Cuts between touching digits: paths from the top to the bottom of a component of ink that cross little ink.
 
-There are many more of them than digits touch at, and they may cross one another.
+Far more cuts are returned than there are digits that touch. Cuts may cross each other.
 """
 
 from typing import NamedTuple
@@ -10,28 +10,28 @@ from scipy import ndimage
 
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, INK
 
-MAX_CUT = 4.5  # strokes' widths of ink that a cut may cross
-MIN_WIDTH = 0.3  # of the usual height; a narrower component is not cut
-MIN_DISTANCE = 0.06  # of the usual height, in which one way is kept
-MIN_INK = 0.02  # of the usual height squared; less ink between two cuts makes them the same
-MIN_SIDE = 0.5  # of the usual height; what is cut is at least that high
-NEAR = 0.25  # of the usual height, to the left and to the right of a cut
-MAX_NEAR = 7  # cuts that are kept so near to one another, the cheapest ones
-SIDEWAYS = 0.1  # pixels of ink that a step to the side costs
-STEPS = np.array([0, -1, 1])  # to the side, of a way's next row
-SLANTS = (-0.25, 0.0, 0.25)  # columns to the right for a row up, of straight cuts
-LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of a component's height, at which ways through it start
+MAX_CUT = 4.5  # stroke widths; the most ink that a cut may cross
+MIN_WIDTH = 0.3  # of the usual height; narrower components are not cut
+MIN_DISTANCE = 0.06  # of the usual height; of paths closer than this, only the cheapest is kept
+MIN_INK = 0.02  # of the usual height squared; two cuts with less ink between them count as one
+MIN_SIDE = 0.5  # of the usual height; both sides of a cut must be at least this high
+NEAR = 0.25  # of the usual height; cuts within this distance are neighbors
+MAX_NEAR = 7  # neighbors that are kept, the cheapest ones
+SIDEWAYS = 0.1  # cost of a step to the side, in pixels of ink
+STEPS = np.array([0, -1, 1])  # columns by which a path may move from one row to the next
+SLANTS = (-0.25, 0.0, 0.25)  # of straight cuts: columns to the right per row upward
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the component's height; rows from which paths are traced
 
 
 class Cut(NamedTuple):
-    """A way through a component from top to bottom: its column in each row, and the ink that it crosses."""
+    """A path through a component from top to bottom: its column in each row, and how much ink it crosses."""
 
     columns: np.ndarray
     cost: float
 
 
 def find_cuts(ink: np.ndarray, stroke: float) -> list[Cut]:
-    """Returns the cheapest ways through a component, from left to right, that leave enough on both sides."""
+    """Returns the cheapest cuts that leave enough ink on both sides, from left to right."""
     height, width = ink.shape
     if width < MIN_WIDTH * DIGIT_HEIGHT or height < 4:
         return []
@@ -56,13 +56,13 @@ def find_cuts(ink: np.ndarray, stroke: float) -> list[Cut]:
 
 
 def _height(holds_ink: np.ndarray) -> int:
-    """Returns how high something is, from whether each row holds some of it."""
+    """Returns the distance from the first to the last row that holds ink."""
     rows = np.flatnonzero(holds_ink)
     return int(rows[-1] - rows[0] + 1) if len(rows) else 0
 
 
 def straight_ways(ink: np.ndarray) -> list[Cut]:
-    """Returns straight lines through ink, upright and slanted, where they cross the least of it."""
+    """Returns upright and slanted lines at the places where they cross the least ink."""
     height, width = ink.shape
     rows = np.arange(height)
     cuts = []
@@ -75,10 +75,10 @@ def straight_ways(ink: np.ndarray) -> list[Cut]:
 
 
 def ways_through(ink: np.ndarray) -> list[Cut]:
-    """Returns ways from top to bottom that cross little ink, one step to the side in each row at most.
+    """Returns paths from top to bottom that cross little ink and move at most one column per row.
 
-    This is the drop-fall of Congedo et al., 1995, "Segmentation of Numeric Strings", with the best way in place of the
-    first one that a falling drop finds.
+    This is drop-fall (Congedo et al., 1995, "Segmentation of Numeric Strings"), but with the cheapest path in place of
+    the first one that a falling drop would take.
     """
     down, came_from = _accumulate(ink)
     up, goes_to = _accumulate(ink[::-1])
@@ -98,7 +98,7 @@ def ways_through(ink: np.ndarray) -> list[Cut]:
 
 
 def _accumulate(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the least cost from the first row to each pixel, and the column in the row before."""
+    """Returns the lowest cost of a path from the first row to each pixel, and its column in the previous row."""
     height, width = ink.shape
     cost = np.pad(ink.astype(np.float64), [(0, 0), (1, 1)], constant_values=np.inf)
     columns, here = np.arange(width), slice(1, -1)
@@ -116,7 +116,7 @@ def _accumulate(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _minima(values: np.ndarray) -> list[int]:
-    """Returns where values are lowest in their neighborhood; of a flat stretch the middle."""
+    """Returns the positions of local minima; of a flat minimum, the middle."""
     reach = max(3, round(MIN_DISTANCE * DIGIT_HEIGHT) | 1)
     low = values <= ndimage.minimum_filter1d(values, reach) + 1e-6
     labels, _ = ndimage.label(low)

@@ -1,7 +1,7 @@
-"""The lattice of a row's candidates, and the best way through it: which pieces are digits, signs and dust.
+"""The lattice of a row: every sequence of candidates that covers the row, each taken for a digit, a sign or dust.
 
-A way's score is the sum of its candidates' scores, and its probability grows with the exponential of that sum. A
-candidate's score is the logarithm of the odds that it is one whole digit.
+The score of a sequence is the sum of the scores of its candidates, and its probability is proportional to the
+exponential of that sum. The score of a digit is the log-odds that the candidate is exactly one whole digit.
 """
 
 from typing import NamedTuple
@@ -12,23 +12,19 @@ from mnist_keras.inference.numbers.pieces import Candidate, Pieces
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT
 from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT
 
-SIGN = 2.0  # score of a piece that has the form and place of a sign
-DUST = -1.0  # score of a small piece that is left out
-# BONUS and LIKENESS were compared on 270 strips of training images that the model of candidates has not seen; SHARE is
-# not fitted. benchmarks/read_numbers.py --fit searches for SHARE and BONUS.
-SHARE = 1.0  # of the odds' logarithm that counts: candidates that overlap say the same twice
-BONUS = 0.0  # added for each digit: in training there were fewer candidates that are no digits
-NEAR = 6.0  # less score than the best way's that a way may have, for its digits to be read by the classifier too
-LIKENESS = 0.5  # of the logarithm of the odds that the classifier sees a digit, added to a candidate's score
+SIGN = 2.0  # score of a mark with the shape and position of a sign
+DUST = -1.0  # score of a small mark that is left out
+NEAR = 6.0  # the classifier reads the digits of sequences that score at most this much less than the best one
+LIKENESS = 0.5  # weight of the classifier's log-odds of "a digit"; chosen on 270 strips of held-out training images
 
 
 class Part(NamedTuple):
-    """A part of a row: a digit, a sign, or dust.
+    """A candidate read as a digit, a sign or dust.
 
     Attributes:
-        candidate: Its place in the list of candidates.
+        candidate: Its index in the list of candidates.
         kind: "digit", ".", ",", "-", or "" for dust.
-        score: How much better it is as that than others.
+        score: Its score as that.
     """
 
     candidate: int
@@ -36,26 +32,23 @@ class Part(NamedTuple):
     score: float
 
 
-def score_candidates(
-    answers: np.ndarray, *, share: float = SHARE, bonus: float = BONUS
-) -> np.ndarray:
-    """Returns how much better each candidate is as one digit than others.
+def score_candidates(answers: np.ndarray) -> np.ndarray:
+    """Returns the scores of candidates as digits.
 
     Args:
-        answers: Float array of shape `(n, 11)`, what `read_segments` returns.
-        share: See `SHARE`.
-        bonus: See `BONUS`.
+        answers: Float array of shape `(n, 11)`, the answers of `read_segments`.
     """
     others = np.clip(answers[:, NOT_ONE_DIGIT].astype(float), 1e-5, 1 - 1e-5)
-    return share * np.log((1 - others) / others) + bonus
+    return np.log((1 - others) / others)
 
 
 def add_likeness(options: list[Part], likeness: dict[int, float]) -> list[Part]:
-    """Returns options in whose scores the classifier has a say; digits that it has not seen are left out.
+    """Returns the options with the classifier's opinion added to the scores of digits.
 
     Args:
-        options: Those of a row.
-        likeness: How much the candidates that the classifier has seen look like a digit, in [0, 1].
+        options: The options of a row.
+        likeness: The classifier's probability of "a digit", by candidate. Other candidates are no longer options for
+            digits.
     """
     odds = {place: np.clip(value, 1e-4, 1 - 1e-4) for place, value in likeness.items()}
     return [
@@ -71,7 +64,7 @@ def add_likeness(options: list[Part], likeness: dict[int, float]) -> list[Part]:
 
 
 def row_level(pieces: Pieces) -> tuple[float, float]:
-    """Returns where a row's digits begin and end, in pixels from its top."""
+    """Returns the usual top and bottom of a row's digits, in pixels from the top of the row."""
     tall = [rows for rows, _ in pieces.boxes if rows.stop - rows.start > 0.6 * DIGIT_HEIGHT]
     if not tall:
         return 0.0, float(DIGIT_HEIGHT)
@@ -79,7 +72,7 @@ def row_level(pieces: Pieces) -> tuple[float, float]:
 
 
 def find_sign(c: Candidate, pieces: Pieces, top: float, bottom: float) -> str:
-    """Returns the sign that a unit has the form and the place of: a point, a comma or a minus; "" if it has none."""
+    """Returns the sign whose shape and position a unit has: a point, a comma or a minus; "" for none."""
     unit = pieces.borders[c.start].unit
     y, x = c.box
     height, width = y.stop - y.start, x.stop - x.start
@@ -90,7 +83,7 @@ def find_sign(c: Candidate, pieces: Pieces, top: float, bottom: float) -> str:
     )
     if not beside:
         return ""
-    level = ((y.start + y.stop) / 2 - top) / (bottom - top)  # 0 at the digits' top, 1 at their foot
+    level = ((y.start + y.stop) / 2 - top) / (bottom - top)  # 0 at the digits' top, 1 at the bottom
     if width >= 1.8 * height and height < 0.3 * DIGIT_HEIGHT and 0.25 < level < 0.8:
         return "-"
     if max(height, 1.5 * width) > 0.55 * DIGIT_HEIGHT or level < 0.7:
@@ -101,12 +94,12 @@ def find_sign(c: Candidate, pieces: Pieces, top: float, bottom: float) -> str:
 
 
 def list_options(candidates: list[Candidate], pieces: Pieces, scores: np.ndarray) -> list[Part]:
-    """Returns what each candidate may be, in the order in which they end.
+    """Returns everything that each candidate may be, ordered by the border at which candidates end.
 
     Args:
-        candidates: Those of a row.
-        pieces: Those of the row.
-        scores: Float array of shape `(n,)`, how much better each is as one digit than others.
+        candidates: The candidates of a row.
+        pieces: The pieces of the row.
+        scores: Float array of shape `(n,)`, the scores of the candidates as digits.
     """
     top, bottom = row_level(pieces)
     options = []
@@ -125,7 +118,7 @@ def list_options(candidates: list[Candidate], pieces: Pieces, scores: np.ndarray
 def find_parts(
     options: list[Part], candidates: list[Candidate], pieces: Pieces
 ) -> tuple[list[Part], float]:
-    """Returns the parts of a row, out of the options, that together have the greatest score, and that score."""
+    """Returns the sequence of options that covers the row with the highest total score, and that score."""
     count = len(pieces.borders)
     best: list[float] = [0.0] + [-np.inf] * count
     chosen: list[Part | None] = [None] * (count + 1)
@@ -137,14 +130,14 @@ def find_parts(
     stop = count
     while stop:
         last = chosen[stop]
-        assert last is not None  # a unit alone is always a candidate
+        assert last is not None  # a whole unit is always a candidate
         parts.append(last)
         stop = candidates[last.candidate].start
     return parts[::-1], best[count]
 
 
 def near_best(options: list[Part], candidates: list[Candidate], pieces: Pieces) -> set[int]:
-    """Returns the candidates that are digits on ways whose score is not much less than the best one's."""
+    """Returns the candidates that are digits in sequences whose score is close to the best one, see `NEAR`."""
     before = np.full(len(pieces.borders) + 1, -np.inf)
     after = before.copy()
     before[0] = after[-1] = 0
@@ -172,14 +165,14 @@ def probability_of(
     pieces: Pieces,
     digits: np.ndarray,
 ) -> float:
-    """Returns the probability of what was read: the share of all ways that read the same, wherever they cut.
+    """Returns the probability of a text: that of all sequences that read as this text, wherever they cut.
 
     Args:
         read: Digits and signs.
-        options: All that the candidates may be.
-        candidates: Those of the row.
-        pieces: Those of the row.
-        digits: Float array of shape `(n, 10)`, each candidate's probabilities.
+        options: All options of the row.
+        candidates: The candidates of the row.
+        pieces: The pieces of the row.
+        digits: Float array of shape `(n, 10)`, the probabilities of the digits for each candidate.
     """
     is_digit = np.array([character.isdigit() for character in read], bool)
     labels = [int(character) if character.isdigit() else 0 for character in read]
@@ -202,7 +195,7 @@ def probability_of(
 
 
 def is_unit(candidate: Candidate, pieces: Pieces) -> bool:
-    """Returns whether a candidate is one whole unit, in which there is no cut."""
+    """Returns whether a candidate is one whole unit that has no cuts."""
     ends = (candidate.start, candidate.stop)
     return ends[1] - ends[0] == 1 and all(pieces.way(end) is None for end in ends)
 

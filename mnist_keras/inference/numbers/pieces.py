@@ -1,7 +1,6 @@
-"""Where a row's digits may begin and end, and the candidates for digits between any two such borders.
+"""The borders at which a digit may begin or end, and the candidates: the ink between any two borders.
 
-A border is the beginning of a component, or a cut through one. A candidate is the ink between two borders; the lattice
-decides.
+A border is the beginning of a component, or a cut through one. The lattice decides which candidates are digits.
 """
 
 from typing import NamedTuple
@@ -14,22 +13,23 @@ from mnist_keras.inference.numbers.cuts import MIN_INK, MIN_SIDE, find_cuts
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, INK
 from mnist_keras.inference.preprocessing import THIN_STROKE
 
-MAX_UNITS = 4  # of one candidate
-MAX_WIDTH = 1.25  # of the usual height; of one candidate, unless it is a whole component
-SMALL = 0.35  # of the usual height; a mark that is narrower and low is a unit of its own: dust or a sign
-# Pixels of a row per pixel of a window, where digits are as high as MNIST's.
+MAX_UNITS = 4  # units in one candidate
+MAX_WIDTH = 1.25  # of the usual height; wider candidates are dropped, except whole units
+SMALL = 0.35  # of the usual height; narrower low marks are separate units: dust or signs
+# Pixels of a row per pixel of a window, in which digits are as high as MNIST's.
 STEP = DIGIT_HEIGHT // DIGIT_BOX
-REACH = STEP * IMAGE_SIZE // 2  # pixels of a row from a window's middle to its edges
+REACH = STEP * IMAGE_SIZE // 2  # pixels of a row from the middle of a window to its edges
 
 
 class Border(NamedTuple):
     """Where a digit may begin or end.
 
     Attributes:
-        unit: The unit that begins or is cut.
-        columns: Integer array of shape `(row height,)`, where the cut lies in each row; None for the unit's beginning.
-        left: The cut's leftmost column, or the unit's.
-        right: The cut's rightmost column, or the unit's first one too.
+        unit: The unit that begins here or is cut.
+        columns: Integer array of shape `(height,)`: the column of the cut in each line of pixels; None for the
+            beginning of a unit.
+        left: The leftmost column of the cut; for the beginning of a unit, its first column.
+        right: The rightmost column of the cut; for the beginning of a unit, its first column.
     """
 
     unit: int
@@ -42,11 +42,11 @@ class Pieces(NamedTuple):
     """A row's units and borders, from left to right.
 
     Attributes:
-        values: uint8 array of shape `(height, width)`, the row's ink, its strokes full.
-        labels: int32 array of the same shape: 0 for the ground, 1 for the first unit. A unit is a component of ink,
-            with the low ones above and below it. Its soft edges belong to it.
-        boxes: Rows and columns of each unit.
-        borders: Those of all units; the end of the row is one more.
+        values: uint8 array of shape `(height, width)`: the row's ink, with strokes at full strength.
+        labels: int32 array of the same shape: 0 for the ground, 1 for the first unit. A unit is a component of ink
+            with its soft edges, and with the low components above and below it.
+        boxes: The rows and columns of each unit.
+        borders: The borders of all units. The end of the row is one more border, without an entry here.
     """
 
     values: np.ndarray
@@ -55,7 +55,7 @@ class Pieces(NamedTuple):
     borders: list[Border]
 
     def way(self, border: int) -> np.ndarray | None:
-        """Returns where the cut lies in each row; None at the beginning of a unit and at the end of the row."""
+        """Returns the columns of a border's cut; None for the beginning of a unit and the end of the row."""
         return self.borders[border].columns if border < len(self.borders) else None
 
 
@@ -65,9 +65,9 @@ class Candidate(NamedTuple):
     Attributes:
         start: The border at which it begins.
         stop: The border at which it ends.
-        box: Rows and columns of the row.
-        window: uint8 array of shape `(28, 28, 2)`: its own ink in the middle, and the other ink around it. A row's
-            usual digit is as high there as MNIST's.
+        box: Its rows and columns.
+        window: uint8 array of shape `(28, 28, 2)`: the candidate's ink in the middle, and all other ink around it. A
+            digit of the usual height is as high as MNIST's.
     """
 
     start: int
@@ -77,7 +77,7 @@ class Candidate(NamedTuple):
 
 
 def cut_pieces(ink: np.ndarray) -> Pieces:
-    """Returns the units and borders of a row whose digits are `DIGIT_HEIGHT` high."""
+    """Returns the units and borders of a row of ink, whose digits are usually `DIGIT_HEIGHT` pixels high."""
     mask = ink > INK
     stroke = stroke_width(mask)
     units, boxes = find_units(mask, stroke)
@@ -95,7 +95,7 @@ def cut_pieces(ink: np.ndarray) -> Pieces:
 
 
 def find_units(mask: np.ndarray, stroke: float) -> tuple[np.ndarray, list[tuple[slice, slice]]]:
-    """Returns the number of each pixel's unit, in the order of their centers, and the units' boxes."""
+    """Returns the label of each pixel's unit and the units' boxes, in the order of the units' centers."""
     components, count = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(components.ravel(), minlength=count + 1)
     boxes = ndimage.find_objects(components)
@@ -124,21 +124,21 @@ def find_units(mask: np.ndarray, stroke: float) -> tuple[np.ndarray, list[tuple[
 
 
 def stroke_width(mask: np.ndarray) -> float:
-    """Returns the usual width of strokes in pixels."""
+    """Returns the median width of strokes in pixels."""
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))
     ridge = distance[(distance > 0) & (distance >= ndimage.maximum_filter(distance, 3))]
     return max(2.0, 2 * float(np.median(ridge)) - 1) if len(ridge) else 2.0
 
 
 def darkened(ink: np.ndarray, stroke: float) -> np.ndarray:
-    """Returns a row's ink from 0 to 255, its strokes full; hairlines are widened, as `darken` does for a digit."""
+    """Returns ink from 0 to 255 with strokes at full strength; hairlines are widened, as `darken` does for a digit."""
     if stroke < THIN_STROKE * DIGIT_HEIGHT:
         ink = ndimage.grey_dilation(ink, footprint=ndimage.generate_binary_structure(2, 1))
     return (np.clip(ink * 1.25, 0, 1) * 255).round().astype(np.uint8)
 
 
 def make_candidates(pieces: Pieces) -> list[Candidate]:
-    """Returns the ink between any two borders, unless it is too wide for a digit or, where it is cut, too low."""
+    """Returns the ink between any two borders, without what is too wide for a digit and cut parts that are too low."""
     full = pieces.values > 255 * INK
     candidates = []
     for start in range(len(pieces.borders)):
@@ -146,7 +146,7 @@ def make_candidates(pieces: Pieces) -> list[Candidate]:
             units = _units_of(pieces, start, stop)
             if len(units) > MAX_UNITS:
                 break
-            # A unit by itself is a candidate in any case: there is a way through all rows.
+            # A whole unit is always a candidate, so that every row has a path.
             is_cut = pieces.way(start) is not None or pieces.way(stop) is not None
             is_unit = len(units) == 1 and not is_cut
             end = pieces.boxes[units[-1]][1].stop
@@ -180,7 +180,7 @@ def image_of(candidate: Candidate, pieces: Pieces) -> np.ndarray:
 
 
 def find_own(pieces: Pieces, start: int, stop: int) -> tuple[np.ndarray, int]:
-    """Returns which pixels lie between two borders: a boolean array of all rows and some columns, and the first one."""
+    """Returns a mask of the pixels between two borders, which spans all rows and some columns, and its first column."""
     units, first, last = _units_of(pieces, start, stop), pieces.way(start), pieces.way(stop)
     left = min([pieces.borders[start].left, *(pieces.boxes[unit][1].start for unit in units[1:])])
     rights = [pieces.boxes[unit][1].stop for unit in units]
@@ -198,7 +198,7 @@ def find_own(pieces: Pieces, start: int, stop: int) -> tuple[np.ndarray, int]:
 
 
 def _units_of(pieces: Pieces, start: int, stop: int) -> range:
-    """Returns the units that lie between two borders, wholly or in part."""
+    """Returns the units between two borders, including those that lie there only in part."""
     first = pieces.borders[start].unit
     if stop == len(pieces.borders):
         return range(first, len(pieces.boxes))
@@ -206,7 +206,7 @@ def _units_of(pieces: Pieces, start: int, stop: int) -> range:
 
 
 def _window(pieces: Pieces, own: np.ndarray, left: int, box: tuple[slice, slice]) -> np.ndarray:
-    """Returns what a candidate's surroundings look like, its own ink apart from the other one."""
+    """Returns the window of a candidate, see `Candidate`."""
     y, x = ((side.start + side.stop) // 2 - REACH for side in box)  # the window's first pixel
     height, width = pieces.values.shape
     inks = np.zeros((2, 2 * REACH, 2 * REACH), np.uint8)

@@ -33,10 +33,10 @@ from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT, read_segments
 from mnist_keras.inference.pictures import load_scaled
 from mnist_keras.inference.writing import check_writing
 
-MAX_ROWS = 100  # more are noise, texture or fine print, and would take minutes
-UNREAD = "?"  # in the text, for what stands between digits and does not look like one
-TINY = np.finfo(np.float32).tiny  # a float32 softmax underflows to 0, which has no logarithm
-CLEAR = 0.1  # probability of one whole digit among its neighbors, from which one is read that looks odd by itself
+MAX_ROWS = 100  # more rows are noise, texture or fine print, and would take minutes
+UNREAD = "?"  # in the text, for a mark among digits that does not look like one
+TINY = np.finfo(np.float32).tiny  # a float32 softmax can underflow to 0, which has no logarithm
+CLEAR = 0.1  # probability of one whole digit by `read_segments`; above it, a digit is read even if it looks odd
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,11 +44,11 @@ class NumberLine:
     """A number that was read in a picture.
 
     Attributes:
-        text: Its digits, with a decimal point, a comma or a minus where one was found, and "?" for what stands among
-            them and does not look like a digit.
-        confidence: The probability that the text is right, in [0, 1]: the share of all ways to cut the row into digits
-            and to read these, each way with its probability, that read this text. 0 with a "?".
-        boxes: Of each digit: left, top, width and height, in pixels of the source.
+        text: The digits, with any decimal point, comma or minus that was found, and "?" for a mark among them that
+            does not look like a digit.
+        confidence: The probability that the text is correct, in [0, 1]: the total probability of all ways to cut the
+            row and to read its digits that give this text. 0 if the text has a "?".
+        boxes: Left, top, width and height of each digit, in pixels of the source.
         digits: The prediction for each digit.
     """
 
@@ -68,12 +68,12 @@ class _Line:
     Attributes:
         row: The row.
         pieces: Its pieces.
-        candidates: What may be a digit.
-        answers: What `read_segments` says of each candidate.
+        candidates: Its candidates for digits.
+        answers: The answer of `read_segments` for each candidate.
         options: What each candidate may be.
-        parts: The options that are taken.
-        score: How good they are together.
-        digits: What was read of each part that is a digit.
+        parts: The chosen options.
+        score: The total score of `parts`.
+        digits: The digits among `parts`, by candidate.
     """
 
     row: Row
@@ -87,7 +87,7 @@ class _Line:
 
 
 class _Digit(NamedTuple):
-    """A candidate that is taken for a digit: its image, its probabilities, and whether it looks like no digit."""
+    """A candidate chosen as a digit: its image, its probabilities, and whether it does not look like a digit."""
 
     image: np.ndarray
     probabilities: np.ndarray
@@ -99,28 +99,27 @@ def read_number(
 ) -> list[NumberLine]:
     """Reads the numbers in a picture of a row of digits, or of several rows.
 
-    Shadows, ruled paper and polarity are taken care of as in `to_mnist_image`. A row of four digits and more may rise
-    or fall by up to 20 degrees. Rows must not touch: where ink joins two of them, both are misread.
+    Shadows, ruled paper and light ink are handled as in `to_mnist_image`. A row of four or more digits may rise or fall
+    by up to 20 degrees. Rows must not touch: if ink joins two rows, both are misread.
 
-    Ink is cut in more places than digits touch at. A small model looks at the ink between any two cuts among its
-    neighbors, and the way through the row is taken that cuts it into whole digits most probably. Both this model and
-    the classifier read these. Digits that lie farther apart than two and a half heights are numbers of their own. A
-    point or a comma counts where a digit follows it, and so does a minus.
+    Ink is cut in more places than necessary. A small model looks at the ink between any two cuts and around it, and
+    the most probable sequence of whole digits is chosen. Both this model and the classifier read these digits. Digits
+    more than two and a half heights apart are separate numbers. A point, comma or minus counts only if a digit follows.
 
     Args:
-        source: What `to_mnist_image` takes, with digits of at least 16 pixels in height if the picture is made smaller
-            until its longer side has 1,600.
-        classifier: A classifier of ten digits; or what `DigitClassifier` takes; None for "cnn_real_world", which
-            alone can tell marks that are no digits.
-        writing: The school that taught the writer, "american" or "european"; "auto" takes it from the digits of the
-            page. For models with ways of writing ("cnn_real_world").
+        source: A picture, as `to_mnist_image` takes it. Pictures whose longer side has more than 1,600 pixels are
+            reduced to that; digits should then still be at least 16 pixels high.
+        classifier: A classifier of ten digits, or a model as `DigitClassifier` takes it; None for "cnn_real_world",
+            the only one that recognizes marks that are not digits.
+        writing: Where the writer learned to write, "american" or "european"; "auto" infers it from the digits on the
+            page. Only for models that know ways of writing ("cnn_real_world").
 
     Returns:
-        The numbers from top to bottom, and from left to right; an empty list where there is no digit.
+        The numbers from top to bottom and from left to right; an empty list if there is no digit.
 
     Raises:
-        InputError: If it is not a picture that can be read, it has more than 100 rows of marks, the classifier is not
-            one of ten digits, or it can't read by that school.
+        InputError: If the picture can't be loaded or has more than 100 rows of marks, the classifier is not one of ten
+            digits, or its model does not know ways of writing.
 
     Reference:
         Casey and Lecolinet, 1996, "A Survey of Methods and Strategies in Character Segmentation".
@@ -183,7 +182,7 @@ def _cut(row: Row) -> _Line:
 
 
 def _find_parts(lines: list[_Line]) -> None:
-    """Finds the parts of each line; the candidates of all lines are read together."""
+    """Chooses the parts of each line. The candidates of all lines are read in one batch."""
     windows = [candidate.window for line in lines for candidate in line.candidates]
     if not windows:
         return
@@ -199,14 +198,14 @@ def _find_parts(lines: list[_Line]) -> None:
 
 
 def _read_digits(classifier: DigitClassifier, lines: list[_Line], writing: str) -> None:
-    """Reads the likeliest digits of each line by the classifier too; it has a say in where a line is cut."""
+    """Lets the classifier read the likeliest digits too, chooses the parts of each line again, and fills `digits`."""
     near = [near_best(line.options, line.candidates, line.pieces) for line in lines]
     places = [(line, place) for line, own in zip(lines, near, strict=True) for place in sorted(own)]
     if not places:
         return
     images = [image_of(line.candidates[place], line.pieces) for line, place in places]
     likeness, hidden = classifier.scorer.score(np.stack(images))
-    if classifier.scorer.ways is not None:  # other models take anything for a digit
+    if classifier.scorer.ways is not None:  # other models take every mark for a digit
         for line, own in zip(lines, near, strict=True):
             seen = {
                 place: float(value)
@@ -224,8 +223,8 @@ def _read_digits(classifier: DigitClassifier, lines: list[_Line], writing: str) 
     if not taken:
         return
     among = np.stack([line.answers[place] for line, place in (places[number] for number in taken)])
-    # The mean of both logarithms: the classifier knows digits best, the other one sees where a neighbor begins. All
-    # digits that are taken tell of the school together.
+    # The mean of both logarithms: the classifier knows digits best, the small model sees the neighbors. The school is
+    # inferred from all chosen digits together.
     logs = np.log(np.maximum(classifier.scorer.weigh(hidden[taken], writing)[0], TINY))
     probabilities = softmax((logs + np.log(np.maximum(among[:, :NOT_ONE_DIGIT], TINY))) / 2, axis=1)
     odd = classifier.is_no_digit(likeness[taken]) & (1 - among[:, NOT_ONE_DIGIT] < CLEAR)
@@ -237,7 +236,7 @@ def _read_digits(classifier: DigitClassifier, lines: list[_Line], writing: str) 
 def _put_together(
     classifier: DigitClassifier, line: _Line, scale: float, name: str
 ) -> NumberLine | None:
-    """Returns the number that a line's parts make up; None if no digit is among them."""
+    """Returns the number made of a line's parts; None if there is no digit among them."""
     text, read = "", ""
     predictions: list[Prediction] = []
     boxes = []
@@ -248,7 +247,7 @@ def _put_together(
         candidate, digit = line.candidates[part.candidate], line.digits[part.candidate]
         read += str(digit.probabilities.argmax())
         if digit.is_odd and candidate.box[0].stop - candidate.box[0].start < TALL * DIGIT_HEIGHT:
-            continue  # dust, or what is left of a line
+            continue  # dust, or a remnant of a ruled line
         source = f"{name}, digit {len(predictions) + 1}"
         prediction = classifier.answer(digit.image, digit.probabilities, source, digit.is_odd)
         text += UNREAD if prediction.label is None else prediction.class_name
@@ -262,13 +261,13 @@ def _put_together(
     for place, digit in line.digits.items():
         digits[place] = digit.probabilities
     confidence = probability_of(read, line.options, line.candidates, line.pieces, digits)
-    # 0 for what is no digit
+    # A mark that is not a digit has confidence 0.
     confidence = min([confidence, *(prediction.confidence for prediction in predictions)])
     return NumberLine(text, confidence, boxes, predictions)
 
 
 def _tidy(text: str) -> str:
-    """Returns text without the signs that no digit follows."""
+    """Returns the text without signs that are not followed by a digit."""
     kept = ""
     for place, character in enumerate(text):
         follows = text[place + 1 : place + 2]
@@ -278,7 +277,7 @@ def _tidy(text: str) -> str:
 
 
 def _box(row: Row, candidate: Candidate, scale: float) -> tuple[int, int, int, int]:
-    """Returns left, top, width and height of a candidate in pixels of the source."""
+    """Returns left, top, width and height of a candidate, in pixels of the source."""
     y, x = candidate.box
     corners = [
         row.to_picture(column, line) for column in (x.start, x.stop) for line in (y.start, y.stop)

@@ -1,6 +1,6 @@
-"""What a small model says of a candidate for a digit, which it sees among its neighbors.
+"""A small model that looks at a candidate and its surroundings, and decides whether it is one whole digit.
 
-It was trained by tools/train_segments.py on what cuts make of rows of digits: whole digits, parts of them, and pairs.
+tools/train_segments.py trained it on the candidates in drawn rows of digits: whole digits, parts of digits, and pairs.
 """
 
 import functools
@@ -17,11 +17,11 @@ from mnist_keras.models.pretrained import check_weights, load_card_file
 WEIGHTS = Path(__file__).with_name("segments.weights.h5")
 CARD = WEIGHTS.with_name("segments.json")
 NOT_ONE_DIGIT = 10  # the class after the ten digits
-BATCH_SIZE = 500  # candidates; more are no faster and take more memory
+BATCH_SIZE = 500  # candidates; larger batches take more memory and are no faster
 
 
 def build_segment_model() -> keras.Model:
-    """Returns the model without its weights; its input is a candidate's window in [0, 1]."""
+    """Returns the untrained model; its input is a candidate's window in [0, 1]."""
     return build_deep_cnn(
         ((16,), (32, 32), (48, 48)),
         hidden_units=64,
@@ -33,10 +33,10 @@ def build_segment_model() -> keras.Model:
 
 
 def read_segments(windows: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of the ten digits, and of what is not one whole digit.
+    """Returns the probabilities of the ten digits and of "not one whole digit" for each candidate.
 
     Args:
-        windows: uint8 array of shape `(n, 28, 28, 2)`, of `Candidate`s.
+        windows: uint8 array of shape `(n, 28, 28, 2)`, see `Candidate.window`.
 
     Returns:
         float32 array of shape `(n, 11)`; rows sum to 1.
