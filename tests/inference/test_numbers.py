@@ -12,7 +12,14 @@ from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
 from mnist_keras.inference.numbers import segments
 from mnist_keras.inference.numbers.cuts import find_cuts
 from mnist_keras.inference.numbers.pieces import cut_pieces, find_own, image_of, make_candidates
-from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, find_angle, find_rows, turn
+from mnist_keras.inference.numbers.rows import (
+    DIGIT_HEIGHT,
+    Blot,
+    find_angle,
+    find_rows,
+    group,
+    turn,
+)
 
 HEIGHT = 60  # pixels of a drawn digit
 
@@ -296,3 +303,12 @@ def test_a_thin_stroke_is_not_cut():
     ink = np.zeros((DIGIT_HEIGHT, 12), np.float32)
     ink[:, 4:8] = 1
     assert find_cuts(ink, 4.0) == []
+
+
+def test_halves_of_a_broken_digit_are_in_one_row():
+    boxes = [(73, 100, 40, 82), (48, 72, 49, 84), (51, 97, 103, 136), (47, 99, 144, 183)]
+    blots = [Blot(label, *box, 200.0) for label, box in enumerate(boxes, start=1)]
+    (row,) = group(blots, 35.0)
+    assert sorted(blot.label for blot in row) == [1, 2, 3, 4]
+    below = blots[0]._replace(top=110, bottom=140)  # a digit on the next line
+    assert sorted(len(row) for row in group([below, *blots[1:]], 35.0)) == [1, 3]

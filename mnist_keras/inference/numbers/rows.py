@@ -1,4 +1,4 @@
-"""The rows of a page: where digits stand side by side, each row brought to one height."""
+"""Finds the rows of digits on a page, levels each row, and scales it to one height."""
 
 from typing import NamedTuple
 
@@ -10,21 +10,21 @@ from mnist_keras.inference.lines import remove_lines
 from mnist_keras.inference.polarity import DOUBT, look_at, to_gray
 from mnist_keras.inference.preprocessing import crop_page, find_ink, shrink
 
-PAGE_SIDE = 1600  # pixels of the longer side of a page; its digits should be 16 high and more
-MIN_SIDE = (
-    48  # pixels of the shorter side; a smaller picture is enlarged, so that edges stay smooth
-)
-DIGIT_HEIGHT = 60  # pixels of a row's usual digit, at which it is read; three times MNIST's
-INK = 0.3  # from which a pixel is taken for ink, in [0, 1]
-DUST = 0.06  # of a digit's height; what is smaller than a square of that side is dust
-TALL = 0.5  # of the usual height; what is lower is no digit by itself
-GIANT = 3.0  # of the usual height; what is higher is a frame or a shadow's edge
-MIN_HEIGHT = 8  # pixels; a page whose marks are mostly lower holds no digits
-MAX_BLOTS = 1000  # of a page, the largest ones: it bounds the time that a picture of noise takes
-GAP = 2.5  # heights between two digits of one number
-# A row's length and height, below, are the standard deviations of its ink along it and across.
-LONG = 2.4  # heights of a row whose slope can be told: of four digits and more
-LEVEL = 0.4  # heights that a row may fall along its length: the ink of level digits is as uneven
+PAGE_SIDE = 1600  # pixels; longer side of a page, in which digits should be at least 16 pixels high
+MIN_SIDE = 48  # pixels of the shorter side; smaller pictures are enlarged to keep edges smooth
+DIGIT_HEIGHT = 60  # pixels; usual height of a digit after scaling, three times MNIST's
+INK = 0.3  # in [0, 1]; pixels above it count as ink
+DUST = 0.06  # of a digit's height; components smaller than a square of this side are dust
+TALL = 0.5  # of the usual height; lower components are not digits on their own
+GIANT = 3.0  # of the usual height; higher components are frames or edges of shadows
+MIN_HEIGHT = 8  # pixels; if the usual height is lower, the page has no digits
+MAX_BLOTS = 1000  # components of a page that are kept, the largest ones; limits the time on noise
+GAP = 2.5  # usual heights; digits farther apart are separate numbers
+BESIDE = 1.5  # usual heights; digits within this distance show where a row's top and bottom are
+INSIDE = 0.8  # of the height of half a digit; between that top and bottom
+# Below, a row's length and height are the standard deviations of its ink along the row and across it.
+LONG = 2.4  # length over height; shorter rows, of three digits or fewer, are not leveled
+LEVEL = 0.4  # rise over the length, in heights; less is within the unevenness of level digits
 STEEP = 0.36  # slope of the steepest row that is leveled; 20 degrees
 
 
@@ -32,11 +32,12 @@ class Row(NamedTuple):
     """The ink of one row of digits.
 
     Attributes:
-        ink: float32 array of shape `(height, width)` in [0, 1], in which a usual digit is `DIGIT_HEIGHT` high.
-        left: Of the picture's pixels, where the row begins.
-        top: Likewise.
-        scale: Of the picture's pixels for one of the row's.
-        angle: By which it falls to the right, in radians; its ink is level.
+        ink: float32 array of shape `(height, width)` in [0, 1], leveled and scaled: digits are usually `DIGIT_HEIGHT`
+            pixels high.
+        left: Column in the picture at which the row begins.
+        top: Line in the picture at which the row begins.
+        scale: Pixels of the picture per pixel of `ink`.
+        angle: Angle in radians by which the row falls to the right in the picture.
     """
 
     ink: np.ndarray
@@ -46,13 +47,13 @@ class Row(NamedTuple):
     angle: float = 0.0
 
     def to_picture(self, x: float, y: float) -> tuple[float, float]:
-        """Returns where one of its points is in the picture."""
+        """Returns the position in the picture of a point in `ink`."""
         cosine, sine = self.scale * np.cos(self.angle), self.scale * np.sin(self.angle)
         return self.left + cosine * x - sine * y, self.top + sine * x + cosine * y
 
 
 class Blot(NamedTuple):
-    """A connected component of ink: its number, its edges in pixels, and how much ink it holds."""
+    """A connected component of ink: its label, its edges in pixels, and its amount of ink."""
 
     label: int
     top: int
@@ -77,7 +78,8 @@ def find_rows(picture: np.ndarray) -> list[list[Row]]:
         picture: uint8 array of shape `(height, width, 3)`.
 
     Returns:
-        The rows in the likelier polarity; after them those in the other one if the picture leaves it open.
+        The rows for the likelier polarity (dark or light ink). If the polarity is in doubt, a second list has the rows
+        for the other one.
     """
     reduced = shrink(picture, PAGE_SIDE)
     reduced = enlarge(reduced)
@@ -110,7 +112,7 @@ def enlarge(picture: np.ndarray) -> np.ndarray:
 
 
 def clean(ink: np.ndarray) -> np.ndarray:
-    """Returns ink without the lines of ruled paper, looked for in parts about twice as wide as high."""
+    """Returns ink without the lines of ruled paper; they are searched for in parts about twice as wide as high."""
     count = max(1, round(ink.shape[1] / ink.shape[0] / 2))
     return np.hstack([remove_lines(part) for part in np.array_split(ink, count, axis=1)])
 
@@ -132,7 +134,7 @@ def cut_rows(ink: np.ndarray) -> list[Row]:
 
 
 def find_blots(ink: np.ndarray) -> tuple[np.ndarray, list[Blot]]:
-    """Returns the numbers of connected components for each pixel, and the components that are no rim of a shadow."""
+    """Returns the label of each pixel's component, and the components without rims of shadows."""
     labels, count = ndimage.label(ink > INK, np.ones((3, 3)))
     areas = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
     height, width = ink.shape
@@ -152,7 +154,7 @@ def find_blots(ink: np.ndarray) -> tuple[np.ndarray, list[Blot]]:
 
 
 def usual_height(blots: list[Blot]) -> float:
-    """Returns the height that half of the ink reaches: dust has little of it."""
+    """Returns the usual height of digits: half of the ink is in components up to this height, so dust hardly counts."""
     heights = np.array([blot.height for blot in blots], float)
     order = np.argsort(heights)
     areas = np.cumsum(np.array([blot.area for blot in blots])[order])
@@ -160,7 +162,7 @@ def usual_height(blots: list[Blot]) -> float:
 
 
 def group(blots: list[Blot], height: float) -> list[list[Blot]]:
-    """Returns the components of each row; what is low joins the row that it lies in."""
+    """Returns the components of each row; low components join the nearest row."""
     rows: list[list[Blot]] = []
     for blot in sorted(blots, key=lambda x: x.left):
         if blot.height < TALL * height:
@@ -175,6 +177,7 @@ def group(blots: list[Blot], height: float) -> list[list[Blot]]:
             rows.append([blot])
         else:
             rows[best].append(blot)
+    rows = _join_halves(rows, height)
     for blot in blots:
         if blot.height < TALL * height:
             near = min(rows, key=lambda row: _distance(blot, row), default=None)
@@ -183,23 +186,47 @@ def group(blots: list[Blot], height: float) -> list[list[Blot]]:
     return rows
 
 
+def _join_halves(rows: list[list[Blot]], height: float) -> list[list[Blot]]:
+    """Returns the rows, those of a single component merged into a row whose digits beside it are as high and as low.
+
+    Such a component is half of a digit whose strokes are broken.
+    """
+    joined = [row for row in rows if len(row) > 1]
+    for row in rows:
+        if len(row) > 1:
+            continue
+        (half,) = row
+        for other in joined:
+            beside = [x for x in other if _gap(x, half) < BESIDE * height]
+            top = min((x.top for x in beside), default=half.bottom)
+            bottom = max((x.bottom for x in beside), default=half.top)
+            inside = min(bottom, half.bottom) - max(top, half.top)
+            if inside >= INSIDE * half.height:
+                other.append(half)
+                break
+        else:
+            joined.append(row)
+    return joined
+
+
+def _gap(blot: Blot, other: Blot) -> int:
+    """Returns how far apart two components are horizontally, in pixels."""
+    return max(blot.left - other.right, other.left - blot.right, 0)
+
+
 def _overlap(blot: Blot, other: Blot) -> float:
-    """Returns the share of the lower one's height that two components have in common."""
+    """Returns how much two components overlap vertically, as a share of the lower component's height."""
     common = min(blot.bottom, other.bottom) - max(blot.top, other.top)
     return common / min(blot.height, other.height)
 
 
 def _distance(blot: Blot, row: list[Blot]) -> float:
-    """Returns how far a low component is from a row's nearest member, in pixels: above and below count double."""
-    return min(
-        max(x.left - blot.right, blot.left - x.right, 0)
-        + 2 * max(x.top - blot.middle, blot.middle - x.bottom, 0)
-        for x in row
-    )
+    """Returns the distance in pixels from a low component to a row; vertical distance counts double."""
+    return min(_gap(blot, x) + 2 * max(x.top - blot.middle, blot.middle - x.bottom, 0) for x in row)
 
 
 def in_reading_order(rows: list[list[Blot]]) -> list[list[Blot]]:
-    """Returns rows from top to bottom; those that lie beside one another from left to right."""
+    """Returns rows from top to bottom; rows side by side from left to right."""
     ordered: list[list[Blot]] = []
     remaining = sorted(rows, key=lambda row: min(x.top for x in row))
     while remaining:
@@ -216,7 +243,7 @@ def in_reading_order(rows: list[list[Blot]]) -> list[list[Blot]]:
 
 
 def cut_row(ink: np.ndarray, labels: np.ndarray, blots: list[Blot]) -> Row:
-    """Returns a row's own ink, leveled and at the height at which it is read."""
+    """Returns the ink of a row, leveled and scaled."""
     top, left = (max(0, min(getattr(x, side) for x in blots) - 2) for side in ("top", "left"))
     bottom, right = (max(getattr(x, side) for x in blots) + 2 for side in ("bottom", "right"))
     part, numbers = ink[top:bottom, left:right], labels[top:bottom, left:right]
@@ -234,7 +261,7 @@ def cut_row(ink: np.ndarray, labels: np.ndarray, blots: list[Blot]) -> Row:
 
 
 def find_angle(ink: np.ndarray) -> float:
-    """Returns the angle by which a row falls to the right, in radians; 0 where that is small or can't be told."""
+    """Returns the angle in radians by which a row falls to the right; 0 if it is small or can't be measured."""
     y, x = np.nonzero(ink > INK)
     if len(x) < 2 or not np.ptp(x):
         return 0.0
@@ -246,7 +273,7 @@ def find_angle(ink: np.ndarray) -> float:
 
 
 def turn(row: Row, angle: float) -> Row:
-    """Returns a row that falls by an angle, its ink leveled."""
+    """Returns the row, leveled, when it falls by `angle`."""
     cosine, sine = np.cos(angle), np.sin(angle)
     y, x = np.nonzero(row.ink > 0)
     along, down = cosine * x + sine * y, cosine * y - sine * x
