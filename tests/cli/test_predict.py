@@ -136,3 +136,17 @@ def test_bad_input_is_status_2(folder, tmp_path, capsys):
     ):
         assert main(["predict", *arguments]) == 2
         assert text in capsys.readouterr().err
+
+
+def test_an_empty_path_is_not_the_working_directory(capsys):
+    """As of a shell's variable that is not set."""
+    assert main(["predict", "cnn_tiny", ""]) == 2
+    text = "mnist-keras predict: Invalid `PATH`. Expected a picture or folder. Received: ''.\n"
+    assert capsys.readouterr().err == text
+
+
+def test_where_nothing_can_be_saved_is_found_before_anything_is_read(tmp_path, capsys):
+    (path := tmp_path / "file").write_text("mine")
+    assert main(["predict", "cnn_tiny", "nothing.png", "--save-preprocessed", str(path)]) == 2
+    text = f"mnist-keras predict: {path} cannot be written: Not a directory. Choose another directory.\n"
+    assert capsys.readouterr().err == text
