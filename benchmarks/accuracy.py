@@ -41,13 +41,7 @@ ENTRIES = (  # model, recipe, dataset, how many seeds are trained: none of an en
     ("cnn_accurate_ensemble", "cnn_accurate", "mnist", 0),
     ("cnn_accurate", "cnn_accurate_fashion", "fashion_mnist", 3),
 )
-KEY = [
-    "data",
-    "net",
-    "recipe",
-    "digest",
-    "parameters",
-]  # columns that identify the rows of an entry
+KEY = ["data", "net", "recipe", "digest", "parameters"]  # they identify the rows of an entry
 PLOTTED = ("lenet5", 0)  # model and seed whose confusion matrix is kept beside the rows
 REFERENCE = "lenet5"  # which the packaged weights for MNIST are compared with
 SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
@@ -116,9 +110,7 @@ def add_rows(entry, num_seeds: int, args) -> None:
             continue
         model, seconds = make_model(entry, seed, data, folder)
         if model is None:
-            print(
-                f"{entry.net}: skipped, because {spec.trained_as} has no finished runs of seeds {seed}"
-            )
+            print(f"{entry.net}: skipped; {spec.trained_as} lacks finished runs of seeds {seed}")
             continue
         row = {**key, "seed": str(seed), **seed_cells(model, data, seconds)}
         order = [(net, recipe, data) for net, recipe, data, _ in ENTRIES]
@@ -136,10 +128,8 @@ def make_model(entry, seed: int | str, data, folder: Path):
         options = {"recipe": entry.recipe, "seed": seed, "run_dir": f"{folder}-{seed}"}
         run = train(entry.net, data, resume=True, verbose=0, **options)
         return load_model(run.run_dir), run.metrics["train_seconds"]
-    members = [
-        RunDirectory(f"{folder}-{member}")
-        for member in range(get_model_spec(entry.net).num_members)
-    ]
+    seeds = range(get_model_spec(entry.net).num_members)
+    members = [RunDirectory(f"{folder}-{member}") for member in seeds]
     if not all(member.is_finished for member in members):
         return None, 0.0
     model = build_ensemble([load_model(member.path) for member in members], name=entry.net)
@@ -218,11 +208,8 @@ def packaged_row(card: dict, data) -> dict[str, str]:
     if data.name == "mnist" and name != REFERENCE:
         reference = mk.evaluate(mk.create_model(REFERENCE, weights=data.name), data.test)
         found = mk.compare(scores.labels, scores.predictions, reference.predictions)
-        compared, other, p_value = (
-            found.only_a_correct,
-            found.only_b_correct,
-            f"{found.p_value:.2g}",
-        )
+        compared, other = found.only_a_correct, found.only_b_correct
+        p_value = f"{found.p_value:.2g}"
     row |= {"only_this_right": str(compared), "only_lenet5_right": str(other)}
     row |= {"mcnemar_p_value": p_value, **score_cells(scores)}
     row["temperature"] = f"{temperature:.3f}" if temperature else ""

@@ -41,9 +41,7 @@ class Parser(argparse.ArgumentParser):
         if data:
             self.add_argument("--data-dir", type=Path, required=True, help="where the datasets are")
         if quick:
-            self.add_argument(
-                "--quick", action="store_true", help="measure a small part, as a smoke test"
-            )
+            self.add_argument("--quick", action="store_true", help="measure a small part")
         if stand_in:
             slower = {"type": machine.stand_in, "choices": machine.STAND_INS}
             self.add_argument("--stand-in", **slower, help="measure as on a CPU of a slower class")

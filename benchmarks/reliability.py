@@ -43,12 +43,8 @@ def main() -> None:
             if args.only in name:
                 row = {"fault": name, **case(), "machine": machine.summary()}
                 print(row, flush=True)
-                update_rows(
-                    args.out / "reliability.csv",
-                    [row],
-                    keys=["fault"],
-                    order=[(name,) for name in cases],
-                )
+                order = [(each,) for each in cases]
+                update_rows(args.out / "reliability.csv", [row], keys=["fault"], order=order)
 
 
 def make_cases(root: Path, *, once: bool, num_kills: int = KILLS) -> dict[str, Callable[[], dict]]:

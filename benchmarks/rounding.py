@@ -31,10 +31,8 @@ def main() -> None:
             other = weights_of_training(data, seed, change)
             rows += [(seed, change, *cells) for cells in compare(data, seed, reference, other)]
             print(rows[-1], flush=True)
-    write_rows(
-        args.out / "rounding.csv",
-        pd.DataFrame(rows, columns=COLUMNS).assign(machine=machine.summary()),
-    )
+    table = pd.DataFrame(rows, columns=COLUMNS).assign(machine=machine.summary())
+    write_rows(args.out / "rounding.csv", table)
 
 
 def split_the_cpu() -> None:

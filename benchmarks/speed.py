@@ -73,13 +73,10 @@ def main() -> None:
         raise InputError('PyTorch is missing. Install it with: pip install "mnist-keras[bench]"')
     data = command.load_to_time(args, part=None)
     load, results = machine.load(), command.Results()
-    for _ in measure(
-        results, data, args.out, quick=args.quick
-    ):  # what is measured is saved as it comes
+    for _ in measure(results, data, args.out, quick=args.quick):
         rows = results.rows(COLUMNS, "ours")
-        command.update_class(
-            args.out / "speed.csv", pd.concat([machine_rows(load, args.quick), rows])[COLUMNS]
-        )
+        table = pd.concat([machine_rows(load, args.quick), rows])
+        command.update_class(args.out / "speed.csv", table[COLUMNS])
     print(rows.to_string(index=False))
     here = headlines(args.out).query("`class` == @machine.cpu()")
     print(f"\n{tables.fill('headlines', here)}\n\nload before: {load:.2f}; {machine.summary()}")

@@ -29,9 +29,7 @@ def main() -> None:
     parser.add_argument("--arguments", default="{}", help="arguments of the builder, as JSON")
     parser.add_argument("--recipe", default="{}", help="name of a recipe, or its fields as JSON")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--held-out", type=int, default=10_000, metavar="N", help="number of images"
-    )
+    parser.add_argument("--held-out", type=int, default=10_000, metavar="N", help="images")
     args = parser.parse_args()
     path = args.out / "trials.csv"
     read_rows(path)  # fails now, not after the training, if it cannot be read
