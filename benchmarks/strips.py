@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from picture_kinds import ink_of, photo
+from picture_kinds import ink_of, photo, thinned
 from scipy import ndimage
 
 SPACINGS = ("apart", "close", "touching", "overlapping")
@@ -11,6 +11,8 @@ SIDE = 84  # pixels of a digit's 28x28
 SLANT = 0.25  # columns to the right for a row up, at most; 0.25 is 14 degrees
 DROP = {".": 0.29, ",": 0.36}  # of SIDE; how far below a digit's middle a sign's is
 SHARED = 255  # owner of a pixel that belongs to two digits
+FAINT = 2.2  # times as bright, a stroke narrower than a pixel is seen: 58 of 255 becomes 128
+PEN = 0.45  # pixels of 28; half the width of the thinnest pen: a 0.4 mm line in digits of 9 mm
 
 
 class Strip(NamedTuple):
@@ -28,7 +30,14 @@ class Strip(NamedTuple):
 
 
 def draw_strip(
-    images, labels, length: int, spacing: str, rng: np.random.Generator, *, fall: float = 0.0
+    images,
+    labels,
+    length: int,
+    spacing: str,
+    rng: np.random.Generator,
+    *,
+    fall: float = 0.0,
+    connected: bool = False,
 ) -> Strip:
     """Returns a strip of digits chosen at random: of one size, slant and thickness of the pen, on uneven light.
 
@@ -39,11 +48,14 @@ def draw_strip(
         spacing: One of `SPACINGS`. What is no digit stands apart.
         rng: Draws everything.
         fall: By how many degrees the strip falls to the right.
+        connected: Whether faint and thin strokes are drawn by a thin pen. Otherwise they break, as those of a worn
+            print: where MNIST's gray is below one half, and where thinning leaves nothing.
     """
     rows = rng.integers(len(images), size=length)
     side = int(SIDE * rng.uniform(0.6, 1.4))
     slant, thickness = rng.uniform(-SLANT, SLANT), rng.choice((0.0, rng.uniform(-0.3, 0.4)))
-    inks = [slanted(ink_of(images[row], side, thickness=thickness), slant) for row in rows]
+    draw = connected_ink if connected else ink_of
+    inks = [slanted(draw(images[row], side, thickness=thickness), slant) for row in rows]
     inks = [resized(ink, rng.uniform(0.9, 1.1)) for ink in inks]
     text = "".join(str(labels[row]) for row in rows)
     canvas = np.zeros((3 * side, (length + 2) * 2 * side), np.float32)
@@ -70,6 +82,17 @@ def draw_strip(
         owners = ndimage.rotate(owners, -fall, order=0)
     noise, strength = rng.uniform(2, 16), rng.uniform(0, 0.4)
     return Strip(photo(canvas, rng, strength=strength, noise=noise), text, owners)
+
+
+def connected_ink(image: np.ndarray, side: int, *, thickness: float) -> np.ndarray:
+    """Returns a digit's ink with a pen's line in the middle of strokes that are faint or too thin."""
+    ink, scale = ink_of(image, side, thickness=thickness), side / 28
+    faint = ink_of(np.minimum(FAINT * image, 255.0).astype(np.uint8), side)
+    distance = ndimage.distance_transform_edt(~thinned(faint > 0.5)) / scale
+    line = np.minimum(np.clip((PEN - distance) * scale / 2 + 0.5, 0, 1), faint)
+    labels, count = ndimage.label(np.maximum(ink, line) > 0.3, np.ones((3, 3)))
+    is_kept = ndimage.maximum(ink, labels, range(count + 1)) > 0.5  # other lines are specks
+    return np.maximum(ink, np.where(is_kept[labels], line, 0))
 
 
 def slanted(ink: np.ndarray, slant: float) -> np.ndarray:

@@ -29,7 +29,7 @@ KEYS = {  # of the files whose rows are looked up
     "choices.csv": ["class", "chosen_by", "net"],
     "growth.csv": ["data", "metric", "images"],
     "not_a_digit.csv": ["model", "score", "kind"],
-    "numbers.csv": ["spacing", "length"],
+    "numbers.csv": ["strokes", "spacing", "length"],
     "preparation_time.csv": ["source"],
     "real_pictures.csv": ["group", "kind", "model", "preparation"],
     "schools_ones_and_sevens.csv": ["group", "look", "reading"],
