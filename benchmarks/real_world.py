@@ -1,11 +1,13 @@
 """Counts the errors of `cnn_real_world` and `cnn_accurate` on each digit of MNIST's test images, by seed.
 
-    python benchmarks/real_world.py RUN... --data-dir DIR   # results/real_world.csv
+    python benchmarks/real_world.py RUN... --without-strokes RUN... --data-dir DIR   # results/real_world.csv
 
-The packaged weights are seed 0 of `cnn_real_world`; each RUN is another seed, made by tools/train_real_world.py. The
-five seeds of `cnn_accurate` are the members of `cnn_accurate_ensemble`; they were trained on MNIST alone.
+The packaged weights are seed 0 of `cnn_real_world`; each RUN is another seed, made by tools/train_real_world.py with or
+without digits drawn by strokes. The five seeds of `cnn_accurate` are the members of `cnn_accurate_ensemble`; they were
+trained on MNIST alone.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,9 @@ from command import Parser, load_published, run_command, write_rows
 def main() -> None:
     parser = Parser(__doc__)
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run directories")
+    parser.add_argument(
+        "--without-strokes", nargs="*", type=Path, default=[], metavar="RUN", help="run directories"
+    )
     args = parser.parse_args()
 
     from mnist_keras import load_model, predict_probabilities
@@ -23,10 +28,16 @@ def main() -> None:
 
     test = load_published("mnist", args.data_dir).test
     members = load_model("cnn_accurate_ensemble").layers
-    models = [("cnn_accurate", layer) for layer in members if layer.name.startswith("member_")]
-    models += [("cnn_real_world", load_model(path)) for path in ("cnn_real_world", *args.runs)]
+    members = [layer for layer in members if layer.name.startswith("member_")]
+    models = [("cnn_accurate", seed, member) for seed, member in enumerate(members)]
+    models += [("cnn_real_world", 0, load_model("cnn_real_world"))]
+    kinds = {"cnn_real_world": args.runs, "without strokes": args.without_strokes}
+    for kind, runs in kinds.items():
+        for run in runs:
+            seed = json.loads((run / "config.json").read_text("utf-8"))["seed"]
+            models.append((kind, seed, load_model(run)))
     rows = []
-    for name, model in models:
+    for name, seed, model in models:
         probabilities = predict_probabilities(model, test.images)
         # A run's model has ways of writing as hidden classes.
         if model.output_shape[-1] > test.num_classes:
@@ -36,7 +47,6 @@ def main() -> None:
         wrong = test.labels[probabilities.argmax(axis=1) != test.labels]
         errors = np.bincount(wrong, minlength=10)
         accuracy = 1 - len(wrong) / len(test)
-        seed = sum(row["model"] == name for row in rows)
         of_digits = {f"errors_of_{digit}": count for digit, count in enumerate(errors)}
         rows.append({"model": name, "seed": seed, "accuracy": f"{accuracy:.4f}", **of_digits})
     write_rows(args.out / "real_world.csv", rows)

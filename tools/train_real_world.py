@@ -3,8 +3,9 @@
     apt-get install fonts-...                # the packages in benchmarks/results/fonts.csv
     python tools/train_real_world.py --data-dir DIR --out runs/real_world --seed 0
 
-Images are generated once for a seed and kept in OUT; a run that was stopped goes on from its last epoch. With
-`--hold-out` the last 10,000 training images of MNIST are left out, to choose on.
+Images are generated once for a seed and kept beside OUT; a run that was stopped goes on from its last epoch. With
+`--hold-out` the last 10,000 training images of MNIST are left out, to choose on. With `--without-strokes` the digits
+drawn by strokes are left out, to measure what they change.
 """
 
 import argparse
@@ -41,8 +42,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="run directory")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hold-out", action="store_true", help="leave 10,000 training images out")
+    parser.add_argument("--without-strokes", action="store_true", help="leave drawn digits out")
     args = parser.parse_args()
-    data = make_data(args.data_dir, args.out, args.seed, 10_000 if args.hold_out else 0)
+    held_out = 10_000 if args.hold_out else 0
+    data = make_data(args.data_dir, args.out, args.seed, held_out, strokes=not args.without_strokes)
     keras.utils.set_random_seed(args.seed)
     with precision_policy(choose_precision("auto", wide=True)):
         options = {k: v for k, v in get_model_spec(NAME).arguments.items() if k != "hidden_classes"}
@@ -51,7 +54,9 @@ def main() -> None:
     train(model, data, recipe=recipe, seed=args.seed, run_dir=args.out, resume=True, verbose=2)
 
 
-def make_data(data_dir: Path, out: Path, seed: int, held_out: int) -> ImageData:
+def make_data(
+    data_dir: Path, out: Path, seed: int, held_out: int, *, strokes: bool = True
+) -> ImageData:
     """Returns MNIST and generated images, labeled with hidden classes; the test images are MNIST's."""
     mnist = load_data("mnist", data_dir=data_dir)
     kept = len(mnist.train_images) - held_out
@@ -64,6 +69,8 @@ def make_data(data_dir: Path, out: Path, seed: int, held_out: int) -> ImageData:
         more, more_labels = generated["images"], generated["labels"]
     drawn = (more_labels >= 0) & (more_labels != NOT_A_DIGIT)  # by strokes: their ways are known
     teacher = _train_teacher(more[drawn], more_labels[drawn], seed)
+    if not strokes:
+        more, more_labels = more[~drawn], more_labels[~drawn]
     known = name_ways(teacher, images, -1 - labels)
     return from_arrays(
         np.concatenate([*[images] * MNIST_COPIES, more]),

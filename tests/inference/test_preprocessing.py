@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -156,6 +158,31 @@ BAD = {
 def test_bad_input_has_a_clear_error(case):
     source, text = BAD[case]
     assert text in error_of(to_mnist_image, source)
+
+
+LARGEST = """
+import io
+from PIL import Image
+from mnist_keras.inference.preprocessing import to_mnist_image
+
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) // 1024
+
+Image.new("RGBA", (7000, 7000), "white").save(file := io.BytesIO(), "PNG", compress_level=1)
+with open("/proc/self/clear_refs", "w") as clear:
+    clear.write("5")  # the peak starts anew
+before = peak()
+assert not to_mnist_image(file.getvalue()).any()
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_the_largest_picture_takes_a_bounded_amount_of_memory():
+    done = subprocess.run([sys.executable, "-c", LARGEST], capture_output=True, check=True)
+    assert int(done.stdout) < 600  # megabytes; about 10 bytes a pixel
 
 
 def test_paths_that_are_no_pictures(tmp_path):
