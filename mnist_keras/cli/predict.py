@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
     """Prints what was read in each picture, and writes what the model saw if it is asked to."""
     from mnist_keras._files import check_writable, input_errors
     from mnist_keras._validation import InputError, invalid, unknown
+    from mnist_keras.inference.writing import check_writing_name
     from mnist_keras.models.registry import MODELS
 
     model, *rest = args.items
@@ -65,12 +66,14 @@ def run(args: argparse.Namespace) -> None:
     if args.save_preprocessed is not None:
         with input_errors(args.save_preprocessed, "written", OTHER_DIRECTORY):
             check_writable(args.save_preprocessed)
+    check_writing_name(args.writing)
     if args.number:
         _check_number_options(args, is_table)
         _print_numbers(_read_numbers(model if is_model else None, args.writing, paths), args.json)
         return
+    files = [] if is_table else _list_files(paths)  # before the model, which takes seconds to load
     classifier = _classifier(model if is_model else None, args.writing)
-    predictions = (_predict_table if is_table else _predict)(classifier, paths)
+    predictions = _predict_table(classifier, paths[0]) if is_table else _predict(classifier, files)
     if all(prediction.image is None for prediction in predictions):
         raise _unreadable([prediction.reason for prediction in predictions])
     if args.save_preprocessed is not None:
@@ -102,20 +105,20 @@ def _classifier(model: str | None, writing: str) -> "DigitClassifier":
     return DigitClassifier(model or DEFAULT_MODEL, writing=writing)
 
 
-def _predict(classifier: "DigitClassifier", paths: list[str]) -> "list[Prediction]":
+def _predict(classifier: "DigitClassifier", files: list[Path]) -> "list[Prediction]":
     """Returns the predictions of all pictures, read together: other pictures show how a writer writes."""
-    files = _list_files(paths)
     show = sys.stderr.isatty() and len(files) > 1
     predictions = classifier.predict(files, progress=show_progress if show else None)
     assert isinstance(predictions, list)  # of a list
     return predictions
 
 
-def _list_files(paths: list[str]) -> list[Any]:
+def _list_files(paths: list[str]) -> list[Path]:
     from mnist_keras._files import check_path
-    from mnist_keras.inference.classifier import list_pictures
 
-    files: list[Any] = []
+    with quiet_startup():
+        from mnist_keras.inference.classifier import list_pictures
+    files: list[Path] = []
     for path in [check_path("PATH", x, expected="a picture or folder") for x in paths]:
         files += list_pictures(path) if path.is_dir() else [path]
     return files
@@ -139,12 +142,13 @@ def _read_numbers(model: str | None, writing: str, paths: list[str]) -> list[dic
     """Returns a row for each number, and one with a reason for each picture that holds none or can't be read."""
     from mnist_keras._validation import InputError
 
+    files = _list_files(paths)
     classifier = _classifier(model, "auto")
     from mnist_keras.inference.numbers.reader import read_number
     from mnist_keras.inference.writing import check_writing
 
     check_writing(writing, classifier.scorer.ways, classifier.model.name)
-    files, rows, failed = _list_files(paths), [], []
+    rows, failed = [], []
     for file in files:
         try:
             lines = read_number(file, classifier=classifier, writing=writing)
@@ -183,25 +187,30 @@ def _print_numbers(rows: list[dict[str, Any]], as_json: bool) -> None:
         return
     width, wide = (max(len(row[column]) for row in rows) for column in ("source", "text"))
     for row in rows:
-        answer = row["reason"] or f"{row['text']:<{wide}}  {row['confidence']:.1%}"
-        print(f"{row['source']:<{width}}  {answer}")
+        print(_line(row, f"{row['text']:<{wide}}  {row['confidence']:.1%}", width))
 
 
-def _predict_table(classifier: "DigitClassifier", paths: list[str]) -> "list[Prediction]":
+def _line(row: dict[str, Any], answer: str, width: int) -> str:
+    """Returns a line of the table: a picture's name in this width, and the answer or the reason that there is none."""
+    reason = row["reason"].removeprefix(row["source"]).lstrip(" :")
+    return f"{row['source']:<{width}}  {reason or answer}"
+
+
+def _predict_table(classifier: "DigitClassifier", path: str) -> "list[Prediction]":
     """Returns a prediction for each row of a table of pixels, whose images are taken as they are."""
     from mnist_keras._files import input_errors
     from mnist_keras.data.readers.tables import read_csv
     from mnist_keras.inference.classifier import Prediction
 
-    with input_errors(paths[0]):
-        images, _ = read_csv(Path(paths[0]))
+    with input_errors(path):
+        images, _ = read_csv(Path(path))
     predictions = []
     for row, (image, probabilities) in enumerate(
         zip(images, classifier.predict_proba(images), strict=True), start=1
     ):
         label = int(probabilities.argmax())
         answer = (label, classifier.class_names[label], float(probabilities[label]), probabilities)
-        predictions.append(Prediction(*answer, image, f"{paths[0]}:{row}"))
+        predictions.append(Prediction(*answer, image, f"{path}:{row}"))
     return predictions
 
 
@@ -225,8 +234,7 @@ def _print(predictions: "list[Prediction]", *, as_json: bool, as_csv: bool, is_t
         width = max(len(row["source"]) for row in rows)
         beside = len(rows) <= MAX_BESIDE and shows_pictures(sys.stdout)
         for row, prediction in zip(rows, predictions, strict=True):
-            answer = row["reason"] or f"{row['class_name']}  {row['confidence']:.1%}"
-            line = f"{row['source']:<{width}}  {answer}"
+            line = _line(row, f"{row['class_name']}  {row['confidence']:.1%}", width)
             if not beside or prediction.image is None:
                 print(line)
                 continue

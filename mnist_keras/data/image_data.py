@@ -172,7 +172,7 @@ class ImageData:
         """Returns the data with drawn digits added to the training images, in American and European handwriting, with
         flagged 1s and crossed 7s, which are rare in MNIST.
 
-        Drawing a thousand digits takes about a second. They come before the other training images, so a recipe that
+        One core draws about 1,800 digits in a second. They come before the other training images, so a recipe that
         validates on the last training images does not validate on them.
 
         Args:

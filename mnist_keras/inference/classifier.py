@@ -80,7 +80,7 @@ class DigitClassifier:
             of a call, and `writing_taken` says which one and why. Only for models that know ways of writing
             ("cnn_real_world").
         not_a_digit: A picture gets no label if its probability of "not a digit" is at least this. None for the
-            threshold of the packaged weights, or 1.
+            threshold of the packaged weights, or 1. Only for models that have this class ("cnn_real_world").
 
     Raises:
         InputError: If there is no such model, it takes other images, or the class names don't match it.
@@ -122,12 +122,18 @@ class DigitClassifier:
         self.class_names = check_class_names(class_names, num_classes=model.output_shape[-1])
         if temperature is None:
             temperature = card.get("temperature") or 1.0  # an ensemble's card has none
-        if not_a_digit is None:
-            not_a_digit = card.get("not_a_digit", {"threshold": 1.0})["threshold"]
+        threshold = card.get("not_a_digit", {"threshold": 1.0})["threshold"]
         self.temperature = check_number("temperature", temperature, minimum=0.001)
-        self.not_a_digit = check_number("not_a_digit", not_a_digit, minimum=0, maximum=1)
+        self.not_a_digit = check_number(
+            "not_a_digit", threshold if not_a_digit is None else not_a_digit, minimum=0, maximum=1
+        )
         self.scorer = Scorer(model, self.temperature)
         self.writing = check_writing(writing, self.scorer.ways, model.name)
+        if not_a_digit is not None and self.scorer.ways is None:
+            raise InputError(
+                f"{model.name!r} does not know what is not a digit, so it can't use `not_a_digit`. "
+                "Expected: the model 'cnn_real_world', or not_a_digit=None."
+            )
         self.writing_taken: Writing | None = None
 
     @classmethod
@@ -143,7 +149,14 @@ class DigitClassifier:
         Raises:
             InputError: If the name is unknown, it has no packaged weights, or its weights don't know ways of writing.
         """
-        if name not in MODELS:  # a path, for example
+        if name not in MODELS:
+            if str(name).endswith(".keras") or os.path.exists(name):  # noqa: PTH110  (any string)
+                raise invalid(
+                    "name",
+                    expected="the name of a registered model",
+                    received=repr(str(name)),
+                    hint="For a file or a run directory, call DigitClassifier(path).",
+                )
             raise unknown("model", name, MODELS)
         return cls(name, writing=writing)
 
@@ -187,6 +200,7 @@ class DigitClassifier:
         """Returns a prediction for each list of images: empty if loading failed, otherwise one for each polarity."""
         counts = [len(images) for images in candidates]
         images = [image for images in candidates for image in images]
+        self.writing_taken = None
         if not images:
             return [
                 Prediction(None, "", 0.0, None, None, *rest)

@@ -1,8 +1,10 @@
 """Reads a picture from any source: a path, bytes, a file object, a PIL image or an array."""
 
+import contextlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +21,7 @@ from mnist_keras.data.readers.pictures import (
 )
 
 MAX_BYTES = 200_000_000  # of one file
+OVERSHOOT = 0.02  # beyond [0, 1], as a cubic resize leaves it
 DRAFT_SIDE = 1280  # pixels of the longer side; larger pictures are made smaller by a whole factor
 SUFFIXES = tuple(sorted((*DATASET_SUFFIXES, ".pnm")))  # of the files that are read in a folder
 
@@ -37,14 +40,17 @@ def load_scaled(source: Any) -> tuple[np.ndarray, float]:
     if isinstance(source, np.ndarray) or (hasattr(source, "__array__") and not _is_pil(source)):
         return _load_array(np.asarray(source)), 1.0
     if _is_pil(source):
-        return _flatten(source, "the picture")
+        check_size("the picture", *source.size)
+        with _picture_errors("the picture"):
+            return _flatten(source.copy(), "the picture")  # the caller's stays as it is
     if isinstance(source, str | os.PathLike):
         path = check_path("source", source, expected="the path of a picture")
         return _load_file(Path(os.path.expanduser(path)))  # noqa: PTH111  (the method of Path can raise)
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(io.BytesIO(source), "the byte string")
     if hasattr(source, "read"):
-        content = source.read(MAX_BYTES + 1)
+        with _picture_errors("the file object"):
+            content = source.read(MAX_BYTES + 1)
         if not isinstance(content, bytes):
             raise invalid("source", expected="a file opened in binary mode", received="a text file")
         name = getattr(source, "name", None)  # that of an open file is its path
@@ -75,9 +81,15 @@ def _load_file(path: Path) -> tuple[np.ndarray, float]:
 
 
 def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, float]:
+    with _picture_errors(name), open_picture(file, name) as image:
+        return _flatten(image, name)
+
+
+@contextlib.contextmanager
+def _picture_errors(name: str) -> Iterator[None]:
+    """Names the picture in what is raised while it is read."""
     try:
-        with open_picture(file, name) as image:
-            return _flatten(image, name)
+        yield
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise many types on damaged files
@@ -142,6 +154,8 @@ def _to_bytes(array: np.ndarray, shape: str) -> np.ndarray:
     if array.dtype.kind not in "buif":
         raise invalid("source", expected="numbers", received=shape)
     low, high = float(array.min()), float(array.max())  # NaN if any pixel is NaN
+    if array.dtype.kind == "f" and low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
+        array, low, high = array.clip(0, 1), max(low, 0.0), min(high, 1.0)
     if not (low >= 0 and np.isfinite(high)):
         raise invalid(
             "source",

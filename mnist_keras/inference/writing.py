@@ -51,6 +51,9 @@ class Writing:
     reason: str
 
 
+ALONE = Writing("neutral", 0.5, "a single picture is read without a school")
+
+
 def weigh_ways(hidden: np.ndarray, writing: str = "auto") -> tuple[np.ndarray, Writing]:
     """Returns the probabilities of the ten digits, given the school of the writer.
 
@@ -72,7 +75,9 @@ def weigh_ways(hidden: np.ndarray, writing: str = "auto") -> tuple[np.ndarray, W
     if writing == "auto":
         evidence = np.log(hidden @ european) - np.log(hidden @ american)
         share = _probability(evidence.sum() - evidence)  # what the other pictures say
-        taken = _describe(hidden, float(_probability(evidence.sum())))
+        taken = (
+            _describe(hidden, float(_probability(evidence.sum()))) if len(hidden) != 1 else ALONE
+        )
     else:
         share = np.full(len(hidden), float(writing == "european"))
         taken = Writing(writing, float(writing == "european"), "given")

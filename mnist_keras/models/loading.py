@@ -185,6 +185,8 @@ def load_model(source: str | Path, *, dataset: str = "mnist") -> "keras.Model":
     # Whatever a file asks for: too much memory, another backend, unknown classes.
     except Exception as error:
         reason = str(error).partition("\n\nList of objects")[0] or type(error).__name__
+        if reason.startswith("File not found") and Path(path).is_file():
+            reason = "the file is not a zip archive, as .keras files are."  # says it less clearly
         raise InputError(
             f"{path} is not a model that Keras can load. {_MODEL_SOURCES} Keras says: {reason}"
         ) from error

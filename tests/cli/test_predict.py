@@ -28,7 +28,8 @@ def test_a_folder_for_people(folder, capsys):
     lines = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
     assert lines[str(folder / "3.png")].strip().startswith("3 ")
     assert lines[str(folder / "8.png")].strip().startswith("8 ")
-    assert "is not a readable picture" in lines[f"{folder / 'broken.png'}"]
+    broken = lines[f"{folder / 'broken.png'}"]
+    assert broken.strip().startswith("is not a readable picture"), "the name is not repeated"
 
 
 def test_the_model_may_be_left_out(folder, capsys):

@@ -39,6 +39,8 @@ def test_auto_takes_the_school_from_the_pictures_of_the_call(classifier):
     )
     assert [prediction.label for prediction in predictions] == [7, 1, 8]
     assert classifier.writing_taken.school == "european"
+    classifier.predict([b"no picture"])
+    assert classifier.writing_taken is None
 
 
 def test_a_school_needs_a_model_that_knows_ways_of_writing():
@@ -48,6 +50,16 @@ def test_a_school_needs_a_model_that_knows_ways_of_writing():
     assert error_of(DigitClassifier.from_pretrained, "cnn_fast", writing="europe").startswith(
         "Unknown writing 'europe'. Did you mean 'european'?"
     )
+
+
+def test_what_is_no_digit_needs_a_model_that_knows_it():
+    text = error_of(DigitClassifier, "cnn_fast", not_a_digit=0.1)
+    assert text.startswith("'cnn_fast' does not know what is not a digit, so it can't use `not_a")
+
+
+def test_a_file_is_no_name(tmp_path):
+    text = error_of(DigitClassifier.from_pretrained, str(tmp_path / "m.keras"))
+    assert text.endswith("For a file or a run directory, call DigitClassifier(path).")
 
 
 def test_a_list_is_read_together_and_a_bad_file_is_reported_by_name(classifier, tmp_path):

@@ -87,6 +87,22 @@ def test_a_large_picture_is_made_smaller_before_it_takes_memory(ink, expected, m
     assert peak < 150e6  # bytes; a float32 copy of RGBA has more than that at 3000 x 3000
 
 
+def test_the_pictures_of_the_caller_stay_as_they_are(ink):
+    large = Image.fromarray(255 - ink).resize((3000, 3000)).convert("RGB")
+    exif = large.getexif()
+    exif[0x0112] = 6  # turned by a quarter
+    large.save(file := io.BytesIO(), "JPEG", exif=exif)
+    picture = Image.open(file)
+    to_mnist_image(picture)
+    assert picture.size == (3000, 3000) and picture.getexif()[0x0112] == 6
+
+
+def test_floats_may_exceed_their_range_a_little(ink, expected):
+    floats = ink / 255
+    floats[0, 0], floats[-1, -1] = -0.004, 1.004  # as a cubic resize leaves them
+    assert distance(to_mnist_image(floats), expected) < 1
+
+
 def test_the_first_frame_of_an_animation_counts(ink, expected):
     frames = [Image.fromarray(255 - ink), Image.fromarray(ink * 0)]
     frames[0].save(file := io.BytesIO(), "GIF", save_all=True, append_images=frames[1:])
@@ -183,6 +199,17 @@ print(peak() - before)
 def test_the_largest_picture_takes_a_bounded_amount_of_memory():
     done = subprocess.run([sys.executable, "-c", LARGEST], capture_output=True, check=True)
     assert int(done.stdout) < 600  # megabytes; about 10 bytes a pixel
+
+
+def test_open_pictures_that_cannot_be_read(tmp_path):
+    noise = Image.effect_noise((200, 200), 50)
+    truncated = Image.open(io.BytesIO(png(noise)[:20_000]))
+    text = error_of(to_mnist_image, truncated)
+    assert text.startswith("the picture is not a readable picture (")
+    closed = io.BytesIO(png(noise))
+    closed.close()
+    text = error_of(to_mnist_image, closed)
+    assert text.startswith("the file object is not a readable picture (I/O operation on closed")
 
 
 def test_paths_that_are_no_pictures(tmp_path):

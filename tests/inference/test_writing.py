@@ -52,9 +52,10 @@ def test_a_given_school_decides_an_unclear_stroke():
 
 def test_auto_reads_a_single_picture_without_a_school():
     for picture in (UNCLEAR, CROSSED):
-        probabilities, _ = weigh_ways(picture[None])
+        probabilities, taken = weigh_ways(picture[None])
         np.testing.assert_allclose(probabilities, add_up(picture[None]), rtol=1e-6)
-    assert weigh_ways(UNCLEAR[None])[1].school == "neutral"
+        assert taken.school == "neutral"
+        assert taken.reason == "a single picture is read without a school"
 
 
 def test_auto_takes_the_school_from_the_other_pictures():

@@ -144,6 +144,7 @@ def test_load_model_of_what_is_no_model(tmp_path):
     path.write_text("hello")
     assert error_of(mk.load_model, path).startswith(
         f"{path} is not a model that Keras can load. {sources} Keras says: "
+        "the file is not a zip archive, as .keras files are."
     )
 
 
