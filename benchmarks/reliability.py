@@ -143,7 +143,7 @@ def kills(root: Path, reference: Reference, count: int, **options) -> dict:
     return {
         "times": killed,
         "good": harmless,
-        "remark": f"after {torn}, a half-written file lay there",
+        "remark": f"{torn} times, a half-written file was left",
     }
 
 
@@ -176,7 +176,7 @@ def damaged(run_dir: Path, reference: Reference, rng, *, damage, suffix: str) ->
     damage(newest.with_suffix(suffix))
     run_to_end(run_dir)
     told = f"is damaged ({newest.stem}); the run goes on from step" in faults.said(run_dir)
-    return told and faults.bits(run_dir) == reference.bits, "said, and the one before is used"
+    return told and faults.bits(run_dir) == reference.bits, "damage reported; previous state used"
 
 
 def limited(run_dir: Path, reference: Reference, rng) -> tuple[bool, str]:
@@ -257,7 +257,7 @@ def cut_off(run_dir: Path, reference: Reference, rng, *, seconds: int | None) ->
             resumed = [faults.end(each) for each in faults.start_workers(run_dir, 2, **there)]
             good = good and resumed == [0, 0]
     same = faults.bits(run_dir) == reference.bits
-    return good and same, "they go on" if seconds else remark
+    return good and same, "training goes on" if seconds else remark
 
 
 if __name__ == "__main__":
