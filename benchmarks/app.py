@@ -2,8 +2,8 @@
 
     python benchmarks/app.py    # a minute; results/app.csv
 
-The app opens from the start of `mnist-keras app` in a fresh process until its page can be drawn on, in Debian's
-Chromium. It answers from the end of a stroke until the answer is on the page; reading is the part of this time that the
+Opening time runs from starting `mnist-keras app` in a fresh process until its page can be drawn on, in Debian's
+Chromium. Answer time runs from the end of a stroke until the answer is on the page. Reading is the part of it that the
 preparation, the model and the map of where it looked take.
 """
 

@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def make_others(mnist, count: int) -> dict[str, np.ndarray]:
-    """Returns images of each kind that is no digit, from held-out fonts and MNIST's test images.
+    """Returns images of each kind of non-digit, from held-out fonts and MNIST's test images.
 
     Fragments and scribbles that `cnn_accurate` reads with a probability of 0.85 are left out: they may be digits.
     """

@@ -88,7 +88,7 @@ def load_pictures(split, batch_size: int) -> DataLoader:
 def make_example(data, *, seed: int) -> Trainer:
     """PyTorch's own MNIST example: Adadelta 1.0, times 0.7 each epoch, batch 64, at most 14 epochs.
 
-    As the example does without an accelerator, the images are neither shuffled nor loaded by workers.
+    As in the example without an accelerator, images are neither shuffled nor loaded by workers.
 
     Reference:
         https://github.com/pytorch/examples/blob/main/mnist/main.py

@@ -1,13 +1,14 @@
-"""How well digits are read if their writer learned them in America, in Europe, or in ways never trained on.
+"""How well digits are read if their writer learned them in America or in Europe, or writes them in ways not trained on.
 
     python benchmarks/schools.py            # some minutes; results/schools.csv and schools_ones_and_sevens.csv
     python benchmarks/schools.py --quick    # few writers; runs/schools
 
-A writer keeps to one way of each digit, drawn by the shares of the school, and writes twenty digits. They are drawn by
-strokes of another seed than the training's, as a clean scan, as a photo (tilted, of another thickness, blurred) and in
-16x16 pixels, black and white. `HELD_OUT` are ways that are in no training image. "digits" are scikit-learn's: real
-digits of 43 people in Turkey, 8x8 pixels, enlarged (Alpaydin and Kaynak, 1998; CC BY 4.0). Read by `cnn_accurate`, and
-by `cnn_real_world` without a school, with the school given, and with "auto" over twenty digits in a row.
+A writer has one way of writing each digit, drawn with the school's frequencies, and writes twenty digits. They are
+drawn by strokes of another seed than the training's, as a clean scan, as a photo (tilted, of another thickness,
+blurred) and in 16x16 pixels, black and white. `HELD_OUT` are ways that are in no training image. "digits" are
+scikit-learn's: real digits of 43 people in Turkey, 8x8 pixels, enlarged (Alpaydin and Kaynak, 1998; CC BY 4.0). Read by
+`cnn_accurate`, and by `cnn_real_world` without a school, with the school given, and with "auto" over twenty digits in a
+row.
 """
 
 import sys

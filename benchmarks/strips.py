@@ -45,11 +45,11 @@ def draw_strip(
         images: uint8 array of shape `(n, 28, 28)`, of digits or others.
         labels: The digit of each, or the character that it is.
         length: Number of digits.
-        spacing: One of `SPACINGS`. What is no digit stands apart.
+        spacing: One of `SPACINGS`. Characters that are not digits are placed apart.
         rng: Draws everything.
         fall: By how many degrees the strip falls to the right.
-        connected: Whether faint and thin strokes are drawn by a thin pen. Otherwise they break, as those of a worn
-            print: where MNIST's gray is below one half, and where thinning leaves nothing.
+        connected: Whether faint and thin strokes are drawn by a thin pen. Otherwise they break, as in a worn print:
+            where MNIST's gray is below one half, and where thinning leaves nothing.
     """
     rows = rng.integers(len(images), size=length)
     side = int(SIDE * rng.uniform(0.6, 1.4))

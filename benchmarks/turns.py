@@ -87,7 +87,7 @@ def measure_accuracy(data, **options) -> float:
 def train_to(data, *, target: float, seed: int) -> list[tuple[float, float]]:
     """Trains the module's example to an accuracy on the test images; returns seconds and accuracy after each epoch.
 
-    Seconds run from before the model is made, and stand still while the test images are evaluated.
+    The clock starts before the model is built and pauses while the test images are evaluated.
     """
     start, curve = time.perf_counter(), []
     example = _here["module"].make_example(data, seed=seed)

@@ -156,4 +156,4 @@ if not TYPE_CHECKING:  # a type checker would take any name for a public one
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -88,7 +88,7 @@ def check_polarity(images: np.ndarray) -> None:
     if looks_inverted(images):
         full = 255 if images.dtype == np.uint8 else 1
         say_once(
-            f"images have dark ink on a light background: looks inverted; pass {full} - images. A model that was "
+            f"The images look inverted (dark ink on a light background). Pass {full} - images. A model that was "
             "trained on light ink reads them wrongly."
         )
 

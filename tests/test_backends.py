@@ -14,6 +14,10 @@ data = mk.load_data("digits")
 model = mk.create_model("lenet5", weights="mnist")
 images, labels = next(iter(mk.make_dataset(data.train, batch_size=8)))
 print(tuple(model(images.numpy()).shape), labels.shape)
+small = mk.create_model("softmax_regression")
+small.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+batches = mk.make_dataset(data.train, batch_size=100)
+print(small.fit(batches, epochs=3, verbose=0).history["accuracy"][-1] > 0.5)
 for call in (
     lambda: mk.train("mlp_128", data),
     lambda: mk.evaluate(model, data.test),
@@ -37,5 +41,6 @@ def test_on_another_backend(backend):
     needs = f"needs Keras's TensorFlow backend. Received: KERAS_BACKEND={backend}."
     assert done.stdout.splitlines() == [
         "(8, 10) (8,)",
+        "True",
         *(f"{name} {needs}" for name in ("train", "evaluate", "predict_probabilities")),
     ], done.stderr

@@ -131,7 +131,7 @@ class DigitClassifier:
         self.writing = check_writing(writing, self.scorer.ways, model.name)
         if not_a_digit is not None and self.scorer.ways is None:
             raise InputError(
-                f"{model.name!r} does not know what is not a digit, so it can't use `not_a_digit`. "
+                f"{model.name!r} cannot recognize non-digits, so it does not support `not_a_digit`. "
                 "Expected: the model 'cnn_real_world', or not_a_digit=None."
             )
         self.writing_taken: Writing | None = None

@@ -182,6 +182,13 @@ def export_model(
         )
     if class_names is None and num_classes == data.num_classes:
         class_names = data.class_names
+    if class_names is None and data.num_classes < num_classes:  # as of a model without its top
+        raise invalid(
+            "data",
+            expected=f"images of the model's {num_classes} classes",
+            received=f"{data.num_classes} classes in {data.name}",
+            hint="If the model has classes that the data lack, pass `class_names`.",
+        )
     names = check_class_names(class_names, num_classes=num_classes)
     model = _in_float32(model)
     images, labels = _compared(data, COMPARED_INT8 if spec.tolerance is None else COMPARED)
@@ -255,7 +262,7 @@ def _in_float32(model):
     if others:
         raise invalid(
             "model",
-            expected="a model that computes in float32, or a Sequential or functional one, which can be made to",
+            expected="a float32 model, or a Sequential or functional model, which can be converted to float32",
             received=f"{model.name!r} ({type(model).__name__}), which computes in {', '.join(others)}",
         )
     return model
@@ -266,8 +273,8 @@ def _check_reads(probabilities, labels, data) -> None:
     if accuracy < LEAST_ACCURACY:
         raise invalid(
             "data",
-            expected="images of the model's task, to tell what int8 costs",
-            received=f"{data.name}, of which it labels {accuracy:.1%} right",
+            expected="images like the model's training data, to measure the accuracy lost in int8",
+            received=f"{data.name}, on which its accuracy is {accuracy:.1%}",
             hint=OWN_DATA,
         )
 
@@ -304,9 +311,9 @@ def _check(export: Export, spec: ExportFormat, expected, received) -> None:
         )
     if found:
         raise InputError(
-            f"The export to {spec.name!r} does not give Keras's answers, so it was removed: of {export.num_images:,} "
-            f"images {export.num_other_labels} have another label, and {found}. Accuracy {export.accuracy:.2%}, in "
-            f"Keras {export.keras_accuracy:.2%}."
+            f"The export to {spec.name!r} gives different answers than Keras, so it was removed: of "
+            f"{export.num_images:,} images {export.num_other_labels} have another label, and {found}. Accuracy "
+            f"{export.accuracy:.2%}, in Keras {export.keras_accuracy:.2%}."
         )
 
 

@@ -55,8 +55,8 @@ def build_ensemble(members: Sequence[keras.Model], *, name: str | None = None) -
     if len({input_scale(member) for member in members}) > 1:
         raise invalid(
             "members",
-            expected="models of pixels in one range",
-            received="some that begin with a Rescaling and some that do not",
+            expected="models with the same pixel range",
+            received="models with and without a Rescaling layer",
         )
     inputs = keras.Input(members[0].input_shape[1:], name="image")
     outputs = [_copy(member, f"member_{i}")(inputs) for i, member in enumerate(members, start=1)]

@@ -20,6 +20,8 @@ from mnist_keras.models.inspection import as_float32
 from mnist_keras.training.plan import choose_recipe, initial_seed
 from mnist_keras.training.train import train
 
+ROUNDING = 1e-6  # by which a scaler's pixels may leave [0, 1]
+
 
 class KerasImageClassifier(ClassifierMixin, BaseEstimator):
     """A scikit-learn classifier of gray images that trains a Keras model with `train`.
@@ -190,6 +192,8 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _to_images(self, table: np.ndarray) -> np.ndarray:
+        if table.dtype.kind == "f" and table.min() >= -ROUNDING and table.max() <= 1 + ROUNDING:
+            table = table.clip(0, 1)
         return check_images(table.reshape(-1, *self.image_shape_), name="X")
 
 

@@ -104,7 +104,7 @@ class RunDirectory:
         with self._usable("read"):
             if self._holds_something():
                 raise InputError(
-                    f"The directory {self.path} is not empty. Choose another one, so that nothing of yours is "
+                    f"The directory {self.path} is not empty. Choose another one, so that your files are not "
                     "overwritten."
                 )
         with self._usable("written"):
@@ -142,8 +142,8 @@ class RunDirectory:
                 )
         elif holds_something:
             raise InputError(
-                f"The directory {self.path} is not empty and holds no run. Choose another one, so that nothing of "
-                "yours is overwritten."
+                f"The directory {self.path} is not empty and holds no run. Choose another one, so that your "
+                "files are not overwritten."
             )
 
     @contextlib.contextmanager
@@ -244,8 +244,8 @@ class RunDirectory:
             name, source = str(data["name"]), data.get("source")
         if source in {"memory", "records"}:
             raise InputError(
-                f"The run in {self.path} was trained on {name} in a program, and does not hold them. Say with --data "
-                "which images to use."
+                f"The run in {self.path} was trained from Python on {name}, which are not saved with the run. Use "
+                "--data to name the images."
             )
         return name
 

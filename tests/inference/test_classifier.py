@@ -54,7 +54,9 @@ def test_a_school_needs_a_model_that_knows_ways_of_writing():
 
 def test_what_is_no_digit_needs_a_model_that_knows_it():
     text = error_of(DigitClassifier, "cnn_fast", not_a_digit=0.1)
-    assert text.startswith("'cnn_fast' does not know what is not a digit, so it can't use `not_a")
+    assert text.startswith(
+        "'cnn_fast' cannot recognize non-digits, so it does not support `not_a_d"
+    )
 
 
 def test_a_file_is_no_name(tmp_path):

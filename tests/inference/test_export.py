@@ -217,6 +217,14 @@ def test_data_of_another_shape_are_refused(tmp_path, model):
     )
 
 
+def test_a_model_of_features_is_refused(tmp_path):
+    features = mk.create_model("cnn_tiny", include_top=False)
+    assert error_of(export_model, features, tmp_path / "x", data="digits") == (
+        f"Invalid `data`. Expected images of the model's {features.output_shape[1]} classes. Received: 10 classes in "
+        "digits. If the model has classes that the data lack, pass `class_names`."
+    )
+
+
 def test_data_of_more_classes_than_the_model_has_are_refused(tmp_path):
     three = mk.build_mlp((8,), num_classes=3)
     text = error_of(export_model, three, tmp_path / "x.c", format="c", data="digits")
@@ -254,7 +262,7 @@ def test_class_names_that_do_not_fit_are_refused(tmp_path, model, names, receive
 
 def test_int8_is_not_proved_on_images_that_the_model_cannot_read(tmp_path, model):
     text = error_of(export_model, model, tmp_path / "x.onnx", format="onnx_int8", data="digits")
-    assert text.startswith("Invalid `data`. Expected images of the model's task")
+    assert text.startswith("Invalid `data`. Expected images like the model's training data")
     assert not (tmp_path / "x.onnx").exists()
 
 
@@ -270,7 +278,7 @@ def test_an_export_that_answers_otherwise_is_removed(tmp_path, model, monkeypatc
     monkeypatch.setattr(litert, "run", lambda *arguments: change(run(*arguments)))
     text = error_of(export_model, model, tmp_path / "x.tflite", format="litert", data="digits")
     assert text.startswith(
-        "The export to 'litert' does not give Keras's answers, so it was removed"
+        "The export to 'litert' gives different answers than Keras, so it was removed"
     )
     assert found in text
     assert not list(tmp_path.iterdir())
@@ -339,5 +347,5 @@ def test_a_model_that_can_only_compute_in_float16_is_refused(tmp_path):
     model = keras.Model(image, inner(image), name="mixed")
     text = error_of(export_model, model, tmp_path / "x.tflite", format="litert", data="digits")
     assert text.startswith(
-        "Invalid `model`. Expected a model that computes in float32, or a Sequential or functional one, which can be "
+        "Invalid `model`. Expected a float32 model, or a Sequential or functional model, which can be converted"
     )

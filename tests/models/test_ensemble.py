@@ -76,7 +76,7 @@ def test_bad_members_have_a_clear_error(members):
         ),
         (
             [members[0], mk.build_mlp((2,), include_rescaling=True)],
-            r"models of pixels in one range\. Received: some that begin with a Rescaling",
+            r"models with the same pixel range\. Received: models with and without a Rescaling",
         ),
         ([members[0], logits], r"Received: logits from no_softmax\. Build them with classifier_a"),
     ):

@@ -53,6 +53,16 @@ def fitted(digits):
     return SMALL().fit(*digits)
 
 
+def test_a_scaler_may_leave_the_range_by_rounding(digits):
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+
+    images, labels = digits
+    pixels = images.reshape(len(images), -1) / 255
+    assert MinMaxScaler().fit_transform(pixels).max() > 1
+    assert make_pipeline(MinMaxScaler(), SMALL()).fit(pixels, labels).score(pixels, labels) > 0.5
+
+
 SLOW = {  # they train often, and the quick ones see the same code
     "check_classifier_data_not_an_array",
     "check_classifiers_classes",

@@ -139,8 +139,8 @@ def test_check_refuses_a_run_without_a_flag(run):
 def test_check_refuses_what_holds_no_run(tmp_path, flags):
     (tmp_path / "cat.jpg").write_text("meow")
     assert error_of(RunDirectory(tmp_path).check, **flags) == (
-        f"The directory {tmp_path} is not empty and holds no run. Choose another one, so that nothing of "
-        "yours is overwritten."
+        f"The directory {tmp_path} is not empty and holds no run. Choose another one, so that your files "
+        "are not overwritten."
     )
     file = tmp_path / "cat.jpg"
     assert error_of(RunDirectory(file).check, **flags) == (
@@ -359,8 +359,8 @@ def test_a_run_trained_on_arrays_asks_for_data(run):
     assert run.read_data_name() == "mnist"
     run.start(changed(data={"name": "arrays", "source": "memory", "sha256": {}}))
     assert error_of(run.read_data_name) == (
-        f"The run in {run.path} was trained on arrays in a program, and does not hold them. Say with --data which "
-        "images to use."
+        f"The run in {run.path} was trained from Python on arrays, which are not saved with the run. Use --data "
+        "to name the images."
     )
 
 
@@ -408,7 +408,7 @@ def test_check_empty(run, tmp_path):
     (tmp_path / "empty").mkdir()
     RunDirectory(tmp_path / "empty").check_empty()
     assert error_of(run.check_empty) == (
-        f"The directory {run.path} is not empty. Choose another one, so that nothing of yours is overwritten."
+        f"The directory {run.path} is not empty. Choose another one, so that your files are not overwritten."
     )
     assert "is a file" in error_of(RunDirectory(run.path / "config.json").check_empty)
 

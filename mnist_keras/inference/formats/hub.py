@@ -38,6 +38,12 @@ def write(
                 f"The layer {layer.name!r} ({type(layer).__name__}) is a class of your own, which Keras cannot load "
                 "where your code is not. Build the model from Keras's layers, or export to 'saved_model'."
             )
+        activation = getattr(layer, "activation", None)
+        if isinstance(layer, keras.layers.Lambda) or not _is_of_keras(activation):
+            raise InputError(
+                f"The layer {layer.name!r} ({type(layer).__name__}) has a function of your own, which Keras does not "
+                "load in safe mode. Use Keras's layers and activations, or export to 'saved_model'."
+            )
     path.mkdir()
     served = _on_pixels(model, image_shape)
     served.save(path / MODEL)
@@ -47,6 +53,12 @@ def write(
     (path / "labels.json").write_text(f"{names}\n", encoding="utf-8")
     card = _card(model, image_shape, class_names, data)
     (path / "README.md").write_text(card, encoding="utf-8")
+
+
+def _is_of_keras(activation) -> bool:
+    """Returns whether an activation is none, Keras's function, or Keras's layer."""
+    place = activation if hasattr(activation, "__name__") else type(activation)
+    return activation is None or place.__module__.startswith("keras.")
 
 
 def _on_pixels(model, image_shape) -> keras.Model:

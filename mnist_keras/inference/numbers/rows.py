@@ -187,7 +187,7 @@ def group(blots: list[Blot], height: float) -> list[list[Blot]]:
 
 
 def _join_halves(rows: list[list[Blot]], height: float) -> list[list[Blot]]:
-    """Returns the rows, those of a single component merged into a row whose digits beside it are as high and as low.
+    """Returns the rows; a row of one component joins a row beside it if the next digits there span the same height.
 
     Such a component is half of a digit whose strokes are broken.
     """

@@ -82,7 +82,7 @@ def _read_tf_config(text: str) -> Cluster | None:
     names = ", ".join(f"{name} {i}" for name, them in jobs.items() for i in range(len(them)))
     if job not in jobs or type(number) is not int or not 0 <= number < len(jobs[job]):
         shown = "no task" if job is None and number is None else f"the task {job} {number}"
-        raise InputError(f"TF_CONFIG has {shown}. Expected one of its cluster: {names}.")
+        raise InputError(f"TF_CONFIG has {shown}. Expected a task from its cluster: {names}.")
     return Cluster(**jobs, task=(job, number))
 
 
@@ -154,8 +154,8 @@ def await_workers(cluster: Cluster, *, seconds: float | None = None) -> None:
                     if index in others:
                         _tell(cluster, index)  # that it says so too
                     raise InputError(
-                        f"Worker {index} was told of {its_count} workers, and this one, worker {cluster.index}, of "
-                        f"{count}. Give all of them the same cluster in TF_CONFIG."
+                        f"Worker {index} was configured with {its_count} workers, but this one (worker "
+                        f"{cluster.index}) with {count}. Give all of them the same cluster in TF_CONFIG."
                     )
                 heard |= {index} & others
     if missing := sorted(others - (told & heard)):

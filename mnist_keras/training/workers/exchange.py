@@ -133,8 +133,8 @@ class Workers:
         ]
         if lines:
             raise InputError(
-                f"The workers were not started alike: {'; '.join(lines)}. Start all of them with one command, on the "
-                "same data, with the same versions."
+                f"The workers were started with different settings: {'; '.join(lines)}. Start all of them with one "
+                "command, on the same data, with the same versions."
             )
 
     @contextlib.contextmanager

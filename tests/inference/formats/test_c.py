@@ -122,18 +122,19 @@ def test_layers_without_a_bias_go_into_int8(tmp_path, digits, monkeypatch):
     np.testing.assert_allclose(c.run(paths[0], images), expected, atol=1.01 / 256)
 
 
+@pytest.mark.parametrize("compiler_name", ["gcc", "clang"])
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize("name", QUICK)
-def test_sanitizers_find_nothing(exported, digits, name, precision):
+def test_sanitizers_find_nothing(exported, digits, name, precision, compiler_name):
     command = (
-        compiler("gcc"),
+        compiler(compiler_name),
         "-g",
         "-O1",
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover",
     )
     path = exported(name, precision)
-    images = np.concatenate([digits[0][:50], np.zeros((1, 28, 28), np.uint8)])
+    images = np.concatenate([digits[0][:1000], np.zeros((1, 28, 28), np.uint8)])
     images = np.concatenate([images, np.full((1, 28, 28), 255, np.uint8)])
     np.testing.assert_allclose(answers_of(path, images, command), c.run(path, images), atol=1e-6)
 

@@ -96,6 +96,21 @@ class Doubled(keras.layers.Layer):
         return 2 * x
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Lambda(lambda x: 2 * x, name="mine"),
+        keras.layers.Dense(4, activation=lambda x: 2 * x, name="mine"),
+    ],
+)
+def test_a_function_of_the_users_own_is_named(layer, tmp_path):
+    layers = [keras.layers.Flatten(), layer, keras.layers.Dense(10, "softmax")]
+    model = keras.Sequential([keras.Input((28, 28, 1)), *layers])
+    text = error_of(export_model, model, tmp_path / "x", format="hub", data="digits")
+    assert text.startswith(f"The layer 'mine' ({type(layer).__name__}) has a function of your own")
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_layer_of_the_users_own_is_named(tmp_path):
     layers = [Doubled(name="twice"), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
     model = keras.Sequential([keras.Input((28, 28, 1)), *layers])

@@ -71,15 +71,15 @@ BAD = {
     ),
     "no task": (
         environment(WORKERS),
-        "TF_CONFIG has no task. Expected one of its cluster: worker 0, worker 1.",
+        "TF_CONFIG has no task. Expected a task from its cluster: worker 0, worker 1.",
     ),
     "another task": (
         environment(WORKERS, {"type": "worker", "index": 2}),
-        "TF_CONFIG has the task worker 2. Expected one of its cluster: worker 0, worker 1.",
+        "TF_CONFIG has the task worker 2. Expected a task from its cluster: worker 0, worker 1.",
     ),
     "a task in words": (
         environment(WORKERS, {"type": "worker", "index": "one"}),
-        "TF_CONFIG has the task worker one. Expected one of its cluster: worker 0, worker 1.",
+        "TF_CONFIG has the task worker one. Expected a task from its cluster: worker 0, worker 1.",
     ),
     "a task that is a list": (environment(WORKERS, [0]), "TF_CONFIG has the task [0]. Expected"),
     "one address twice": (
@@ -175,8 +175,8 @@ def test_workers_that_were_told_of_other_numbers_say_so_at_once():
         texts = list(threads.map(lambda each: error_of(await_workers, each, seconds=20), clusters))
     told = "Give all of them the same cluster in TF_CONFIG."
     assert texts == [
-        f"Worker 1 was told of 3 workers, and this one, worker 0, of 2. {told}",
-        f"Worker 0 was told of 2 workers, and this one, worker 1, of 3. {told}",
+        f"Worker 1 was configured with 3 workers, but this one (worker 0) with 2. {told}",
+        f"Worker 0 was configured with 2 workers, but this one (worker 1) with 3. {told}",
     ]
 
 

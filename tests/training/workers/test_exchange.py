@@ -80,8 +80,8 @@ DIFFERENT = {
 def test_a_worker_that_was_started_differently_is_named(case):
     change, text = DIFFERENT[case]
     assert error_of(Together(TERMS, TERMS, {**TERMS, **change}).check_agreement, TERMS) == (
-        f"The workers were not started alike: worker 2 (host2:2222) has {text}. Start all of them with one command, "
-        "on the same data, with the same versions."
+        f"The workers were started with different settings: worker 2 (host2:2222) has {text}. Start all of them with "
+        "one command, on the same data, with the same versions."
     )
     Together(TERMS, TERMS, TERMS).check_agreement(TERMS)
 
