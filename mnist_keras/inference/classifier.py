@@ -150,7 +150,7 @@ class DigitClassifier:
             InputError: If the name is unknown, it has no packaged weights, or its weights don't know ways of writing.
         """
         if name not in MODELS:
-            if str(name).endswith(".keras") or os.path.exists(name):  # noqa: PTH110  (any string)
+            if str(name).endswith(".keras") or os.path.exists(str(name)):  # noqa: PTH110  (anything)
                 raise invalid(
                     "name",
                     expected="the name of a registered model",

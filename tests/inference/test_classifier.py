@@ -62,6 +62,7 @@ def test_what_is_no_digit_needs_a_model_that_knows_it():
 def test_a_file_is_no_name(tmp_path):
     text = error_of(DigitClassifier.from_pretrained, str(tmp_path / "m.keras"))
     assert text.endswith("For a file or a run directory, call DigitClassifier(path).")
+    assert error_of(DigitClassifier.from_pretrained, None).startswith("Unknown model None.")
 
 
 def test_a_list_is_read_together_and_a_bad_file_is_reported_by_name(classifier, tmp_path):
