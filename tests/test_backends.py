@@ -7,6 +7,7 @@ import sys
 import pytest
 
 SCRIPT = """
+import keras
 import numpy as np
 import mnist_keras as mk
 
@@ -15,9 +16,9 @@ model = mk.create_model("lenet5", weights="mnist")
 images, labels = next(iter(mk.make_dataset(data.train, batch_size=8)))
 print(tuple(model(images.numpy()).shape), labels.shape)
 small = mk.create_model("softmax_regression")
-small.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+small.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
 batches = mk.make_dataset(data.train, batch_size=100)
-print(small.fit(batches, epochs=3, verbose=0).history["accuracy"][-1] > 0.5)
+print(small.fit(batches, epochs=5, shuffle=False, verbose=0).history["accuracy"][-1] > 0.5)
 for call in (
     lambda: mk.train("mlp_128", data),
     lambda: mk.evaluate(model, data.test),
