@@ -154,7 +154,7 @@ def _to_bytes(array: np.ndarray, shape: str) -> np.ndarray:
     if array.dtype.kind not in "buif":
         raise invalid("source", expected="numbers", received=shape)
     low, high = float(array.min()), float(array.max())  # NaN if any pixel is NaN
-    if array.dtype.kind == "f" and low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
+    if array.dtype.kind == "f" and 0 < max(-low, high - 1) <= OVERSHOOT:
         array, low, high = array.clip(0, 1), max(low, 0.0), min(high, 1.0)
     if not (low >= 0 and np.isfinite(high)):
         raise invalid(

@@ -192,7 +192,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _to_images(self, table: np.ndarray) -> np.ndarray:
-        if table.dtype.kind == "f" and table.min() >= -ROUNDING and table.max() <= 1 + ROUNDING:
+        if table.dtype.kind == "f" and 0 < max(-table.min(), table.max() - 1) <= ROUNDING:
             table = table.clip(0, 1)
         return check_images(table.reshape(-1, *self.image_shape_), name="X")
 
