@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_keras import __version__
 from mnist_keras._files import TEMPORARY, check_path, check_writable, input_errors, replace_file
 from mnist_keras._validation import InputError
-from mnist_keras.training.saving.identity import is_extended, run_differences
+from mnist_keras.training.saving.identity import DATA_MAKERS, is_extended, run_differences
 from mnist_keras.training.saving.lock import LOCK, check_unlocked, lock_directory
 
 if TYPE_CHECKING:
@@ -294,7 +294,7 @@ class RunDirectory:
 
 def versions() -> dict[str, str]:
     """Returns the versions that a result depends on."""
-    packages = ("tensorflow", "keras", "numpy")
+    packages = ("tensorflow", "keras", *DATA_MAKERS)
     return {
         "mnist_keras": __version__,
         "python": platform.python_version(),

@@ -84,7 +84,7 @@ def test_a_card_is_complete_and_true(name, dataset):
         options = f"--recipes {recipe} --seeds {spec.num_members} --out OUT"
         assert card["command"] == f"python benchmarks/accuracy.py --data-dir DIR {options}"
     assert card["recipe"] == RECIPES[recipe].to_dict()
-    assert {"mnist_keras", "python", "tensorflow", "keras", "numpy"} == set(card["versions"])
+    assert {"mnist_keras", "python", "tensorflow", "keras", "numpy"} <= set(card["versions"])
     assert card["data_license"].startswith(LICENSED[dataset]) and card["hardware"]
     assert 0 < card["train_seconds"] < (3600 if more else 1800 * num_members)
 

@@ -34,6 +34,7 @@ CONFIG = {
     "precision": "float32",
     "jit": True,
     "class_weight": {},
+    "versions": {"keras": "3.15.1", "numpy": "2.4.0", "pillow": "12.3.0"},
     "command": ["mnist-keras", "train"],
 }
 
@@ -291,6 +292,18 @@ def test_another_run_is_not_resumed_and_the_difference_is_named(run, case):
     )
 
 
+def test_versions_that_differ_are_named_where_data_of_one_name_differ(run):
+    drawn = {"data": {**CONFIG["data"], "sha256": {"train_images": "c3"}}}
+    newer = {"keras": "3.16.0", "numpy": "2.4.0", "pillow": "13.0.0", "scipy": "1.17.0"}
+    text = error_of(run.check_same_run, changed(**drawn, versions=newer))
+    assert (
+        "data.sha256.train_images: 'b2' there, 'c3' here; versions.pillow: '12.3.0' there, '13.0.0' here, which may "
+        "be why the data differ. Repeat its arguments"
+    ) in text
+    drawn["data"]["name"] = "fashion_mnist"
+    assert "pillow" not in error_of(run.check_same_run, changed(**drawn, versions=newer))
+
+
 def recipe(**changes):
     return changed(recipe={**CONFIG["recipe"], **changes})
 
@@ -518,6 +531,7 @@ def test_architecture_tells_precisions_apart():
 def test_versions_are_those_of_the_packages():
     assert versions()["keras"] == keras.__version__
     assert versions()["mnist_keras"] == mk.__version__
+    assert {"pillow", "scipy", "scikit-learn"} < set(versions())  # they compute the pixels of "digits"
     json.dumps(versions())
 
 

@@ -20,6 +20,8 @@ IDENTITY = (
     "onednn",
     "class_weight",
 )
+# The packages that compute the pixels of "digits", "strokes" and pictures: another version may round them differently.
+DATA_MAKERS = ("numpy", "pillow", "scipy", "scikit-learn")
 
 
 def digests(config: Mapping[str, Any]) -> dict[str, str]:
@@ -60,7 +62,19 @@ def run_differences(there: dict[str, Any], here: Mapping[str, Any]) -> list[str]
         lines.append(
             f"the schedule {schedule!r} is laid out over all epochs, so a run with more epochs is a different run"
         )
-    return lines
+    return lines + _reasons(there, here)
+
+
+def _reasons(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Returns a phrase for each version that may have changed data of the same name."""
+    old, new = there["data"], here["data"]
+    if old["sha256"] == new["sha256"] or old["name"] != new["name"]:
+        return []
+    versions = [config.get("versions", {}) for config in (there, here)]
+    known = [name for name in DATA_MAKERS if all(name in part for part in versions)]
+    made = [{name: part[name] for name in known} for part in versions]
+    found = differences("versions", *made)
+    return [f"{line}, which may be why the data differ" for line in found]
 
 
 def differences(key: str, there: Any, here: Any) -> list[str]:
