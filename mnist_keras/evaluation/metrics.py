@@ -72,9 +72,8 @@ class Evaluation:
 
     def __repr__(self) -> str:
         low, high = self.accuracy_ci95
-        subject = " ".join(filter(None, [_shorten(self.dataset), self.split]))
         return (
-            f"Evaluation({subject}: {_count(self.num_errors, 'error')} in {_count(self.num_examples, 'image')}, "
+            f"Evaluation({_count(self.num_errors, 'error')} in {describe_images(self)}: "
             f"accuracy {self.accuracy:.2%}, 95% interval {low:.2%} to {high:.2%})"
         )
 
@@ -92,9 +91,7 @@ class Evaluation:
         return "\n\n".join([f"## {self._title()}", *map(_markdown_table, self._tables())]) + "\n"
 
     def _title(self) -> str:
-        images = _count(self.num_examples, "image")
-        subject = " ".join(filter(None, [_shorten(self.dataset), self.split]))
-        return f"Evaluation on {subject}: {images}" if subject else f"Evaluation on {images}"
+        return f"Evaluation on {describe_images(self)}"
 
     def _tables(self) -> list[Table]:
         """Returns the summary, the scores of each class and, if there are any, the errors."""
@@ -301,6 +298,15 @@ def most_confused(confusion_matrix: np.ndarray) -> list[dict[str, int]]:
         for true, predicted in pairs
         if errors[true, predicted]
     ]
+
+
+def describe_images(evaluation: Evaluation) -> str:
+    """Returns what was evaluated, such as "360 test images of digits"; "arrays" is no name that says anything."""
+    split, *views = evaluation.split.split(", ")
+    images = _count(evaluation.num_examples, " ".join(filter(None, [split, "image"])))
+    name = _shorten(evaluation.dataset)
+    named = images if name in ("", "arrays") else f"{images} of {name}"
+    return ", ".join([named, *views])
 
 
 def _count(number: int, noun: str) -> str:

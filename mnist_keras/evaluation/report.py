@@ -21,7 +21,7 @@ from mnist_keras._html import escape, table
 from mnist_keras.data.splits import Split
 from mnist_keras.evaluation.figures import BLUE, as_svg, new_axes
 from mnist_keras.evaluation.image_plots import GRID_IMAGES, worst_errors
-from mnist_keras.evaluation.metrics import SCORES, Evaluation
+from mnist_keras.evaluation.metrics import SCORES, Evaluation, describe_images
 from mnist_keras.evaluation.plotting import plot_history, plot_reliability
 from mnist_keras.evaluation.thumbnails import Thumbnails, data_uri
 
@@ -86,13 +86,11 @@ def render_report(
     halves = ["Classes", "Calibration"]  # sections beside each other on a wide screen
     if len(evaluation.class_names) <= HALF_WIDTH_CLASSES and evaluation.num_errors:
         halves += ["Confusion matrix", "Most confused pairs"]
-    subject = " ".join(filter(None, [evaluation.dataset, evaluation.split]))
     model = config.get("model")
     name = str(model.get("name", "")) if isinstance(model, Mapping) else ""
-    title = " on ".join(filter(None, [name, subject]))
     page = importlib.resources.files("mnist_keras.evaluation").joinpath("report_page.html")
     return string.Template(page.read_text(encoding="utf-8")).substitute(
-        title=escape(title or "Evaluation"),
+        title=escape(f"{name or 'Evaluation'} on {describe_images(evaluation)}"),
         accuracy=f"{evaluation.accuracy:.2%}",
         summary=_summary(evaluation, metrics or {}),
         sections="\n".join(

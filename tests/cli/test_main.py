@@ -318,7 +318,7 @@ def test_evaluate_a_run_on_the_data_that_it_was_trained_on(run, runs):
     out = output_of(run("evaluate", runs[0]))
     assert out.startswith(
         "digits: 1,437 training and 360 test images of 28x28 pixels, 10 classes, from scikit-learn\n"
-        "Evaluation on digits test: 360 images\n"
+        "Evaluation on 360 test images of digits\n"
     )
     assert "F1  support" in out
     metrics = RunDirectory(runs[0]).read_metrics()
@@ -351,7 +351,7 @@ def test_evaluate_on_the_users_own_data_and_write_the_scores(run, runs, empty_fo
         y_test=data.test_labels[:40],
     )
     out = output_of(run("evaluate", runs[0], "--data", "own.npz", "--out", "scores"))
-    assert "40 images" in out
+    assert "Evaluation on 40 test images of own.npz\n" in out
     written = empty_folder / "scores"
     assert {path.name for path in written.iterdir()} == {
         *("metrics.json", "plots", "report.html", "report.md")

@@ -276,7 +276,7 @@ def test_report_is_an_aligned_table():
     labels, probabilities = random_predictions(num_examples=300, num_classes=8)
     evaluation = evaluate_predictions(labels, probabilities, class_names=FASHION, dataset="fashion")
     report = evaluation.report()
-    assert report.startswith("Evaluation on fashion test: 300 images\n")
+    assert report.startswith("Evaluation on 300 test images of fashion\n")
     low, high = evaluation.accuracy_ci95
     assert re.search(rf"95% interval of the accuracy +{low:.2%} to {high:.2%}\n", report)
     head, *rows = report.split("\n\n")[2].splitlines()
@@ -288,6 +288,24 @@ def test_report_is_an_aligned_table():
     assert re.search(
         rf"{FASHION[worst['true']]} +{FASHION[worst['predicted']]} +{worst['count']}\n", report
     )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "text"),
+    [
+        ("mnist", "test", "4 test images of mnist"),
+        (
+            "my/pictures",
+            "test, views shifted by 2",
+            "4 test images of my/pictures, views shifted by 2",
+        ),
+        ("arrays", "test", "4 test images"),
+        ("", "", "4 images"),
+    ],
+)
+def test_a_title_is_a_phrase_for_every_kind_of_data(dataset, split, text):
+    evaluation = evaluate_predictions(LABELS, PROBABILITIES, dataset=dataset, split=split)
+    assert evaluation.report().splitlines()[0] == f"Evaluation on {text}"
 
 
 def test_report_fits_80_columns_whatever_the_names():
@@ -309,7 +327,7 @@ def test_report_without_errors_has_no_table_of_errors():
 def test_markdown_tables_have_even_rows():
     names = ["a|b", "c", "d"]
     text = evaluate_predictions(LABELS, PROBABILITIES, class_names=names).to_markdown()
-    assert text.startswith("## Evaluation on test: 4 images\n\n| measure | value |\n|---|---:|\n")
+    assert text.startswith("## Evaluation on 4 test images\n\n| measure | value |\n|---|---:|\n")
     for table in text.strip().split("\n\n")[1:]:
         widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
         assert len(widths) == 1
@@ -329,12 +347,10 @@ def test_an_evaluation_is_a_line_at_a_prompt_and_a_table_in_a_notebook():
     evaluation = evaluate_predictions(
         [0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], class_names=["<b>", "c"], dataset="<i>"
     )
-    line = (
-        "Evaluation(<i> test: 1 error in 3 images, accuracy 66.67%, 95% interval 20.77% to 93.85%)"
-    )
+    line = "Evaluation(1 error in 3 test images of <i>: accuracy 66.67%, 95% interval 20.77% to 93.85%)"
     assert repr(evaluation) == line
     shown = evaluation._repr_html_()
-    assert shown.startswith("<p>Evaluation on &lt;i&gt; test: 3 images</p>\n<table>")
+    assert shown.startswith("<p>Evaluation on 3 test images of &lt;i&gt;</p>\n<table>")
     assert ">accuracy</td>" in shown and ">66.67%</td>" in shown
     assert len(shown) < 1500
 

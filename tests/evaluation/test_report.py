@@ -69,7 +69,7 @@ def test_the_page_shows_the_evaluation_and_how_it_was_made():
     )
     low, high = evaluation.accuracy_ci95
     for text in (
-        "<h1>mlp_128 on noise test</h1>",
+        "<h1>mlp_128 on 400 test images of noise</h1>",
         f'<p class="headline">{evaluation.accuracy:.2%}</p>',
         f"95% interval {low:.2%} to {high:.2%}: {evaluation.num_errors} errors in 400 images",
         "accuracy on the training images 75.00%, trained in 12.3 s",
@@ -155,13 +155,13 @@ def test_a_page_without_errors_or_curves():
     assert page == render_report(evaluation, examples)
     assert "No errors." in page
     assert "<h2>Training</h2>" not in page
-    assert "<h1>test</h1>" in page
+    assert "<h1>Evaluation on 2 test images</h1>" in page
     Page(page)
 
 
 def test_a_configuration_of_another_kind_is_shown_as_it_is():
     page = render_report(*case(2), config={"model": "x", "recipe": [1, "a"], "seed": None})
-    assert "<h1>noise test</h1>" in page
+    assert "<h1>Evaluation on 400 test images of noise</h1>" in page
     assert "<code>[1, &quot;a&quot;]</code>" in page
     Page(page)
 

@@ -14,11 +14,21 @@ from errors import error_of
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from mnist_keras._html import escape
 from mnist_keras._validation import MissingExtraError
 from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
-from mnist_keras.inference.app.answers import BLUE, ORANGE, answer_html, bars_html, color_saliency
+from mnist_keras.inference.app.answers import (
+    BLUE,
+    ORANGE,
+    answer_html,
+    bars_html,
+    color_saliency,
+    percent,
+    sureness,
+)
 from mnist_keras.inference.app.reader import MAX_BYTES, Reader
 from mnist_keras.inference.app.server import MAX_REQUEST, serve_app
+from mnist_keras.inference.classifier import Prediction
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.slow
@@ -254,6 +264,23 @@ def test_a_picture_that_is_too_large_is_a_sentence():
 def test_names_are_shown_as_they_are():
     assert "&lt;b&gt;" in answer_html("!", "<b>.png is not a readable picture")
     assert "&lt;b&gt;" in bars_html(["<b>", "shoe"])
+
+
+@pytest.mark.parametrize(
+    ("score", "shown", "says", "short"),
+    [
+        (1.0, ">99.9%", "over 99.9% sure", ">99%"),
+        (0.9996, ">99.9%", "over 99.9% sure", ">99%"),
+        (0.9994, "99.9%", "99.9% sure", ">99%"),
+        (0.994, "99.4%", "99.4% sure", "99%"),
+        (0.0, "0.0%", "0.0% sure", "0%"),
+    ],
+)
+def test_the_bar_and_the_words_agree(score, shown, says, short):
+    prediction = Prediction(0, "0", score, np.array([score, 1 - score]), None, "picture 0")
+    assert f"<span>{escape(shown)}</span>" in bars_html("01", prediction)
+    assert sureness(score) == says
+    assert percent(score, decimals=0) == short
 
 
 def test_where_it_looked_is_in_two_colors():

@@ -259,7 +259,7 @@ def test_an_evaluation_takes_shifted_views(images):
     evaluation = evaluate(model, images, labels, shift=1)
     np.testing.assert_allclose(evaluation.probabilities, expected, atol=1e-6)
     assert evaluation.split == "test, views shifted by 1"
-    assert evaluation.report().startswith("Evaluation on test, views shifted by 1: 37 images")
+    assert evaluation.report().startswith("Evaluation on 37 test images, views shifted by 1")
 
 
 @pytest.mark.parametrize("shift", [-1, 28, 0.5, "1"])

@@ -531,7 +531,9 @@ def test_architecture_tells_precisions_apart():
 def test_versions_are_those_of_the_packages():
     assert versions()["keras"] == keras.__version__
     assert versions()["mnist_keras"] == mk.__version__
-    assert {"pillow", "scipy", "scikit-learn"} < set(versions())  # they compute the pixels of "digits"
+    assert {"pillow", "scipy", "scikit-learn"} < set(
+        versions()
+    )  # they compute the pixels of "digits"
     json.dumps(versions())
 
 

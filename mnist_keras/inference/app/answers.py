@@ -13,7 +13,6 @@ from mnist_keras.inference.numbers.reader import NumberLine
 
 DIGITS = tuple("0123456789")
 WORTH_SAYING = 0.005  # lowest probability of the second class at which it is named
-ALMOST_CERTAIN = 0.9995  # what would be shown as 100.0%
 VIVID = 0.6  # power of the strength of a color; below 1, so that weak pixels show too
 ORANGE, BLUE = (230, 159, 0), (86, 180, 233)  # Okabe and Ito, 2008, "Color Universal Design"
 
@@ -44,9 +43,16 @@ def answer_html(big: str, says: str, more: str = "", *, role: str = "status") ->
     )
 
 
+def percent(share: float, *, decimals: int = 1, above: str = ">") -> str:
+    """Returns a probability in percent; what would be rounded to 100% is above 99.9%, because no model is certain."""
+    largest = 1 - 10.0 ** -(2 + decimals)  # the last value below 100%
+    is_above = share >= (largest + 1) / 2
+    return f"{above}{largest:.{decimals}%}" if is_above else f"{share:.{decimals}%}"
+
+
 def sureness(confidence: float) -> str:
     """Returns how sure the model is, in words."""
-    return f"{confidence:.1%} sure" if confidence < ALMOST_CERTAIN else "over 99.9% sure"
+    return f"{percent(confidence, above='over ')} sure"
 
 
 def second_best(probabilities: np.ndarray, names: Sequence[str]) -> str:
@@ -61,7 +67,7 @@ def number_html(line: NumberLine) -> str:
     """Returns a number, and what the model saw of each of its digits."""
     cells = "".join(
         f"<figure>{_image(digit.image, digit.class_name)}<figcaption>{escape(digit.class_name) or '?'} "
-        f"<small>{digit.confidence:.0%}</small></figcaption></figure>"
+        f"<small>{escape(percent(digit.confidence, decimals=0))}</small></figcaption></figure>"
         for digit in line.digits
     )
     says = (
@@ -80,7 +86,7 @@ def bars_html(names: Sequence[str] = DIGITS, prediction: Prediction | None = Non
     lines = []
     for label, (name, score) in enumerate(zip(names, scores, strict=True)):
         top = prediction is not None and label == prediction.label
-        shown = f"{score:.1%}" if scores.any() else ""
+        shown = escape(percent(score)) if scores.any() else ""
         lines.append(
             f'<li class="{"top" if top else ""}"><span>{escape(name)}</span><span class="track">'
             f'<i style="width:{score:.1%}"></i></span><span>{shown}</span></li>'
