@@ -100,6 +100,9 @@ def test_choices_run(run, benchmark, monkeypatch):
 
 
 @pytest.mark.full
+@pytest.mark.timeout(
+    3600
+)  # seconds; with its peers one after another, `speed` needs over 300 on a busy machine
 @pytest.mark.parametrize("name", ["baselines", "choices", "growth", "speed"])
 def test_a_command_runs_in_processes_of_its_own(name, random_mnist, tmp_path):
     if name == "speed" and importlib.util.find_spec("torch") is None:

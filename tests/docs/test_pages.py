@@ -3,7 +3,9 @@
 The code runs on scikit-learn's small digits under the name of MNIST, in a directory of its own.
 """
 
+import argparse
 import doctest
+import os
 import re
 import runpy
 import shlex
@@ -11,6 +13,7 @@ import subprocess
 import sys
 from itertools import dropwhile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from data_files import write_idx_set, write_records
@@ -30,6 +33,13 @@ BRITISH = (
     r"|(?:normal|standard|custom|optim|visual|recogn|initial|summar|general|real|util|quant|synchron|regular|serial)"
     r"is(?:e|ing|ation)"
 )
+COMMAND = re.compile(r"^    python ([^[\n]*[^[\n\\])$", re.MULTILINE)  # in a script
+SCRIPTS = [
+    path
+    for folder in ("benchmarks", "docs", "tools")
+    for path in sorted((ROOT / folder).glob("*.py"))
+    if COMMAND.search(path.read_text("utf-8"))
+]
 OF_THEIR_OWN = {"devices.md"}  # set up TensorFlow's devices, which this process has done already
 
 
@@ -113,9 +123,42 @@ def test_the_commands_are_understood(page):
             targets = [word for word in words if "=" not in word]
             assert all(f"\n{target}:" in makefile for target in targets), words
         elif program == "python":
-            assert (ROOT / words[0]).is_file(), words
+            check_options(*words)
         else:
             assert program in OTHER_PROGRAMS, program
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.relative_to(ROOT)))
+def test_the_commands_of_a_script_are_understood(script):
+    """Those at its top, but for summaries of options in brackets and commands of several lines."""
+    for line in COMMAND.findall(script.read_text("utf-8")):
+        check_options(*shlex.split(line, comments=True))
+
+
+class StoppedError(Exception):
+    """In place of what a script does once its options are understood."""
+
+
+def check_options(script: str, *options: str) -> None:
+    """Checks that there is such a script and that its parser takes the options."""
+    path = ROOT / script
+    assert path.is_file()
+    if "Parser(" not in path.read_text("utf-8"):
+        assert not options, f"{script} takes no options"
+        return
+    understand = argparse.ArgumentParser.parse_args
+
+    def parse_args(parser, *_):
+        understand(parser, options)
+        raise StoppedError
+
+    with (
+        mock.patch.object(argparse.ArgumentParser, "parse_args", parse_args),
+        mock.patch.object(sys, "path", [str(path.parent), *sys.path]),
+        mock.patch.dict(os.environ),  # --stand-in changes it
+        pytest.raises(StoppedError),
+    ):
+        runpy.run_path(str(path))["main"]()
 
 
 @parametrize(PROSE)
