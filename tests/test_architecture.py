@@ -50,7 +50,8 @@ LAYERS = {
         "evaluate model_plots",
         "robustness",
         "plotting thumbnails",
-        "metrics image_plots",
+        "image_plots",
+        "metrics",
         "calibration sketch figures",
     ],
     "inference": [

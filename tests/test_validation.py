@@ -1,10 +1,14 @@
-"""The wording of what every room refuses; the rooms' own tests hold the rest."""
+"""The wording of errors about arguments, and that each array is checked once; other tests hold the rest."""
+
+import sys
 
 import numpy as np
 import pytest
 
+import mnist_keras as mk
 from mnist_keras import _validation as checks
 from mnist_keras._validation import InputError
+from mnist_keras.training.train import train  # imports every module whose checks are counted
 
 CASES = {
     "ragged images": (
@@ -58,3 +62,61 @@ def test_an_integer_beyond_the_largest_float_is_no_number():
 def test_numbers_of_numpy_become_pythons():
     assert type(checks.check_seed(np.int64(3))) is int
     assert type(checks.check_number("zoom", np.float32(0.5), minimum=0)) is float
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """The names of the checks of arrays, in the order in which they are called."""
+    calls = []
+
+    def counting(name, check):
+        def count(*args, **kwargs):
+            calls.append(name)
+            return check(*args, **kwargs)
+
+        return count
+
+    for name in ("images", "labels", "probabilities", "predictions"):
+        count = counting(name, getattr(checks, f"check_{name}"))
+        for module in [sys.modules[key] for key in sys.modules if key.startswith("mnist_keras.")]:
+            if f"check_{name}" in vars(module):
+                monkeypatch.setattr(module, f"check_{name}", count)
+    return calls
+
+
+def test_training_and_evaluation_check_each_array_once(checked, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8)
+    labels = np.arange(40) % 10
+    data = (images, labels), (images[:20], labels[:20])
+    options = {"epochs": 1, "batch_size": 20, "verbose": 0, "run_dir": tmp_path / "run"}
+    run = train("softmax_regression", data, **options)
+    assert (tmp_path / "run" / "report.html").exists()
+    assert sorted(checked) == ["images", "images", "labels", "labels"], "of two splits"
+    checked.clear()
+    mk.evaluate(run.model, images, labels)
+    assert sorted(checked) == ["images", "labels"]
+
+
+@pytest.mark.parametrize(
+    ("plot", "expected"),
+    [
+        (
+            "confusion_matrix",
+            ["labels", "labels", "predictions"],
+        ),  # the predictions are labels, too
+        ("errors", ["images", "labels", "probabilities"]),
+        ("predictions", ["images", "labels", "probabilities"]),
+        ("reliability", ["labels", "probabilities"]),
+    ],
+)
+def test_plots_check_each_array_once(checked, plot, expected):
+    images, labels, probabilities = np.zeros((2, 8, 8), np.uint8), [0, 1], np.eye(2)
+    arguments = {
+        "confusion_matrix": (labels, labels),
+        "errors": (images, labels, probabilities),
+        "predictions": (images, probabilities),
+        "reliability": (labels, probabilities),
+    }[plot]
+    options = {"labels": labels} if plot == "predictions" else {}
+    getattr(mk, f"plot_{plot}")(*arguments, **options)
+    assert sorted(checked) == expected

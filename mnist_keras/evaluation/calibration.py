@@ -13,19 +13,14 @@ TINY = float(np.finfo(np.float32).tiny)  # a float32 softmax underflows to 0, wh
 
 
 def calibration_bins(
-    labels: ArrayLike, probabilities: ArrayLike, *, num_bins: int = NUM_CALIBRATION_BINS
+    labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_CALIBRATION_BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins examples by their confidence, as `expected_calibration_error` does.
+    """Bins examples by their confidence, as `expected_calibration_error` does; takes checked arrays.
 
     Returns:
         Mean confidence, accuracy and number of examples of each bin; the first two of an empty bin
         are NaN. Bin i of m holds confidences in (i / m, (i + 1) / m].
     """
-    labels, probabilities = check_scores(labels, probabilities)
-    return _bins(labels, probabilities, check_integer("num_bins", num_bins, minimum=1))
-
-
-def _bins(labels, probabilities, num_bins):
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     bins = np.digitize(confidence, np.linspace(0.0, 1.0, num_bins + 1)[1:-1], right=True)
@@ -66,7 +61,7 @@ def calibration_error(
     labels: np.ndarray, probabilities: np.ndarray, num_bins: int = NUM_CALIBRATION_BINS
 ) -> float:
     """Returns the expected calibration error of arrays that were already checked."""
-    confidence, accuracy, count = _bins(labels, probabilities, num_bins)
+    confidence, accuracy, count = calibration_bins(labels, probabilities, num_bins)
     return float(np.nansum(np.abs(accuracy - confidence) * count) / count.sum())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations  # help() shows the names of types, not what 
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ from mnist_keras._validation import (
 )
 from mnist_keras.data.splits import Split
 from mnist_keras.evaluation.figures import MAX_FONT, MIN_FONT, VERMILION, WIDTH, new_axes, shorten
+from mnist_keras.evaluation.metrics import Evaluation
 
 GRID_COLUMNS, GRID_IMAGES = 6, 24
 SHEET_IMAGES, SHEET_CLASSES = 10, 62  # of a class, and classes; EMNIST's largest set has as many
@@ -45,10 +46,8 @@ def plot_predictions(
         class_names: A name for each class, or None for "0", "1", ...
         ax: Axes to draw into; if None, a new figure, `ax.figure`.
     """
-    grid = _check_grid(images, probabilities, labels, class_names)
-    ax = _draw_grid(grid, range(min(GRID_IMAGES, len(grid.images))), ax)
-    ax.set_title("Predicted class and its probability" + ("" if labels is None else ", true class"))
-    return ax
+    images, scored = _check_scored(images, probabilities, labels, class_names)
+    return draw_predictions(images[:GRID_IMAGES], scored, ax)
 
 
 def plot_errors(
@@ -62,10 +61,9 @@ def plot_errors(
 ) -> Axes:
     """Draws the `max_errors` wrong predictions with the highest probability; see `plot_predictions` for arguments."""
     max_errors = check_integer("max_errors", max_errors, minimum=1)
-    labels = check_labels(labels)
-    grid = _check_grid(images, probabilities, labels, class_names)
-    errors = worst_errors(labels, grid.probabilities)
-    return draw_errors(grid.images[errors[:max_errors]], grid, errors, ax)
+    images, scored = _check_scored(images, probabilities, labels, class_names, labeled=True)
+    errors = worst_errors(scored.labels, scored.probabilities)
+    return draw_errors(images[errors[:max_errors]], scored, errors, ax)
 
 
 def worst_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -101,42 +99,54 @@ def save_contact_sheet(path: Path, split: Split) -> None:
         ax.figure.savefig(temporary, format="png")  # type: ignore[union-attr]  # of a new figure
 
 
-class _Grid(NamedTuple):
-    images: np.ndarray
+class _Scored(NamedTuple):
+    """A model's answers, checked; an `Evaluation` has them, too."""
+
     probabilities: np.ndarray
-    labels: np.ndarray | None
+    labels: Any  # an array; None if they are unknown
     class_names: tuple[str, ...]
 
 
-def draw_errors(images, scored, errors, ax) -> Axes:
-    """Draws the images of the first of `errors`, which are rows of what was scored."""
-    shown = errors[: len(images)]
-    labels, probabilities = scored.labels[shown], scored.probabilities[shown]
-    ax = _draw_grid(_Grid(images, probabilities, labels, scored.class_names), range(len(shown)), ax)
-    title = f"Most confident errors: {len(shown)} of {len(errors):,}"
-    ax.set_title(title if len(shown) else f"No errors in {len(scored.labels):,} images")
+def draw_predictions(
+    images: np.ndarray, scored: _Scored | Evaluation, ax: Axes | None = None
+) -> Axes:
+    """Draws the images of the first rows of what was scored."""
+    ax = _draw_grid(images, scored, range(len(images)), ax)
+    known = ", true class" if scored.labels is not None else ""
+    ax.set_title(f"Predicted class and its probability{known}")
     return ax
 
 
-def _draw_grid(grid: _Grid, shown: range, ax: Axes | None) -> Axes:
-    images, probabilities, labels, names = grid
-    columns = min(GRID_COLUMNS, len(shown))
-    rows = max(-(-len(shown) // GRID_COLUMNS), 0.5)  # without images there is only the title
+def draw_errors(
+    images: np.ndarray, scored: _Scored | Evaluation, errors: np.ndarray, ax: Axes | None = None
+) -> Axes:
+    """Draws the images of the first of `errors`, which are rows of what was scored."""
+    ax = _draw_grid(images, scored, errors[: len(images)], ax)
+    title = f"Most confident errors: {len(images)} of {len(errors):,}"
+    ax.set_title(title if len(images) else f"No errors in {len(scored.labels):,} images")
+    return ax
+
+
+def _draw_grid(images, scored, rows_of_images, ax) -> Axes:
+    columns = min(GRID_COLUMNS, len(images))
+    rows = max(-(-len(images) // GRID_COLUMNS), 0.5)  # without images there is only the title
     ax = new_axes(ax, height=(WIDTH - 0.2) / GRID_COLUMNS * PITCH * rows + 0.3)
     cell = ax.bbox.width / GRID_COLUMNS  # pixels
     font = float(np.clip(72 * cell / ax.figure.dpi / 10, MIN_FONT, MAX_FONT))
     high = 255 if images.dtype == np.uint8 else 1
-    for place, index in enumerate(shown):
+    for place, (image, index) in enumerate(zip(images, rows_of_images, strict=True)):
         row, column = divmod(place, GRID_COLUMNS)
         height, width = np.array(images.shape[1:]) / max(images.shape[1:]) * 0.92 / 2
         x, y = column + 0.5, row * PITCH + 0.46
         extent = (x - width, x + width, y + height, y - height)
-        ax.imshow(images[index], extent=extent, cmap="gray", vmin=0, vmax=high)
-        predicted = probabilities[index].argmax()
-        caption = f"{shorten(names[predicted])} ({probabilities[index].max():.0%})"
-        wrong = labels is not None and labels[index] != predicted
-        if labels is not None:
-            caption += f"\ntrue: {shorten(names[labels[index]])}"
+        ax.imshow(image, extent=extent, cmap="gray", vmin=0, vmax=high)
+        predicted = scored.probabilities[index].argmax()
+        name, share = scored.class_names[predicted], scored.probabilities[index, predicted]
+        caption, wrong = f"{shorten(name)} ({share:.0%})", False
+        if scored.labels is not None:
+            label = scored.labels[index]
+            caption += f"\ntrue: {shorten(scored.class_names[label])}"
+            wrong = label != predicted
         text = ax.text(x, y + 0.5, caption, fontsize=font, ha="center", va="top")
         text.set(color=VERMILION if wrong else "black", weight="bold" if wrong else "normal")
         text.set_fontsize(font * min(1, 0.94 * cell / text.get_window_extent().width))
@@ -146,13 +156,16 @@ def _draw_grid(grid: _Grid, shown: range, ax: Axes | None) -> Axes:
     return ax
 
 
-def _check_grid(images, probabilities, labels, class_names) -> _Grid:
+def _check_scored(
+    images, probabilities, labels, class_names, *, labeled=False
+) -> tuple[np.ndarray, _Scored]:
     images = check_images(images)
     probabilities = check_probabilities(probabilities)
     n, k = probabilities.shape
     if len(images) != n:
         expected = f"{n} images, as many as predictions"
         raise invalid("images", expected=expected, received=len(images))
-    if labels is not None:
+    if labeled or labels is not None:
         labels = check_labels(labels, num_examples=n, num_classes=k)
-    return _Grid(images, probabilities, labels, check_class_names(class_names, num_classes=k))
+    names = check_class_names(class_names, num_classes=k)
+    return images, _Scored(probabilities, labels, names)

@@ -24,7 +24,7 @@ from mnist_keras.data.augmentation.corruptions import CORRUPTIONS
 from mnist_keras.evaluation.figures import COLORS, MAX_FONT, MIN_FONT, WIDTH, new_axes, shorten
 from mnist_keras.evaluation.robustness import Robustness
 from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
-from mnist_keras.inference.saliency import as_floats, compute_saliency
+from mnist_keras.inference.saliency import as_floats, map_saliency
 from mnist_keras.models.inspection import check_input_shape, feature_model, input_scale
 
 SALIENCY_IMAGES = 8
@@ -77,10 +77,11 @@ def plot_saliency(
     check_input_shape(model, images.shape[1:])
     names = check_class_names(class_names, num_classes=model.output_shape[-1])
     probabilities = predict_probabilities(model, images)
+    asked = model, as_floats(images), probabilities.argmax(axis=1)
     rows = {
         "image": images,
-        "gradient\nx input": gaussian_filter(compute_saliency(model, images), (0, BLUR, BLUR)),
-        "occlusion": compute_saliency(model, images, method="occlusion"),
+        "gradient\nx input": gaussian_filter(map_saliency(*asked, "gradient"), (0, BLUR, BLUR)),
+        "occlusion": map_saliency(*asked, "occlusion"),
     }
     height, width = np.array(images.shape[1:]) / max(images.shape[1:])
     tall = height * PITCH

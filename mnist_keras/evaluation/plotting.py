@@ -3,7 +3,6 @@
 from __future__ import annotations  # help() shows the names of types, not what they stand for
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,10 +18,11 @@ from mnist_keras._validation import (
     check_class_names,
     check_labels,
     check_predictions,
+    check_scores,
     invalid,
 )
 from mnist_keras.data.splits import Split
-from mnist_keras.evaluation.calibration import calibration_bins, expected_calibration_error
+from mnist_keras.evaluation.calibration import calibration_bins, calibration_error
 from mnist_keras.evaluation.figures import (
     BLUE,
     MAX_FONT,
@@ -35,7 +35,7 @@ from mnist_keras.evaluation.figures import (
 from mnist_keras.evaluation.image_plots import (
     GRID_IMAGES,
     draw_errors,
-    plot_predictions,
+    draw_predictions,
     worst_errors,
 )
 from mnist_keras.evaluation.metrics import Evaluation, wilson_interval
@@ -70,7 +70,15 @@ def plot_confusion_matrix(
     from sklearn.metrics import confusion_matrix
 
     labels, predictions, names = _check_classes(labels, predictions, class_names)
-    matrix = confusion_matrix(labels, predictions, labels=np.arange(len(names))).astype(float)
+    matrix = confusion_matrix(labels, predictions, labels=np.arange(len(names)))
+    return draw_confusion_matrix(matrix, names, normalize=normalize, ax=ax)
+
+
+def draw_confusion_matrix(
+    counts: np.ndarray, names: Sequence[str], *, normalize: bool = False, ax: Axes | None = None
+) -> Axes:
+    """Draws what `plot_confusion_matrix` does, from counts with true classes as rows."""
+    matrix = counts.astype(float)
     text = np.char.mod("%d", matrix)
     if normalize:
         matrix *= 100 / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -105,8 +113,8 @@ def plot_confusion_matrix(
         label.set(ha="right", rotation_mode="anchor")
     ax.set_yticks(ticks, shown, fontsize=tick_font, rotation=0)
     ax.tick_params(length=0)
-    errors = np.count_nonzero(labels != predictions)
-    ax.set_title(f"Confusion matrix ({unit}), errors: {errors:,} of {len(labels):,}")
+    total, errors = counts.sum(), counts.sum() - counts.trace()
+    ax.set_title(f"Confusion matrix ({unit}), errors: {errors:,} of {total:,}")
     ax.set(xlabel="predicted class", ylabel="true class")
     return ax
 
@@ -171,6 +179,13 @@ def plot_reliability(
         probabilities: Float array of shape `(n, num_classes)`; rows sum to 1.
         ax: Axes to draw into; if None, a new figure, `ax.figure`.
     """
+    return draw_reliability(*check_scores(labels, probabilities), ax=ax)
+
+
+def draw_reliability(
+    labels: np.ndarray, probabilities: np.ndarray, *, ax: Axes | None = None
+) -> Axes:
+    """Draws what `plot_reliability` does; takes checked arrays."""
     confidence, accuracy, count = calibration_bins(labels, probabilities)
     ax = new_axes(ax, height=5.0)
     width = 1 / len(count)
@@ -190,7 +205,7 @@ def plot_reliability(
     images.set_xticks(centers, [f"{count[i]:,}" for i in filled], fontsize=8)
     images.tick_params(length=0)
     images.set_xlabel("images in the bin", fontsize=9)
-    error = expected_calibration_error(labels, probabilities)
+    error = calibration_error(labels, probabilities)
     ax.set_title(f"Reliability: expected calibration error {error:.4f}", pad=12)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False, fontsize=9)
     return ax
@@ -212,21 +227,15 @@ def save_plots(
         evaluation: Their evaluation.
     """
     labels, probabilities = evaluation.labels, evaluation.probabilities
-    names = evaluation.class_names
+    matrix, names = evaluation.confusion_matrix, evaluation.class_names
     first = range(min(GRID_IMAGES, len(examples)))
     errors = worst_errors(labels, probabilities)
-    draw_matrix = partial(plot_confusion_matrix, labels, probabilities, class_names=names)
     plots = {
-        "confusion_matrix": draw_matrix(),
-        "confusion_matrix_normalized": draw_matrix(normalize=True),
-        "predictions": plot_predictions(
-            examples.read(first)[0],
-            probabilities[: len(first)],
-            labels=labels[: len(first)],
-            class_names=names,
-        ),
-        "errors": draw_errors(examples.read(errors[:GRID_IMAGES])[0], evaluation, errors, ax=None),
-        "reliability": plot_reliability(labels, probabilities),
+        "confusion_matrix": draw_confusion_matrix(matrix, names),
+        "confusion_matrix_normalized": draw_confusion_matrix(matrix, names, normalize=True),
+        "predictions": draw_predictions(examples.read(first)[0], evaluation),
+        "errors": draw_errors(examples.read(errors[:GRID_IMAGES])[0], evaluation, errors),
+        "reliability": draw_reliability(labels, probabilities),
     }
     if history is not None:
         plots["history"] = plot_history(history)

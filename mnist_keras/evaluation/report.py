@@ -22,7 +22,7 @@ from mnist_keras.data.splits import Split
 from mnist_keras.evaluation.figures import BLUE, as_svg, new_axes
 from mnist_keras.evaluation.image_plots import GRID_IMAGES, worst_errors
 from mnist_keras.evaluation.metrics import SCORES, Evaluation, describe_images
-from mnist_keras.evaluation.plotting import plot_history, plot_reliability
+from mnist_keras.evaluation.plotting import draw_reliability, plot_history
 from mnist_keras.evaluation.thumbnails import Thumbnails, data_uri
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _classes(evaluation: Evaluation) -> str:
 
 def _calibration(evaluation: Evaluation) -> str:
     ax = new_axes(None, **RELIABILITY_SIZE)
-    plot_reliability(evaluation.labels, evaluation.probabilities, ax=ax)
+    draw_reliability(evaluation.labels, evaluation.probabilities, ax=ax)
     scores = [
         ("expected calibration error", f"{evaluation.expected_calibration_error:.4f}"),
         ("negative log-likelihood", f"{evaluation.negative_log_likelihood:.4f}"),

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from mnist_keras._validation import check_labels, check_seed
-from mnist_keras.data.augmentation.corruptions import CORRUPTIONS, corrupt, rotate
+from mnist_keras.data.augmentation.corruptions import CORRUPTIONS, corrupt_pixels, rotate
 from mnist_keras.data.splits import as_split
 from mnist_keras.evaluation.metrics import text_table, wilson_interval
 from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
@@ -157,7 +157,7 @@ def _change(model, pixels, labels, seed) -> Iterator[tuple[str, Any, np.ndarray]
         rotated = [np.stack([rotate(x, angle) for x in pixels]) for angle in (degrees, -degrees)]
         yield "rotation", degrees, np.stack([is_right(views) for views in rotated])
     for name in CORRUPTIONS:
-        yield "mnist_c", name, is_right(corrupt(pixels, name, seed=seed))
+        yield "mnist_c", name, is_right(corrupt_pixels(pixels.astype(np.float64), name, seed))
 
 
 def _survives_pgd(model, pixels, labels, size, rng) -> np.ndarray:

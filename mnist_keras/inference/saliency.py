@@ -47,7 +47,13 @@ def compute_saliency(model: keras.Model, images, *, method: str = "gradient") ->
     images = check_images(images)
     check_input_shape(model, images.shape[1:])
     pixels = as_floats(images)
-    classes = predict_probabilities(model, pixels).argmax(axis=1)
+    return map_saliency(model, pixels, predict_probabilities(model, pixels).argmax(axis=1), method)
+
+
+def map_saliency(
+    model: keras.Model, pixels: np.ndarray, classes: np.ndarray, method: str
+) -> np.ndarray:
+    """Returns what `compute_saliency` does for the given classes; takes checked images, float32 in [0, 1]."""
     if method == "gradient":
         return smooth_gradients(model, pixels, classes) * pixels
     return np.stack([_occlude(model, *pair) for pair in zip(pixels, classes, strict=True)])

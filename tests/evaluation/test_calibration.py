@@ -14,12 +14,13 @@ from mnist_keras.evaluation.calibration import (
 
 
 def test_calibration_bins_are_open_below_and_closed_above():
-    probabilities = [[0.5, 0.5], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]]
-    confidence, accuracy, count = calibration_bins([0, 1, 1, 0], probabilities, num_bins=4)
+    labels = np.array([0, 1, 1, 0])
+    probabilities = np.array([[0.5, 0.5], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]])
+    confidence, accuracy, count = calibration_bins(labels, probabilities, num_bins=4)
     assert count.tolist() == [0, 2, 1, 1]
     np.testing.assert_array_equal(confidence, [np.nan, 0.5, 0.75, 1.0])
     np.testing.assert_array_equal(accuracy, [np.nan, 0.5, 1.0, 0.0])
-    error = expected_calibration_error([0, 1, 1, 0], probabilities, num_bins=4)
+    error = expected_calibration_error(labels, probabilities, num_bins=4)
     assert error == pytest.approx((0.0 * 2 + 0.25 + 1.0) / 4)
 
 

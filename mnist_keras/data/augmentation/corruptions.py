@@ -43,9 +43,14 @@ def corrupt(images, name: str, *, seed: int = 0) -> np.ndarray:
         (360, 28, 28)
     """
     check_choice("name", name, CORRUPTIONS)
-    images = check_images(images)
+    images, seed = check_images(images), check_seed(seed)
     pixels = images.astype(np.float64) / (255 if images.dtype == np.uint8 else 1)
-    rng = np.random.default_rng([check_seed(seed), list(CORRUPTIONS).index(name)])
+    return corrupt_pixels(pixels, name, seed)
+
+
+def corrupt_pixels(pixels: Pixels, name: str, seed: int) -> np.ndarray:
+    """Returns what `corrupt` does, for float64 pixels in [0, 1]."""
+    rng = np.random.default_rng([seed, list(CORRUPTIONS).index(name)])
     corrupted = CORRUPTIONS[name](pixels, rng)
     return np.rint(255 * np.clip(corrupted, 0, 1)).astype(np.uint8)
 
