@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from pathlib import Path
+
+from mnist_keras.cli.terminal import typed_path
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -11,7 +12,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", metavar="NAME|PATH", help=described)
     command.add_argument("--data-dir", metavar="DIR", help="directory of a known dataset's files")
     described = "draw ten examples of each class into a PNG file"
-    command.add_argument("--out", type=Path, metavar="PNG", help=described)
+    command.add_argument("--out", type=typed_path, metavar="PNG", help=described)
     command.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -3,10 +3,9 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup
+from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup, typed_path
 
 if TYPE_CHECKING:
     from mnist_keras.data.image_data import ImageData
@@ -26,7 +25,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also score attacked, shifted, rotated and corrupted images",
     )
-    option("--out", type=Path, metavar="DIR", help="directory for a report, scores and plots")
+    option("--out", type=typed_path, metavar="DIR", help="directory for a report, scores and plots")
     option("--json", action="store_true", help="print the scores as JSON")
 
 

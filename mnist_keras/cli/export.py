@@ -1,9 +1,8 @@
 """`mnist-keras export`: a trained model as a file for another runtime."""
 
 import argparse
-from pathlib import Path
 
-from mnist_keras.cli.terminal import quiet_startup
+from mnist_keras.cli.terminal import quiet_startup, typed_path
 
 FORMATS = (  # as in inference/export, which is slow to import
     *("saved_model", "litert", "litert_float16", "litert_int8", "onnx", "onnx_int8"),
@@ -16,7 +15,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     described = f"one of {', '.join(FORMATS)}"
     command.add_argument("--format", required=True, metavar="FORMAT", help=described)
     described = "file to write, or directory for saved_model and hub; must not exist"
-    command.add_argument("--out", required=True, type=Path, metavar="PATH", help=described)
+    command.add_argument("--out", required=True, type=typed_path, metavar="PATH", help=described)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -25,6 +25,8 @@ from mnist_keras.cli import (
 )
 from mnist_keras.cli.terminal import PROGRAM, prepare_streams, quiet_startup
 
+# The options that set arguments of other names.
+OPTIONS = {"path": "--out", "name": "--data", "source": "--model"}
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -68,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             after a training run that was told to terminate has saved its state.
     """
     prepare_streams()
+    argv = sys.argv[1:] if argv is None else argv
     args = _parser().parse_args(argv)
     from mnist_keras._validation import InputError, MissingExtraError
 
@@ -76,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # a closed pipe shows here, not at the interpreter's exit
     except (InputError, MissingExtraError) as error:
         right = isinstance(error, InputError) and not error.fault_of_input
-        return _fail(args, error, EXIT_FAILED if right else EXIT_BAD_INPUT)
+        reason = _with_options(str(error), argv)
+        return _fail(args, reason, EXIT_FAILED if right else EXIT_BAD_INPUT)
     except BrokenPipeError:  # the reader, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
@@ -88,6 +92,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(args, "interrupted", EXIT_INTERRUPTED)
     return 0
+
+
+def _with_options(text: str, argv: Sequence[str]) -> str:
+    """Returns an error with the option that was typed where it names the argument that the option sets."""
+    typed = {word.partition("=")[0] for word in argv}
+
+    def rename(found: re.Match[str]) -> str:
+        option = OPTIONS.get(found[1], f"--{found[1].replace('_', '-')}")
+        return f"Invalid `{option}`." if option in typed else found[0]
+
+    return re.sub(r"Invalid `(\w+)`\.", rename, text)
 
 
 def _fail(args: argparse.Namespace, reason: object, status: int) -> int:

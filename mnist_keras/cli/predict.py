@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_keras.cli.terminal import picture_lines, quiet_startup, show_progress, shows_pictures
+from mnist_keras.cli.terminal import (
+    picture_lines,
+    quiet_startup,
+    show_progress,
+    shows_pictures,
+    typed_path,
+)
 
 if TYPE_CHECKING:
     from mnist_keras._validation import InputError
@@ -38,7 +44,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     option("--number", action="store_true", help=described)
     option(
         "--save-preprocessed",
-        type=Path,
+        type=typed_path,
         metavar="DIR",
         help="directory for the images that the model saw",
     )

@@ -1,5 +1,6 @@
-"""Terminal output: printing that cannot fail, progress and pictures, without TensorFlow's startup messages."""
+"""Typed paths, and output: printing that cannot fail, progress and pictures, without TensorFlow's startup messages."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 PROGRAM = "mnist-keras"
+
+
+def typed_path(text: str) -> Path:
+    """Returns the path that was typed; an empty one, as of a variable that is not set, is no directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, received ''")
+    return Path(text)
 
 
 def prepare_streams() -> None:

@@ -4,11 +4,10 @@ import argparse
 import contextlib
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 from mnist_keras._cpu import choose_onednn
-from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup
+from mnist_keras.cli.terminal import PROGRAM, command_line, quiet_startup, typed_path
 
 DEMO_MODEL = "mlp_128_64_dropout"
 NEXT_MODEL = "cnn_fast"  # also trains in seconds
@@ -22,7 +21,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     option = command.add_argument
     option("model", metavar="MODEL", help=f"a name that `{PROGRAM} models` lists")
     option("--recipe", metavar="NAME|FILE", help="a recipe's name, or a JSON file of its fields")
-    option("--run-dir", type=Path, metavar="DIR", help="default: runs/MODEL-N, the next free N")
+    option(
+        "--run-dir", type=typed_path, metavar="DIR", help="default: runs/MODEL-N, the next free N"
+    )
     option("--epochs", type=int, metavar="N", help="default: the recipe's")
     option("--batch-size", type=int, metavar="N", help="of all replicas; default: the recipe's")
     option("--learning-rate", type=float, metavar="F", help="default: the recipe's")

@@ -29,7 +29,10 @@ def test_a_packaged_model_is_written_and_its_proof_printed(tmp_path, capsys):
             ("mlp_128", "--format", "litert", "--out", "x.bin"),
             "Expected a path that ends in .tflite",
         ),
-        (("mlp_128", "--format", "saved_model", "--out", "."), "Received: ., which exists."),
+        (
+            ("mlp_128", "--format", "saved_model", "--out", "."),
+            "Invalid `--out`. Expected a path that does not exist yet. Received: ., which exists.",
+        ),
     ],
 )
 def test_wrong_input_ends_with_status_2(capsys, arguments, said):

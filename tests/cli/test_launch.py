@@ -202,12 +202,16 @@ WRONG = {
         "launch starts several processes of train. For example: mnist-keras launch --workers 2 -- train",
     ),
     "no command": (["--workers", "2"], "launch starts several processes of train."),
-    "no workers": (["--workers", "0", *ARGUMENTS], "Invalid `workers`. Expected an integer"),
+    "no workers": (["--workers", "0", *ARGUMENTS], "Invalid `--workers`. Expected an integer"),
     "restarts": (
         ["--workers", "2", "--restarts", "-1", *ARGUMENTS],
-        "Invalid `restarts`. Expected an integer of at least 0. Received: -1.",
+        "Invalid `--restarts`. Expected an integer of at least 0. Received: -1.",
     ),
     "an option of train": (["--workers", "2", *ARGUMENTS, "--epoch", "x"], "--epoch x"),
+    "no run directory": (
+        ["--workers", "2", *ARGUMENTS, "--run-dir="],
+        "argument --run-dir: expected a path, received ''",
+    ),
     "which run": (
         ["--workers", "2", "--", "train", "mlp_128", "--resume"],
         "--resume and --overwrite need --run-dir, to say which run.",

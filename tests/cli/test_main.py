@@ -129,14 +129,14 @@ WRONG = {
     "dataset": (["train", "mlp_128", "--data", "mnits"], "Did you mean 'mnist'?"),
     "epochs": (
         ["train", "mlp_128", "--epochs", "-3"],
-        "Invalid `epochs`. Expected an integer of at least 1. Received: -3.",
+        "Invalid `--epochs`. Expected an integer of at least 1. Received: -3.",
     ),
-    "batch size": (["train", "mlp_128", "--batch-size", "0"], "Invalid `batch_size`."),
+    "batch size": (["train", "mlp_128", "--batch-size", "0"], "Invalid `--batch-size`."),
     "learning rate": (
         ["train", "mlp_128", "--learning-rate", "nan"],
-        "Invalid `learning_rate`. Expected a number above 0. Received: nan.",
+        "Invalid `--learning-rate`. Expected a number above 0. Received: nan.",
     ),
-    "seed": (["train", "mlp_128", "--seed", "-1"], "Invalid `seed`."),
+    "seed": (["train", "mlp_128", "--seed", "-1"], "Invalid `--seed`."),
     "recipe": ([*TRAIN, "--recipe", "lenet"], "Unknown recipe 'lenet'. Did you mean 'lenet5'?"),
     "empty recipe": ([*TRAIN, "--recipe", ""], "Unknown recipe ''. Expected one of: "),
     "no recipe file": ([*TRAIN, "--recipe", "none.json"], "recipe none.json cannot be read: "),
@@ -145,19 +145,29 @@ WRONG = {
         [*TRAIN, "--recipe", "field.json"],
         "Unknown recipe field 'epoch'. Did you mean 'epochs'?",
     ),
+    "recipe value": ([*TRAIN, "--recipe", "value.json"], "Invalid `batch_size`. Expected an"),
+    "no data": (["evaluate", "mlp_128", "--data="], "Invalid `--data`. Expected the name of a"),
+    "no run directory": (
+        [*TRAIN, "--run-dir", ""],
+        "argument --run-dir: expected a path, received ''",
+    ),
+    "no out": (["evaluate", "mlp_128", "--out="], "argument --out: expected a path, received ''"),
+    "no sheet": (["data", "digits", "--out="], "argument --out: expected a path, received ''"),
+    "no export": (["export", "mlp_128", "--format", "c", "--out="], "--out: expected a path, rec"),
+    "no folder": (["predict", "7.png", "--save-preprocessed="], "processed: expected a path, rec"),
     "which run": ([*TRAIN, "--resume"], "--resume and --overwrite need --run-dir"),
     "directory in use": ([*TRAIN, "--run-dir", "full"], "full is not empty and holds no run."),
     "run directory is a file": ([*TRAIN, "--run-dir", "broken.json"], "broken.json is a file."),
     "out in use": (["evaluate", "mlp_128", "--out", "full"], "The directory full is not empty. Ch"),
     "shift": (
         ["evaluate", "mlp_128", "--shift", "-1"],
-        "Invalid `shift`. Expected an integer of at least 0",
+        "Invalid `--shift`. Expected an integer of at least 0",
     ),
     "out of nothing": (["evaluate", "mlp128"], "Unknown model 'mlp128'. Did you mean 'mlp_128'?"),
     "no run": (["compare", "mlp_128", "full"], "The directory full holds no run. Expected a run"),
     "large seed": (["train", "mlp_128", "--seed", "4294967296"], "at most 4294967295. Received"),
     "no data directory": (["train", "mlp_128", "--data-dir", ""], "Expected a directory. Received"),
-    "out of data": (["train", "mlp_128", "--data-dir", "nowhere"], "Invalid `data_dir`."),
+    "out of data": (["train", "mlp_128", "--data-dir", "nowhere"], "Invalid `--data-dir`."),
 }
 
 
@@ -166,6 +176,7 @@ def write_wrong_files(folder):
     (folder / "full" / "thesis.txt").touch()
     (folder / "broken.json").write_text("{", encoding="utf-8")
     (folder / "field.json").write_text('{"epoch": 3}', encoding="utf-8")
+    (folder / "value.json").write_text('{"batch_size": 0}', encoding="utf-8")
 
 
 @pytest.mark.parametrize("case", WRONG)
