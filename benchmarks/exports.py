@@ -209,6 +209,14 @@ def without_busy_times(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{name: rows[name].mask(is_busy, "") for name in TIMES})
 
 
+def times(results: Path, values: str) -> pd.DataFrame:
+    """Returns a row for each model with the times in a column by format, except those of a busy machine."""
+    rows = without_busy_times(read_rows(results / "exports.csv"))
+    rows[values] = pd.to_numeric(rows[values])
+    table = rows.pivot(index="model", columns="format", values=values)
+    return table.loc[rows["model"].unique()].reset_index()
+
+
 def draw(rows: Path, path: Path) -> None:
     """Draws size and time of one image, a line for each model and a point for each format."""
     from mnist_keras.evaluation.figures import COLORS, new_axes

@@ -10,5 +10,5 @@ launch    starts several local processes that train one model
 models    lists the registered models
 predict   reads the digits in picture files
 train     trains a registered model and evaluates it
-terminal  printing, progress and TensorFlow's messages
+terminal  typed paths, printing, progress and TensorFlow's messages
 """

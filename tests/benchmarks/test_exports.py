@@ -52,6 +52,16 @@ def test_times_of_a_busy_machine_are_left_out(exports):
     assert quiet["images_per_second"].tolist() == ["2", "3", "", "", "", "7"]
 
 
+def test_a_table_of_times_has_a_row_for_each_model_in_the_order_of_the_file(exports, tmp_path):
+    rows = pd.DataFrame({"model": ["z", "z", "a"], "format": ["c", "web", "c"]})
+    rows = rows.assign(one_image_ms=["1", "2", "3"], images_per_second="")
+    rows["load"] = ["0.1", "1.5", "0.1"]
+    rows.assign(machine="cores 2; x").to_csv(tmp_path / "exports.csv", index=False)
+    table = exports.times(tmp_path, "one_image_ms")
+    assert table["model"].tolist() == ["z", "a"] and table["c"].tolist() == [1, 3]
+    assert table["web"].isna().all()
+
+
 def test_what_is_to_fit_into_a_microcontroller_does(exports):
     rows = exports.read_rows(exports.RESULTS / "exports.csv").set_index(["model", "format"])
     assert int(rows.loc[("cnn_tiny", "litert_int8"), "bytes"]) < 20_000
