@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from errors import error_of
+from scipy.special import softmax
 
 import mnist_keras as mk
 from mnist_keras.inference import export
@@ -90,7 +91,7 @@ def test_float32_answers_as_keras_does(exported, digits, name, command):
 @pytest.mark.parametrize("command", [("gcc", "-O2"), ("clang", "-Os")], ids=["gcc", "clang"])
 @pytest.mark.parametrize("name", MODELS)
 def test_int8_answers_as_litert_does(exported, digits, name, command):
-    """The same integers; LiteRT rounds the probabilities to 1/256, those of hidden classes too, which C does not."""
+    """The same integers; LiteRT rounds the probabilities to 1/256, those of hidden classes too, see the next test."""
     compiler(command[0])
     images = digits[0][:1000]
     expected = litert.run(exported(name, "litert_int8"), images)
@@ -101,6 +102,45 @@ def test_int8_answers_as_litert_does(exported, digits, name, command):
         rounded = float(model.layers[-1].kernel.numpy().sum(axis=0).max())
     atol = (1.01 + rounded / 2) / 256  # 255/256 is the highest
     np.testing.assert_allclose(received, expected, atol=atol)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors:UserWarning")
+def test_litert_rounds_hidden_classes_before_it_adds_them_up_and_c_does_not(
+    tmp_path, digits, monkeypatch
+):
+    from ai_edge_litert.interpreter import Interpreter
+
+    monkeypatch.setattr(export, "LEAST_ACCURACY", 0)  # nothing is trained here
+    keras.utils.set_random_seed(0)
+    owners = [*range(10), 1, 1, 7, 7, 9, -1]
+    model = mk.build_deep_cnn([[2]], hidden_units=0, hidden_classes=owners)
+    paths = [tmp_path / "x.c", tmp_path / "x.tflite"]
+    for path, format in zip(paths, ("c_int8", "litert_int8"), strict=True):
+        export_model(model, path, format=format, data=digits)
+    images = digits[0][:100]
+
+    reader = Interpreter(str(paths[1]), experimental_preserve_all_tensors=True)
+    reader.allocate_tensors()
+    (pixels,), (answer,) = reader.get_input_details(), reader.get_output_details()
+    found = [x for x in reader.get_tensor_details() if x["shape"].tolist() == [1, len(owners)]]
+    logits, hidden = sorted(found, key=lambda x: x["quantization"] == (1 / 256, -128))
+    read = []
+    for image in images:
+        reader.set_tensor(pixels["index"], image.reshape(pixels["shape"]))
+        reader.invoke()
+        numbers = [reader.get_tensor(x["index"])[0].astype(float) for x in (logits, hidden)]
+        scaled = [
+            (number - x["quantization"][1]) * x["quantization"][0]
+            for number, x in zip(numbers, (logits, hidden), strict=True)
+        ]
+        read.append([*scaled, reader.get_tensor(answer["index"])[0]])
+    logits, rounded, answers = (np.stack(part) for part in zip(*read, strict=True))
+
+    exact, shares = softmax(logits, axis=1), model.layers[-1].kernel.numpy()
+    assert 0.4 < 256 * abs(rounded - exact).max() < 0.501
+    np.testing.assert_allclose(answers, rounded @ shares, atol=1.01 / 256)
+    np.testing.assert_allclose(c.run(paths[0], images), exact @ shares, atol=1e-5)
 
 
 def test_layers_without_a_bias_go_into_int8(tmp_path, digits, monkeypatch):
