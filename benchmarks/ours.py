@@ -7,9 +7,8 @@ from turns import Trainer
 
 from mnist_keras import get_model_spec
 from mnist_keras.inference.prediction import predict_probabilities
-from mnist_keras.training.loop import TrainingLoop
 from mnist_keras.training.plan import make_plan
-from mnist_keras.training.train import prepare
+from mnist_keras.training.train import make_loop
 
 tf.get_logger().setLevel("ERROR")  # every model is traced on purpose
 PRODUCT = tf.function(tf.matmul), tf.random.normal  # the product returns when it is done
@@ -25,10 +24,8 @@ class Ours:
         recipe = get_model_spec(name).recipe.replace(**changes)
         plan = make_plan(name, recipe, strategy="none", seed=seed)
         self.precision, self.model = plan.policy, plan.build(name, images)
-        source, self.jit = prepare(plan, self.model, images)
-        options = {"seed": seed, "one_hot": recipe.label_smoothing > 0, "jit": self.jit}
-        self.loop = TrainingLoop(self.model, plan.strategy, source, **options)
-        self.epochs = recipe.epochs
+        self.loop = make_loop(plan, self.model, images)
+        self.jit, self.epochs = self.loop.jit, recipe.epochs
 
     def epoch(self, count: int = 1) -> None:
         """Trains the weights further; `run` starts over each time, so all epochs have the order of the first."""

@@ -59,7 +59,7 @@ class TrainingLoop:
         jit: bool = False,
     ):
         self.model, self.strategy, self.source, self.seed = model, strategy, source, seed
-        self.validation, self.one_hot = validation, one_hot
+        self.validation, self.one_hot, self.jit = validation, one_hot, jit
         self.num_classes = model.output_shape[-1]
         self.workers = Workers(strategy)
         self.scale = input_scale(model)

@@ -10,7 +10,6 @@ import keras
 
 from mnist_keras._html import escape, table
 from mnist_keras.data.image_data import ImageData
-from mnist_keras.data.splits import Split
 from mnist_keras.evaluation.evaluate import evaluate_test, measure_accuracy
 from mnist_keras.evaluation.metrics import Evaluation
 from mnist_keras.evaluation.plotting import save_plots
@@ -63,7 +62,6 @@ class TrainingRun:
 def finish(
     model: keras.Model,
     data: ImageData,
-    train_split: Split,
     progress: Progress,
     directory: RunDirectory | None,
     workers: Workers,
@@ -72,7 +70,7 @@ def finish(
     evaluation = evaluate_test(model, data, share=workers)
     metrics = {
         **evaluation.to_dict(),
-        "train_accuracy": measure_accuracy(model, train_split, share=workers),
+        "train_accuracy": measure_accuracy(model, data.train, share=workers),
         "train_seconds": round(progress.seconds, 3),
     }
     if directory is not None and workers.is_chief:

@@ -19,6 +19,7 @@ from mnist_keras.models.inspection import architecture, check_input_shape
 from mnist_keras.models.recipes import Recipe, change_recipe, get_recipe
 from mnist_keras.models.registry import get_model_spec, get_trainable_spec
 from mnist_keras.training import devices
+from mnist_keras.training.pace import Cadence
 from mnist_keras.training.run_directory import versions
 
 
@@ -45,7 +46,8 @@ class Plan:
             InputError: If the registered model cannot be built for images of this size.
         """
         if isinstance(model, str):
-            with initial_seed(self.seed), devices.precision_policy(self.policy):
+            policy = devices.precision_policy(self.policy)
+            with self.strategy.scope(), initial_seed(self.seed), policy:
                 model = get_model_spec(model).build(
                     num_classes=data.num_classes, input_shape=data.input_shape
                 )
@@ -64,29 +66,31 @@ class Plan:
         self,
         model: str | keras.Model,
         data: ImageData,
-        validation: Split | None,
         class_weight: object,
         callbacks: Sequence[keras.callbacks.Callback],
+        cadence: Cadence,
     ) -> dict[str, Any]:
         """Returns what must be the same on all workers, by name, as values for JSON."""
         return {
             "model": model if isinstance(model, str) else architecture(model),
             "recipe": self.recipe.to_dict(),
             "data": dict(data.sha256),
-            "validation": validation and list(validation.sha256("validation").values()),
+            "validation": _validation_digests(data),
             "seed": self.seed,
             "precision": self.policy,
             "onednn": uses_onednn(),
             "class_weight": repr(class_weight),
             "callbacks": [type(callback).__name__ for callback in callbacks],
             "versions": versions(),
+            # With other steps between two states, a worker would wait for the others forever.
+            "checkpoint_steps": cadence.steps,
+            "checkpoint_seconds": cadence.seconds,
         }
 
     def config(
         self,
         model: keras.Model,
         data: ImageData,
-        validation: Split | None,
         *,
         class_weight: Mapping[int, float],
         jit: bool,
@@ -97,7 +101,7 @@ class Plan:
             "recipe": self.recipe.to_dict(),
             "class_names": list(data.class_names),
             "data": {"name": data.name, "source": data.source, "sha256": dict(data.sha256)},
-            "validation": validation and list(validation.sha256("validation").values()),
+            "validation": _validation_digests(data),
             "seed": self.seed,
             "precision": self.policy,
             "jit": jit,
@@ -173,37 +177,43 @@ def choose_recipe(
 
 def hold_out(
     data: ImageData, recipe: Recipe, validation_data: Sequence[Any] | Split | None
-) -> tuple[Split, Split | None]:
-    """Returns the training images, and the validation images or None.
+) -> ImageData:
+    """Returns the data with the images to train on, and those to validate on, if any.
 
     Raises:
         InputError: If both ways to validate are given, or the validation images are invalid.
     """
     size = recipe.validation_size
-    if validation_data is None and not size and data.validation is not None:
-        return data.train, data.validation
     if validation_data is not None:
         if size:
             raise InputError("Give `validation_data` or `validation_size`, not both.")
-        if isinstance(validation_data, Split):
-            return data.train, validation_data
-        try:
-            images, labels = validation_data
-        except (TypeError, ValueError) as error:
-            raise invalid(
-                "validation_data",
-                expected="(images, labels)",
-                received=type(validation_data).__name__,
-            ) from error
-        return data.train, as_split(images, labels, name="validation data", part="validation")
+        return dataclasses.replace(data, validation=_as_validation(validation_data))
     if not size:
-        return data.train, None
+        return data
     count = len(data.train)
     if size >= count:
         raise invalid(
             "validation_size", expected=f"fewer than the {count} training images", received=size
         )
-    return data.train.without_last(size), data.train.take(range(count - size, count))
+    held_out = data.train.take(range(count - size, count))
+    return dataclasses.replace(data, train=data.train.without_last(size), validation=held_out)
+
+
+def _validation_digests(data: ImageData) -> list[str] | None:
+    """Returns hashes of the validation images, if there are any."""
+    return list(data.validation.sha256("validation").values()) if data.validation else None
+
+
+def _as_validation(validation_data: Sequence[Any] | Split) -> Split:
+    if isinstance(validation_data, Split):
+        return validation_data
+    try:
+        images, labels = validation_data
+    except (TypeError, ValueError) as error:
+        raise invalid(
+            "validation_data", expected="(images, labels)", received=type(validation_data).__name__
+        ) from error
+    return as_split(images, labels, name="validation data", part="validation")
 
 
 def say_what_is_odd(model: str | keras.Model, data: ImageData) -> None:
@@ -217,13 +227,13 @@ def say_what_is_odd(model: str | keras.Model, data: ImageData) -> None:
         check_polarity(data.train.images)
 
 
-def check_fit(model: keras.Model, *splits: Split) -> None:
+def check_fit(model: keras.Model, data: ImageData) -> None:
     """Checks that a model takes the images and has all of their classes.
 
     Raises:
         InputError: If it does not.
     """
-    for split in splits:
+    for split in data.splits.values():
         check_input_shape(model, split.shape[1:])
         if split.num_classes > (num_classes := model.output_shape[-1]):
             raise invalid(

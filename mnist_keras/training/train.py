@@ -5,7 +5,7 @@ from __future__ import annotations  # help() shows the names of types, not what 
 import contextlib
 import functools
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from mnist_keras._validation import check_seed, invalid
-from mnist_keras.data.batches import BatchSource, make_batch_source
+from mnist_keras.data.batches import make_batch_source
 from mnist_keras.data.datasets import resolve_data
 from mnist_keras.data.splits import Split
 from mnist_keras.models.inspection import check_backend
@@ -147,9 +147,7 @@ def train(
     plan = make_plan(model, recipe, strategy=strategy, seed=seed)
     workers = Workers(plan.strategy)
     with workers.naming_the_lost(), contextlib.ExitStack() as stack:
-        check = functools.partial(_check_directory, run_dir, resume=resume, overwrite=overwrite)
-        path = workers.from_chief(check)
-        directory = RunDirectory(path) if path else None
+        files = _Files(workers, run_dir, resume=resume, overwrite=overwrite)
         data = resolve_data(data, data_dir)
         if workers.is_chief:
             say_what_is_odd(model, data)
@@ -157,55 +155,37 @@ def train(
                 plan.print_batch()
         if isinstance(model, keras.Model):  # the model may know more classes than the data has
             data = data.with_class_names(tuple(map(str, range(model.output_shape[-1]))))
-        train_split, validation = hold_out(data, recipe, validation_data)
-        saved = {"checkpoint_steps": cadence.steps, "checkpoint_seconds": cadence.seconds}
-        # With other steps between two states, a worker would wait for the others forever.
-        workers.check_agreement(
-            plan.terms(model, data, validation, class_weight, callbacks) | saved
-        )
-        with plan.strategy.scope():
-            model = plan.build(model, data)
-            check_fit(model, data.train, data.test, *([validation] if validation else []))
-            class_weight = check_class_weight(class_weight, model.output_shape[-1])
-        source, jit = prepare(plan, model, train_split)
-        finished, checkpoint, save = False, None, None
-        if directory is not None:
-            config = plan.config(model, data, validation, class_weight=class_weight, jit=jit)
-            config["command"] = list(command) if command else None
-            flags = {"resume": resume, "overwrite": overwrite}
-            finished, checkpoint = _open(directory, config, workers, stack, flags)
-            if workers.is_chief:
-                save = functools.partial(_save, directory, digests(config), keep_checkpoints)
-        if finished and directory is not None:
-            return load_finished(model, data, directory, workers)
-        loop = TrainingLoop(
-            model,
-            plan.strategy,
-            source,
-            seed=plan.seed,
-            validation=validation,
-            class_weight=class_weight,
-            one_hot=recipe.label_smoothing > 0,
-            jit=jit,
-        )
+        data = hold_out(data, recipe, validation_data)
+        workers.check_agreement(plan.terms(model, data, class_weight, callbacks, cadence))
+        model = plan.build(model, data)
+        check_fit(model, data)
+        class_weight = check_class_weight(class_weight, model.output_shape[-1])
+        loop = make_loop(plan, model, data.train, data.validation, class_weight)
+        config = plan.config(model, data, class_weight=class_weight, jit=loop.jit)
+        config["command"] = list(command) if command else None
+        checkpoint = files.open(config, stack)
+        if files.directory and files.is_finished:
+            return load_finished(model, data, files.directory, workers)
         progress = _run(
             loop,
             recipe.epochs,
             callbacks=for_worker(callbacks, is_chief=workers.is_chief),
             verbose=verbose if workers.is_chief else 0,
             checkpoint=checkpoint,
-            save=save,
+            save=files.saver(config, keep_checkpoints),
             cadence=cadence,
         )
-        return finish(model, data, train_split, progress, directory, workers)
+        return finish(model, data, progress, files.directory, workers)
 
 
-def prepare(plan: Plan, model: keras.Model, images: Split) -> tuple[BatchSource, bool]:
-    """Compiles a model as a plan says.
-
-    Returns:
-        Where its batches come from, and whether XLA compiles the steps.
-    """
+def make_loop(
+    plan: Plan,
+    model: keras.Model,
+    images: Split,
+    validation: Split | None = None,
+    class_weight: Mapping[int, float] | None = None,
+) -> TrainingLoop:
+    """Compiles a model as a plan says, and returns the loop that trains it."""
     recipe, strategy = plan.recipe, plan.strategy
     with strategy.scope():
         source = make_batch_source(
@@ -213,63 +193,91 @@ def prepare(plan: Plan, model: keras.Model, images: Split) -> tuple[BatchSource,
         )
         compile_model(model, recipe, recipe.epochs * source.steps_per_epoch)
     replicas, augmented = strategy.num_replicas_in_sync, source.augmentation is not None
-    jit = choose_jit(recipe.jit, model, num_replicas=replicas, augmented=augmented)
-    return source, jit
+    return TrainingLoop(
+        model,
+        strategy,
+        source,
+        seed=plan.seed,
+        validation=validation,
+        class_weight=class_weight,
+        one_hot=recipe.label_smoothing > 0,
+        jit=choose_jit(recipe.jit, model, num_replicas=replicas, augmented=augmented),
+    )
 
 
-def _check_directory(run_dir, *, resume, overwrite) -> str | None:
-    """Returns the path of the run directory, or None without one."""
-    if run_dir is not None:
-        directory = RunDirectory(run_dir)
-        directory.check(resume=resume, overwrite=overwrite)
-        return str(directory.path)
-    if resume or overwrite:
-        raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
-    return None
+class _Files:
+    """The files of a run, if it has a directory. Each worker makes the same calls; the chief alone reads and writes.
 
+    Attributes:
+        directory: The run directory, or None.
+        is_finished: Whether `open` found a finished run.
 
-def _open(
-    directory: RunDirectory,
-    config: Mapping[str, Any],
-    workers: Workers,
-    stack: contextlib.ExitStack,
-    flags: Mapping[str, bool],
-) -> tuple[bool, Checkpoint | None]:
-    """Starts, continues or extends the run in a directory, which the chief alone reads and writes.
-
-    Args:
-        directory: The run's.
-        config: What is to be trained.
-        workers: The processes.
-        stack: Keeps the lock of the directory.
-        flags: `resume` and `overwrite`.
-
-    Returns:
-        Whether the run is finished, and the state to continue from.
+    Raises:
+        InputError: If no run may be written there.
     """
-    checkpoint = None
 
-    def open_it() -> bool:
-        nonlocal checkpoint
-        if flags["resume"] and directory.is_finished:  # perhaps another user's, so it is only read
+    def __init__(
+        self, workers: Workers, run_dir: str | Path | None, *, resume: bool, overwrite: bool
+    ):
+        if run_dir is None and (resume or overwrite):
+            raise invalid("run_dir", expected="a directory to resume or overwrite", received="None")
+        self._workers, self._resume, self._overwrite = workers, resume, overwrite
+        path = workers.from_chief(functools.partial(self._check, run_dir))
+        self.directory = RunDirectory(path) if path else None
+        self.is_finished = False
+
+    def _check(self, run_dir: str | Path | None) -> str | None:
+        if run_dir is None:
+            return None
+        directory = RunDirectory(run_dir)
+        directory.check(resume=self._resume, overwrite=self._overwrite)
+        return str(directory.path)
+
+    def open(self, config: Mapping[str, Any], stack: contextlib.ExitStack) -> Checkpoint | None:
+        """Starts, continues or extends the run; `stack` keeps the directory locked.
+
+        Returns:
+            The state to continue from, if there is one.
+        """
+        directory, checkpoint = self.directory, None
+        if directory is None:
+            return None
+
+        def open_it() -> bool:
+            nonlocal checkpoint
+            if self._resume and directory.is_finished:  # perhaps another user's, so it is only read
+                directory.check_same_run(config)
+                if not directory.is_extended_by(config):
+                    return True
+            stack.enter_context(directory.writing(resume=self._resume, overwrite=self._overwrite))
+            if not (self._resume and directory.has_run):
+                directory.start(config)
+                return False
             directory.check_same_run(config)
-            if not directory.is_extended_by(config):
+            extended = directory.is_extended_by(config)
+            if directory.is_finished and not extended:
                 return True
-        stack.enter_context(directory.writing(**flags))
-        if not (flags["resume"] and directory.has_run):
-            directory.start(config)
+            checkpoint = load_checkpoint(directory.checkpoints, identity=digests(config))
+            if extended:
+                directory.extend(config, checkpoint)
             return False
-        directory.check_same_run(config)
-        extended = directory.is_extended_by(config)
-        if directory.is_finished and not extended:
-            return True
-        checkpoint = load_checkpoint(directory.checkpoints, identity=digests(config))
-        if extended:
-            directory.extend(config, checkpoint)
-        return False
 
-    finished = workers.from_chief(open_it)
-    return finished, send_checkpoint(workers, checkpoint)
+        self.is_finished = self._workers.from_chief(open_it)
+        return send_checkpoint(self._workers, checkpoint)
+
+    def saver(self, config: Mapping[str, Any], keep: int) -> Callable[[Checkpoint], None] | None:
+        """Returns what saves a state and keeps the newest; None without a directory, or for another worker."""
+        directory = self.directory
+        if directory is None or not self._workers.is_chief:
+            return None
+        identity = digests(config)
+
+        def save(checkpoint: Checkpoint) -> None:
+            save_checkpoint(directory.checkpoints, checkpoint, identity=identity, keep=keep)
+            if checkpoint.state["history"]:
+                directory.write_history(checkpoint.state["history"])
+
+        return save
 
 
 def _run(loop: TrainingLoop, epochs: int, **options: Any) -> Progress:
@@ -280,11 +288,3 @@ def _run(loop: TrainingLoop, epochs: int, **options: Any) -> Progress:
         if interruption.signal_number == signal.SIGINT:
             raise KeyboardInterrupt from interruption
         raise SystemExit(128 + interruption.signal_number) from interruption  # as shells report it
-
-
-def _save(
-    directory: RunDirectory, identity: Mapping[str, str], keep: int, checkpoint: Checkpoint
-) -> None:
-    save_checkpoint(directory.checkpoints, checkpoint, identity=identity, keep=keep)
-    if checkpoint.state["history"]:
-        directory.write_history(checkpoint.state["history"])
