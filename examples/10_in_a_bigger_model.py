@@ -60,8 +60,8 @@ pairs, same = make_pairs(data.train_images, data.train_labels, num_pairs, seed=0
 test_pairs, test_same = make_pairs(data.test_images, data.test_labels, 2_000, seed=1)
 
 # %% [markdown]
-# A model without its top returns features. It is called twice, so both images share its weights. The last layer
-# computes in float32, as outputs should in mixed precision.
+# The model without its top is called twice, so both images share its weights. The last layer computes in float32, as
+# outputs should in mixed precision.
 
 # %%
 keras.utils.set_random_seed(0)

@@ -47,12 +47,14 @@ RESULTS = {  # script -> what it prints, what it writes to EXAMPLE_OUT
         ["model.onnx", "index.html", "prepare.js"],
     ),
     "14_trackers": ("tensorboard: ", ["tensorboard/validation"]),
+    "15_on_jax": ("mine on jax: test accuracy", ["model.keras"]),
+    "16_features": ("similar images show the same digit", ["similar.png"]),
     "20_cross_validation": ("best of ", ["model.keras", "trials.png"]),
     "21_wrong_labels": ("labels are suspicious", ["suspicious.png"]),
     "22_active_learning": ("least sure: 100 labels", ["curves.png"]),
 }
-OF_THEIR_OWN = {  # set up TensorFlow's devices, which this process has done already, or patch Keras
-    *("06_two_replicas", "10_in_a_bigger_model", "14_trackers"),
+OF_THEIR_OWN = {  # set up TensorFlow's devices or choose Keras's backend, which this process has done, or patch Keras
+    *("06_two_replicas", "10_in_a_bigger_model", "14_trackers", "15_on_jax"),
 }
 IN_BROWSER = EXAMPLES / "13_in_a_browser.py"  # runs where its page is tried
 LONG = {"20_cross_validation", "21_wrong_labels"}  # train many models
@@ -143,6 +145,15 @@ def test_a_tracker_logs_the_history(tracker, out, monkeypatch):
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout.startswith(f"{tracker}: 1 values as in the history"), result.stderr
     assert [path.name for path in out.parent.iterdir()] == ["out"], "writes elsewhere"
+
+
+@pytest.mark.full
+def test_the_example_on_jax_runs_on_torch(out, monkeypatch):
+    pytest.importorskip("torch", reason="torch is not installed")
+    monkeypatch.setenv("EXAMPLE_BACKEND", "torch")
+    command = [sys.executable, EXAMPLES / "15_on_jax.py"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "mine on torch: test accuracy" in result.stdout, result.stderr
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
