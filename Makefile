@@ -21,7 +21,7 @@ help:
 	@echo "make audit         looks for known vulnerabilities in what is installed"
 	@echo "make lint          ruff and mypy"
 	@echo "make docs          builds the site into build/docs (half a minute); warnings are errors"
-	@echo "make notebooks     makes the notebooks from the examples and runs them on MNIST (eight minutes)"
+	@echo "make notebooks     makes the notebooks from the examples and runs them on MNIST (nine minutes)"
 	@echo "make clean         removes .venv, caches and built files; runs/ stays"
 
 demo: $(VENV)/installed
