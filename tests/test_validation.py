@@ -120,3 +120,8 @@ def test_plots_check_each_array_once(checked, plot, expected):
     options = {"labels": labels} if plot == "predictions" else {}
     getattr(mk, f"plot_{plot}")(*arguments, **options)
     assert sorted(checked) == expected
+
+
+def test_a_temperature_is_fitted_to_scores_that_are_checked_once(checked):
+    mk.fit_temperature([0, 1, 0], np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9]]))
+    assert sorted(checked) == ["labels", "probabilities"]

@@ -93,7 +93,7 @@ def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
     rows = np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:
-        scaled = apply_temperature(probabilities, float(np.exp(log_temperature)))
+        scaled = _scale(probabilities, float(np.exp(log_temperature)))
         return float(-np.log(np.maximum(scaled[rows, labels], TINY)).mean())
 
     bounds = tuple(np.log(TEMPERATURES))
@@ -113,8 +113,11 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> np.ndarra
     Raises:
         InputError: If `probabilities` are not valid probabilities, or the temperature is too low.
     """
+    temperature = check_number("temperature", temperature, minimum=0.001)
+    return _scale(check_probabilities(probabilities), temperature)
+
+
+def _scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     from scipy.special import softmax
 
-    temperature = check_number("temperature", temperature, minimum=0.001)
-    logits = np.log(np.maximum(check_probabilities(probabilities), TINY))
-    return softmax(logits / temperature, axis=1)
+    return softmax(np.log(np.maximum(probabilities, TINY)) / temperature, axis=1)

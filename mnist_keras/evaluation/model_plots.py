@@ -17,13 +17,14 @@ from mnist_keras._validation import (
     check_class_names,
     check_images,
     check_labels,
+    check_polarity,
     check_seed,
     invalid,
 )
 from mnist_keras.data.augmentation.corruptions import CORRUPTIONS
 from mnist_keras.evaluation.figures import COLORS, MAX_FONT, MIN_FONT, WIDTH, new_axes, shorten
 from mnist_keras.evaluation.robustness import Robustness
-from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
+from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
 from mnist_keras.inference.saliency import as_floats, map_saliency
 from mnist_keras.models.inspection import check_input_shape, feature_model, input_scale
 
@@ -76,7 +77,8 @@ def plot_saliency(
     images = check_images(images)[:SALIENCY_IMAGES]
     check_input_shape(model, images.shape[1:])
     names = check_class_names(class_names, num_classes=model.output_shape[-1])
-    probabilities = predict_probabilities(model, images)
+    check_polarity(images)
+    probabilities = Predictor(model, images.shape[1:]).in_batches(images)
     asked = model, as_floats(images), probabilities.argmax(axis=1)
     rows = {
         "image": images,
@@ -155,7 +157,8 @@ def plot_embedding(
     names = check_class_names(class_names, num_classes=num_classes)
     kind = "true" if labels is not None else "predicted"
     if labels is None:
-        classes = predict_probabilities(model, images).argmax(axis=1)
+        check_polarity(images)
+        classes = Predictor(model, images.shape[1:]).in_batches(images).argmax(axis=1)
     else:
         classes = check_labels(labels, num_examples=len(images), num_classes=num_classes)
     features = _features(model, images)

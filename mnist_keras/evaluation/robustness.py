@@ -14,7 +14,7 @@ from mnist_keras._validation import check_labels, check_seed
 from mnist_keras.data.augmentation.corruptions import CORRUPTIONS, corrupt_pixels, rotate
 from mnist_keras.data.splits import as_split
 from mnist_keras.evaluation.metrics import text_table, wilson_interval
-from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
+from mnist_keras.inference.prediction import Predictor
 from mnist_keras.inference.saliency import as_floats, log_odds_gradients
 from mnist_keras.models.inspection import check_input_shape
 
@@ -134,8 +134,7 @@ def _change(model, pixels, labels, seed) -> Iterator[tuple[str, Any, np.ndarray]
     predict = Predictor(model, pixels.shape[1:3])
 
     def is_right(changed: np.ndarray) -> np.ndarray:
-        parts = [predict(changed[i : i + BATCH_SIZE]) for i in range(0, len(changed), BATCH_SIZE)]
-        return np.concatenate(parts).argmax(axis=1) == labels
+        return predict.in_batches(changed).argmax(axis=1) == labels
 
     right = is_right(pixels)
     yield "none", "", right

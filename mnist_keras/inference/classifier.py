@@ -20,6 +20,7 @@ from mnist_keras._validation import (
     check_images,
     check_integer,
     check_number,
+    check_polarity,
     check_probabilities,
     invalid,
     unknown,
@@ -253,10 +254,10 @@ class DigitClassifier:
         Raises:
             InputError: If the images are invalid.
         """
-        images = np.asarray(images)
-        if images.ndim == 2 and images.shape[1] == IMAGE_SIZE**2:
-            images = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
-        _, answers = self.scorer.score(check_images(images))
+        flat = np.ndim(images) == 2 and np.shape(images)[1] == IMAGE_SIZE**2
+        images = check_images(np.reshape(images, (-1, IMAGE_SIZE, IMAGE_SIZE)) if flat else images)
+        check_polarity(images)
+        _, answers = self.scorer.score(images)
         if self.writing == "auto":  # each image on its own
             return self.scorer.add_up(answers)
         probabilities, self.writing_taken = self.scorer.weigh(answers, self.writing)

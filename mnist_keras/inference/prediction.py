@@ -42,9 +42,7 @@ def predict_probabilities(
     images = check_images(images)
     check_polarity(images)
     check_integer("batch_size", batch_size, minimum=1)
-    predict = Predictor(model, images.shape[1:], shift=shift)
-    starts = range(0, len(images), batch_size)
-    return np.concatenate([predict(images[start : start + batch_size]) for start in starts])
+    return Predictor(model, images.shape[1:], shift=shift).in_batches(images, batch_size)
 
 
 class Predictor:
@@ -71,6 +69,11 @@ class Predictor:
             return predict(tf.constant(images)).numpy()
         views = _shifted_views(images, self._shift)
         return np.mean([predict(tf.constant(view)).numpy() for view in views], axis=0)
+
+    def in_batches(self, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
+        """Predicts any number of images."""
+        starts = range(0, len(images), batch_size)
+        return np.concatenate([self(images[start : start + batch_size]) for start in starts])
 
 
 def _shifted_views(images, shift) -> list[np.ndarray]:

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_choice, check_images
-from mnist_keras.inference.prediction import BATCH_SIZE, predict_probabilities
+from mnist_keras._validation import check_choice, check_images, check_polarity
+from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
 from mnist_keras.models.inspection import check_input_shape, input_scale, returns_logits
 
 METHODS = ("gradient", "occlusion")
@@ -46,8 +46,9 @@ def compute_saliency(model: keras.Model, images, *, method: str = "gradient") ->
     check_choice("method", method, METHODS)
     images = check_images(images)
     check_input_shape(model, images.shape[1:])
-    pixels = as_floats(images)
-    return map_saliency(model, pixels, predict_probabilities(model, pixels).argmax(axis=1), method)
+    check_polarity(images)
+    classes = Predictor(model, images.shape[1:]).in_batches(images).argmax(axis=1)
+    return map_saliency(model, as_floats(images), classes, method)
 
 
 def map_saliency(
@@ -150,7 +151,7 @@ def _occlude(model, image, label):
     hidden = np.repeat(image[None], len(windows) + 1, axis=0)  # the last axis stays whole
     for copy, window in zip(hidden, windows, strict=False):
         copy[window] = 0
-    probabilities = predict_probabilities(model, hidden).astype(np.float64)
+    probabilities = Predictor(model, image.shape).in_batches(hidden).astype(np.float64)
     own = np.maximum(probabilities[:, label], TINY)
     others = np.maximum(np.delete(probabilities, label, axis=1).sum(axis=1), TINY)
     odds = np.log(own / others)

@@ -14,8 +14,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mnist_keras._validation import check_images, check_seed, invalid
-from mnist_keras.inference.prediction import predict_probabilities
+from mnist_keras._validation import check_images, check_polarity, check_seed, invalid
+from mnist_keras.data.splits import ArraySplit
+from mnist_keras.inference.prediction import Predictor
 from mnist_keras.models.inspection import as_float32
 from mnist_keras.training.plan import choose_recipe, initial_seed
 from mnist_keras.training.train import train
@@ -97,6 +98,8 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
                 expected="labels of at least two classes",
                 received=f"one class, {self.classes_.tolist()[0]!r}",
             )
+        names = tuple(map(str, range(len(self.classes_))))
+        split = ArraySplit(images, labels.astype(np.int64), names)
         model = self.model if isinstance(self.model, str) else self._build()
         recipe = choose_recipe(
             model,
@@ -108,7 +111,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
         run = train(
             model,
             # `train` scores test images, but here all images are for training, so one of them has to do.
-            ((images, labels), (images[:1], labels[:1])),
+            (split, split.take(range(1))),
             recipe=recipe.replace(batch_size=min(recipe.batch_size, len(images))),
             strategy="none",
             seed=self.seed,
@@ -125,7 +128,9 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
             ValueError: From scikit-learn, if values are missing or the number of columns differs.
         """
         check_is_fitted(self)
-        return predict_probabilities(self.model_, self._check_images(X))
+        images = self._check_images(X)
+        check_polarity(images)
+        return Predictor(self.model_, images.shape[1:]).in_batches(images)
 
     def predict(self, X) -> np.ndarray:  # noqa: N803
         """Returns the most probable label of each image, of shape `(n,)`; raises what `predict_proba` raises."""
