@@ -104,7 +104,6 @@ def test_int8_answers_as_litert_does(exported, digits, name, command):
     np.testing.assert_allclose(received, expected, atol=atol)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*experimental_preserve_all_tensors:UserWarning")
 def test_litert_rounds_hidden_classes_before_it_adds_them_up_and_c_does_not(
     tmp_path, digits, monkeypatch
