@@ -24,7 +24,7 @@ from mnist_keras._validation import (
 from mnist_keras.data.augmentation.corruptions import CORRUPTIONS
 from mnist_keras.evaluation.figures import COLORS, MAX_FONT, MIN_FONT, WIDTH, new_axes, shorten
 from mnist_keras.evaluation.robustness import Robustness
-from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
+from mnist_keras.inference.prediction import BATCH_SIZE, predict_checked
 from mnist_keras.inference.saliency import as_floats, map_saliency
 from mnist_keras.models.inspection import check_input_shape, feature_model, input_scale
 
@@ -78,7 +78,7 @@ def plot_saliency(
     check_input_shape(model, images.shape[1:])
     names = check_class_names(class_names, num_classes=model.output_shape[-1])
     check_polarity(images)
-    probabilities = Predictor(model, images.shape[1:]).in_batches(images)
+    probabilities = predict_checked(model, images)
     asked = model, as_floats(images), probabilities.argmax(axis=1)
     rows = {
         "image": images,
@@ -158,7 +158,7 @@ def plot_embedding(
     kind = "true" if labels is not None else "predicted"
     if labels is None:
         check_polarity(images)
-        classes = Predictor(model, images.shape[1:]).in_batches(images).argmax(axis=1)
+        classes = predict_checked(model, images).argmax(axis=1)
     else:
         classes = check_labels(labels, num_examples=len(images), num_classes=num_classes)
     features = _features(model, images)

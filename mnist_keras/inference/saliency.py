@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_keras._validation import check_choice, check_images, check_polarity
-from mnist_keras.inference.prediction import BATCH_SIZE, Predictor
+from mnist_keras.inference.prediction import BATCH_SIZE, predict_checked
 from mnist_keras.models.inspection import check_input_shape, input_scale, returns_logits
 
 METHODS = ("gradient", "occlusion")
@@ -47,7 +47,7 @@ def compute_saliency(model: keras.Model, images, *, method: str = "gradient") ->
     images = check_images(images)
     check_input_shape(model, images.shape[1:])
     check_polarity(images)
-    classes = Predictor(model, images.shape[1:]).in_batches(images).argmax(axis=1)
+    classes = predict_checked(model, images).argmax(axis=1)
     return map_saliency(model, as_floats(images), classes, method)
 
 
@@ -151,7 +151,7 @@ def _occlude(model, image, label):
     hidden = np.repeat(image[None], len(windows) + 1, axis=0)  # the last axis stays whole
     for copy, window in zip(hidden, windows, strict=False):
         copy[window] = 0
-    probabilities = Predictor(model, image.shape).in_batches(hidden).astype(np.float64)
+    probabilities = predict_checked(model, hidden).astype(np.float64)
     own = np.maximum(probabilities[:, label], TINY)
     others = np.maximum(np.delete(probabilities, label, axis=1).sum(axis=1), TINY)
     odds = np.log(own / others)

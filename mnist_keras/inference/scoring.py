@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_keras.inference.prediction import Predictor
+from mnist_keras.inference.prediction import predict_checked
 from mnist_keras.inference.writing import Writing, add_up, hidden_model, weigh_ways
 from mnist_keras.models.ways import NOT_A_DIGIT
 
@@ -30,9 +30,9 @@ class Scorer:
         The images were checked already.
         """
         if self.ways is None:
-            probabilities = self._calibrate(_predict(self.model, images))
+            probabilities = self._calibrate(predict_checked(self.model, images))
             return probabilities.max(axis=1), probabilities
-        hidden = _predict(self.ways, images)
+        hidden = predict_checked(self.ways, images)
         return 1 - hidden[:, NOT_A_DIGIT], self._calibrate(hidden)
 
     def add_up(self, answers: np.ndarray) -> np.ndarray:
@@ -54,7 +54,3 @@ class Scorer:
         # A float32 softmax underflows to 0, which has no logarithm.
         tiny = np.finfo(np.float32).tiny
         return softmax(np.log(np.maximum(probabilities, tiny)) / self.temperature, axis=1)
-
-
-def _predict(model: "keras.Model", images: np.ndarray) -> np.ndarray:
-    return Predictor(model, images.shape[1:]).in_batches(images)

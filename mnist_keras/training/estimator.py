@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnist_keras._validation import check_images, check_polarity, check_seed, invalid
 from mnist_keras.data.splits import ArraySplit
-from mnist_keras.inference.prediction import Predictor
+from mnist_keras.inference.prediction import predict_checked
 from mnist_keras.models.inspection import as_float32
 from mnist_keras.training.plan import choose_recipe, initial_seed
 from mnist_keras.training.train import train
@@ -130,7 +130,7 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         images = self._check_images(X)
         check_polarity(images)
-        return Predictor(self.model_, images.shape[1:]).in_batches(images)
+        return predict_checked(self.model_, images)
 
     def predict(self, X) -> np.ndarray:  # noqa: N803
         """Returns the most probable label of each image, of shape `(n,)`; raises what `predict_proba` raises."""
