@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_keras._validation import InputError, unknown
-from mnist_keras.models.inspection import find_hidden_layer
 from mnist_keras.models.ways import DIGITS, HIDDEN_CLASSES
 
 if TYPE_CHECKING:
@@ -88,6 +87,8 @@ def weigh_ways(hidden: np.ndarray, writing: str = "auto") -> tuple[np.ndarray, W
 def hidden_model(model: "keras.Model") -> "keras.Model | None":
     """Returns the model up to its hidden classes, if these are the ways of writing; otherwise None."""
     import keras
+
+    from mnist_keras.models.inspection import find_hidden_layer
 
     layer = find_hidden_layer(model)
     if layer is None or layer.units != len(HIDDEN_CLASSES):

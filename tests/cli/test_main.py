@@ -578,6 +578,13 @@ def test_tensorflow_starts_without_chatter():
     )
 
 
+def test_predict_starts_without_chatter():
+    done = python("from mnist_keras.cli.main import main; main(['predict', 'none.png'])")
+    assert done.stderr == (
+        "mnist-keras predict: none.png cannot be read: No such file or directory.\n"
+    )
+
+
 def test_evaluate_robustness(run, runs, empty_folder):
     command = ("evaluate", runs[0], "--data", "digits", "--robustness")
     out = output_of(run(*command, "--out", "scores"))
