@@ -32,13 +32,13 @@ def load_picture(source: Any) -> np.ndarray:
     Raises:
         InputError: If it is not a picture that can be read, or too large.
     """
-    return load_scaled(source)[0]
+    return load_sized(source)[0]
 
 
-def load_scaled(source: Any) -> tuple[np.ndarray, float]:
-    """Returns what `load_picture` does, and how many pixels of the source each of its pixels is wide."""
+def load_sized(source: Any) -> tuple[np.ndarray, tuple[int, int]]:
+    """Returns what `load_picture` does, and the height and width of the upright source, which may be larger."""
     if isinstance(source, np.ndarray) or (hasattr(source, "__array__") and not _is_pil(source)):
-        return _load_array(np.asarray(source)), 1.0
+        return _in_full(_load_array(np.asarray(source)))
     if _is_pil(source):
         check_size("the picture", *source.size)
         with _picture_errors("the picture"):
@@ -66,7 +66,7 @@ def _is_pil(source: Any) -> bool:
     return isinstance(source, Image.Image)
 
 
-def _load_file(path: Path) -> tuple[np.ndarray, float]:
+def _load_file(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
     with input_errors(path):
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would never end
@@ -80,7 +80,7 @@ def _load_file(path: Path) -> tuple[np.ndarray, float]:
             return _decode(file, str(path))
 
 
-def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, float]:
+def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, tuple[int, int]]:
     with _picture_errors(name), open_picture(file, name) as image:
         return _flatten(image, name)
 
@@ -99,15 +99,15 @@ def _picture_errors(name: str) -> Iterator[None]:
         ) from error
 
 
-def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, float]:
-    """Returns the first frame, upright, as RGB on a background, and its scale."""
+def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, tuple[int, int]]:
+    """Returns the first frame, upright, as RGB on a background, and its height and width before it was reduced."""
     check_size(name, *image.size)
-    side = max(image.size)
+    width, height = image.size
     if image.mode in ("L", "RGB"):  # for a large JPEG, decode an eighth, a quarter or half of it
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
-        return _load_array(np.asarray(image)), 1.0
+        return _in_full(_load_array(np.asarray(image)))
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
@@ -116,7 +116,16 @@ def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, float]:
         image = image.reduce(factor)
     pixels = np.asarray(image)
     pixels = _over_contrasting_ground(pixels) if mode == "RGBA" else pixels
-    return pixels, side / max(image.size)
+    # Turned by a quarter if that fits its shape better.
+    turned = abs(height / width - image.width / image.height) < abs(
+        height / width - image.height / image.width
+    )
+    return pixels, (width, height) if turned else (height, width)
+
+
+def _in_full(pixels: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    height, width = pixels.shape[:2]
+    return pixels, (height, width)
 
 
 def _over_contrasting_ground(rgba: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from errors import error_of
 from hypothesis import HealthCheck, given, settings, strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 from scipy import ndimage
 
 import mnist_keras as mk
@@ -84,6 +84,45 @@ def test_boxes_are_in_pixels_of_the_source(classifier, tmp_path):
         assert line.digits[1].image.shape == (28, 28)
 
 
+def trimmed(ink):
+    rows, columns = (np.flatnonzero((ink > 60).any(axis=axis)) for axis in (1, 0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+@pytest.mark.parametrize("text", ["0", "2", "63", "28"])
+@pytest.mark.parametrize("factor", [1, 0.5])
+def test_a_tight_crop_has_all_its_digits(classifier, text, factor):
+    picture = Image.fromarray(on_paper(trimmed(write(text)[0])))
+    picture = picture.resize([round(factor * side) for side in picture.size])
+    assert [line.text for line in mk.read_number(picture, classifier=classifier)] == [text]
+
+
+def test_boxes_end_at_the_edges_of_the_picture(classifier, tmp_path):
+    turned = np.clip(ndimage.rotate(trimmed(write("630064")[0]), 11, order=1), 0, 255)
+    for factor in (1, 7):  # the larger one is reduced as it is loaded
+        picture = Image.fromarray(on_paper(trimmed(turned.astype(np.uint8))))
+        picture = picture.resize([factor * side - factor // 2 for side in picture.size])
+        picture.save(path := tmp_path / f"{factor}.jpg")
+        (line,) = mk.read_number(path, classifier=classifier)
+        assert line.text == "630064"
+        left, top, wide, high = np.transpose(line.boxes)
+        assert min(left.min(), top.min()) == 0
+        assert (left + wide).max() == picture.width and (top + high).max() <= picture.height
+        assert min(wide.min(), high.min()) > 0
+
+
+def test_boxes_are_in_the_upright_picture(classifier, tmp_path):
+    ink, boxes = write("528")
+    picture = Image.fromarray(on_paper(ink))
+    picture = picture.resize([8 * side for side in picture.size])
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # taken with the camera turned
+    picture.rotate(90, expand=True).save(path := tmp_path / "turned.jpg", exif=exif)
+    (line,) = mk.read_number(path, classifier=classifier)
+    assert line.text == "528"
+    assert np.allclose(np.array(line.boxes) / 8, boxes, atol=3)
+
+
 def test_digits_that_touch(classifier):
     ink, _ = write("4536", gap=-4)
     assert ndimage.label(ink > 80)[1] < 4
@@ -124,6 +163,15 @@ def test_a_broken_stroke_is_joined(classifier):
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_blank_picture_holds_no_number(classifier, level):
     assert mk.read_number(np.full((90, 300), level, np.uint8), classifier=classifier) == []
+
+
+@pytest.mark.parametrize("shape", [(240, 320), (320, 240)])
+def test_the_dark_corners_of_a_blank_photo_are_not_numbers(classifier, shape):
+    y, x = (np.linspace(-0.5, 0.5, side) for side in shape)
+    light = 235 - 240 * (x[None] ** 2 + y[:, None] ** 2)
+    noise = np.random.default_rng(0).normal(0, 2, shape)
+    photo = np.clip(light + noise, 0, 255).astype(np.uint8)
+    assert mk.read_number(photo, classifier=classifier) == []
 
 
 def test_a_picture_of_noise_or_of_one_bar_is_answered(classifier):

@@ -30,7 +30,7 @@ from mnist_keras.inference.numbers.pieces import (
 )
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, TALL, Row, find_rows
 from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT, read_segments
-from mnist_keras.inference.pictures import load_scaled
+from mnist_keras.inference.pictures import load_sized
 from mnist_keras.inference.writing import check_writing
 
 MAX_ROWS = 100  # more rows are noise, texture or fine print, and would take minutes
@@ -133,7 +133,8 @@ def read_number(
     """
     classifier = _to_classifier(classifier)
     check_writing(writing, classifier.scorer.ways, classifier.model.name)
-    picture, scale = load_scaled(source)
+    picture, size = load_sized(source)
+    scale = max(size) / max(picture.shape[:2])
     found = find_rows(picture)
     legible = [rows for rows in found if len(rows) <= MAX_ROWS]
     if found and not legible:
@@ -148,7 +149,7 @@ def read_number(
     numbers: list[NumberLine] = []
     for line in lines:
         source_of_line = f"{name_of(source, 0)}, line {len(numbers) + 1}"
-        if number := _put_together(classifier, line, scale, source_of_line):
+        if number := _put_together(classifier, line, scale, size, source_of_line):
             numbers.append(number)
     return numbers
 
@@ -234,7 +235,7 @@ def _read_digits(classifier: DigitClassifier, lines: list[_Line], writing: str) 
 
 
 def _put_together(
-    classifier: DigitClassifier, line: _Line, scale: float, name: str
+    classifier: DigitClassifier, line: _Line, scale: float, size: tuple[int, int], name: str
 ) -> NumberLine | None:
     """Returns the number made of a line's parts; None if there is no digit among them."""
     text, read = "", ""
@@ -252,7 +253,7 @@ def _put_together(
         prediction = classifier.answer(digit.image, digit.probabilities, source, digit.is_odd)
         text += UNREAD if prediction.label is None else prediction.class_name
         predictions.append(prediction)
-        boxes.append(_box(line.row, candidate, scale))
+        boxes.append(_box(line.row, candidate, scale, size))
     text = _tidy(text)
     if not any(character.isdigit() for character in text):
         return None
@@ -276,12 +277,17 @@ def _tidy(text: str) -> str:
     return kept
 
 
-def _box(row: Row, candidate: Candidate, scale: float) -> tuple[int, int, int, int]:
-    """Returns left, top, width and height of a candidate, in pixels of the source."""
+def _box(
+    row: Row, candidate: Candidate, scale: float, size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Returns left, top, width and height of a candidate, in pixels of the source, which has this height and width."""
     y, x = candidate.box
     corners = [
         row.to_picture(column, line) for column in (x.start, x.stop) for line in (y.start, y.stop)
     ]
-    left, top = (scale * min(axis) for axis in zip(*corners, strict=True))
-    right, bottom = (scale * max(axis) for axis in zip(*corners, strict=True))
-    return round(left), round(top), round(right - left), round(bottom - top)
+    edges = []
+    for axis, end in zip(zip(*corners, strict=True), size[::-1], strict=True):
+        # The corners of a leveled row's boxes may be outside.
+        edges.append([min(max(round(scale * side), 0), end) for side in (min(axis), max(axis))])
+    (left, right), (top, bottom) = edges
+    return left, top, right - left, bottom - top

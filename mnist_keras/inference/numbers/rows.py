@@ -17,6 +17,10 @@ INK = 0.3  # in [0, 1]; pixels above it count as ink
 DUST = 0.06  # of a digit's height; components smaller than a square of this side are dust
 TALL = 0.5  # of the usual height; lower components are not digits on their own
 GIANT = 3.0  # of the usual height; higher components are frames or edges of shadows
+# Of a component's height plus width, how much is on the border; from shadows and tight crops that were drawn.
+RIM = 0.35  # more: a rim, if it is large
+CORNER = 0.75  # more: a rim, if it is low
+FRAME = 1.2  # more: a frame, not one digit in a tight crop
 MIN_HEIGHT = 8  # pixels; if the usual height is lower, the page has no digits
 MAX_BLOTS = 1000  # components of a page that are kept, the largest ones; limits the time on noise
 GAP = 2.5  # usual heights; digits farther apart are separate numbers
@@ -137,20 +141,30 @@ def find_blots(ink: np.ndarray) -> tuple[np.ndarray, list[Blot]]:
     """Returns the label of each pixel's component, and the components without rims of shadows."""
     labels, count = ndimage.label(ink > INK, np.ones((3, 3)))
     areas = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    touch = np.bincount(border, minlength=count + 1)[1:]
     height, width = ink.shape
-    blots = []
+    blots, alone = [], []
     for place, (rows, columns) in enumerate(ndimage.find_objects(labels)):
+        edge = (rows.start, rows.stop, columns.start, columns.stop)
+        blot = Blot(place + 1, *edge, float(areas[place]))
         edges = (
             (rows.start == 0)
             + (columns.start == 0)
             + (rows.stop == height)
             + (columns.stop == width)
         )
-        wide = columns.stop - columns.start > 0.5 * width and rows.stop - rows.start > 0.5 * height
-        if edges < 2 or not wide:
-            edge = (rows.start, rows.stop, columns.start, columns.stop)
-            blots.append(Blot(place + 1, *edge, float(areas[place])))
-    return labels, blots
+        wide = blot.right - blot.left
+        share = touch[place] / (blot.height + wide)
+        large = wide > 0.5 * width and blot.height > 0.5 * height
+        is_rim = (large and share > RIM) or (blot.height < 0.5 * height and share > CORNER)
+        if edges < 2 or not is_rim:
+            blots.append(blot)
+        elif edges == 4 and share < FRAME:
+            alone.append(blot)
+    # One digit in a tight crop: nothing else is as high as a digit.
+    is_alone = all(blot.height < MIN_HEIGHT for blot in blots)
+    return labels, blots + alone if is_alone else blots
 
 
 def usual_height(blots: list[Blot]) -> float:
