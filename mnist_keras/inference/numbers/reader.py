@@ -105,6 +105,7 @@ def read_number(
     Ink is cut in more places than necessary. A small model looks at the ink between any two cuts and around it, and
     the most probable sequence of whole digits is chosen. Both this model and the classifier read these digits. Digits
     more than two and a half heights apart are separate numbers. A point, comma or minus counts only if a digit follows.
+    Most letters and other signs are read as digits, so crop the picture to the numbers.
 
     Args:
         source: A picture, as `to_mnist_image` takes it. Pictures whose longer side has more than 1,600 pixels are
