@@ -49,6 +49,7 @@ RESULTS = {  # script -> what it prints, what it writes to EXAMPLE_OUT
     "14_trackers": ("tensorboard: ", ["tensorboard/validation"]),
     "15_on_jax": ("mine on jax: test accuracy", ["model.keras"]),
     "16_features": ("similar images show the same digit", ["similar.png"]),
+    "17_where_it_looked": ("test accuracy", ["saliency.png", "embedding.png"]),
     "20_cross_validation": ("best of ", ["model.keras", "trials.png"]),
     "21_wrong_labels": ("labels are suspicious", ["suspicious.png"]),
     "22_active_learning": ("least sure: 100 labels", ["curves.png"]),
