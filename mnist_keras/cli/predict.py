@@ -25,6 +25,7 @@ TABLE = ".csv"  # a table of pixels, one image per row
 MAX_BESIDE = 30  # answers that have what the model saw beside them, which takes seven lines each
 OTHER_DIRECTORY = "Choose another directory."
 COLUMNS = ("source", "label", "class_name", "confidence", "reason")
+NUMBER_COLUMNS = ("source", "line", "text", "confidence", "reason")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -75,7 +76,8 @@ def run(args: argparse.Namespace) -> None:
     check_writing_name(args.writing)
     if args.number:
         _check_number_options(args, is_table)
-        _print_numbers(_read_numbers(model if is_model else None, args.writing, paths), args.json)
+        numbers = _read_numbers(model if is_model else None, args.writing, paths)
+        _print_numbers(numbers, as_json=args.json, as_csv=args.csv)
         return
     files = [] if is_table else _list_files(paths)  # before the model, which takes seconds to load
     classifier = _classifier(model if is_model else None, args.writing)
@@ -113,10 +115,14 @@ def _classifier(model: str | None, writing: str) -> "DigitClassifier":
 
 def _predict(classifier: "DigitClassifier", files: list[Path]) -> "list[Prediction]":
     """Returns the predictions of all pictures, read together: other pictures show how a writer writes."""
-    show = sys.stderr.isatty() and len(files) > 1
-    predictions = classifier.predict(files, progress=show_progress if show else None)
+    progress = show_progress if _shows_progress(files) else None
+    predictions = classifier.predict(files, progress=progress)
     assert isinstance(predictions, list)  # of a list
     return predictions
+
+
+def _shows_progress(files: list[Path]) -> bool:
+    return sys.stderr.isatty() and len(files) > 1
 
 
 def _list_files(paths: list[str]) -> list[Path]:
@@ -135,12 +141,11 @@ def _check_number_options(args: argparse.Namespace, is_table: bool) -> None:
 
     for unfit, what in (
         (is_table, "a table of pixels"),
-        (args.csv, "--csv"),
         (args.save_preprocessed is not None, "--save-preprocessed"),
     ):
         if unfit:
             raise InputError(
-                f"--number cannot be combined with {what}. It reads pictures, and prints a table or --json."
+                f"--number cannot be combined with {what}. It reads pictures, and prints a table, --json or --csv."
             )
 
 
@@ -155,16 +160,20 @@ def _read_numbers(model: str | None, writing: str, paths: list[str]) -> list[dic
 
     check_writing(writing, classifier.scorer.ways, classifier.model.name)
     rows, failed = [], []
-    for file in files:
+    show = _shows_progress(files)
+    for done, file in enumerate(files, start=1):
         try:
             lines = read_number(file, classifier=classifier, writing=writing)
         except InputError as error:
             failed.append(str(error))
             rows.append(_number_row(str(file), reason=str(error)))
-            continue
-        rows += [_number_row(str(file), number, line) for number, line in enumerate(lines, start=1)]
-        if not lines:
-            rows.append(_number_row(str(file), reason="there is no number in the picture"))
+        else:
+            numbered = enumerate(lines, start=1)
+            rows += [_number_row(str(file), number, line) for number, line in numbered]
+            if not lines:
+                rows.append(_number_row(str(file), reason="there is no number in the picture"))
+        if show:
+            show_progress(done, len(files))
     if len(failed) == len(files):
         raise _unreadable(failed)
     return rows
@@ -187,9 +196,12 @@ def _number_row(
     }
 
 
-def _print_numbers(rows: list[dict[str, Any]], as_json: bool) -> None:
+def _print_numbers(rows: list[dict[str, Any]], *, as_json: bool, as_csv: bool) -> None:
     if as_json:
         print("\n".join(map(json.dumps, rows)))
+        return
+    if as_csv:
+        _print_csv(rows, NUMBER_COLUMNS)
         return
     width, wide = (max(len(row[column]) for row in rows) for column in ("source", "text"))
     for row in rows:
@@ -233,9 +245,7 @@ def _print(predictions: "list[Prediction]", *, as_json: bool, as_csv: bool, is_t
         print("ImageId,Label")
         print("\n".join(f"{number},{row['label']}" for number, row in enumerate(rows, start=1)))
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        _print_csv(rows, COLUMNS)
     else:
         width = max(len(row["source"]) for row in rows)
         beside = len(rows) <= MAX_BESIDE and shows_pictures(sys.stdout)
@@ -251,6 +261,12 @@ def _print(predictions: "list[Prediction]", *, as_json: bool, as_csv: bool, is_t
                     for i, part in enumerate(drawn)
                 )
             )
+
+
+def _print_csv(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def _save(directory: Path, predictions: "list[Prediction]") -> None:

@@ -112,6 +112,18 @@ def test_numbers_for_people_and_for_programs(number, capsys):
     assert (row["line"], row["text"], row["reason"]) == (1, "38", "")
     assert [digit["label"] for digit in row["digits"]] == [3, 8]
     assert len(row["digits"][0]["box"]) == 4
+    assert main(["predict", "--number", str(number), "--csv"]) == 0
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head == "source,line,text,confidence,reason"
+    assert first == f"{number / '38.png'},1,38,{row['confidence']},"
+    assert second == f"{number / 'blank.png'},,,0.0,there is no number in the picture"
+
+
+def test_progress_is_shown_on_a_terminal(number, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    for options in ([], ["--number"]):
+        assert main(["predict", *options, str(number)]) == 0
+        assert capsys.readouterr().err.endswith(" 2 of 2\n")
 
 
 def test_bad_input_is_status_2(folder, tmp_path, capsys):
@@ -132,7 +144,10 @@ def test_bad_input_is_status_2(folder, tmp_path, capsys):
         ),
         (["--number", str(folder / "none.png")], "none.png cannot be read: No such file"),
         (["--number", *[str(folder / "broken.png")] * 2], "None of the 2 pictures can be read."),
-        (["--number", "--csv", "a.png"], "--number cannot be combined with --csv."),
+        (
+            ["--number", "--save-preprocessed", "seen", "a.png"],
+            "--number cannot be combined with --save-preprocessed.",
+        ),
         (["--number", "a.csv"], "--number cannot be combined with a table of pixels."),
     ):
         assert main(["predict", *arguments]) == 2
