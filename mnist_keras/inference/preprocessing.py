@@ -22,6 +22,7 @@ GROUND_SIDE = 80  # pixels of the longer side at which the background is estimat
 MIN_SIDE = 64  # pixels; smaller pictures are enlarged first, so that edges stay smooth
 MIN_CONTRAST = 0.08  # of the background's brightness; less is not ink
 MIN_SPECK = 0.04  # of the largest component's area; smaller components are dust
+OTHER = 0.5  # of the largest component's area; a component of this size is another digit, wherever it is
 TIP_GAP = 0.05  # of the digit's size, at most between it and the part of it that touches the border
 TIP_TOUCH = 0.25  # of the part's height and width, at most on the border
 THIN_STROKE = 0.055  # width over height of the digit, below which lines fade away at 20 pixels; MNIST has 0.13
@@ -252,7 +253,8 @@ def ink_box(values: np.ndarray) -> tuple[int, int, int, int] | None:
 
 def _main_components(values: np.ndarray) -> tuple[np.ndarray, list[int], list[tuple[slice, ...]]]:
     """Returns the labels of all components, and the labels and boxes of those that make up the digit, without dust and
-    without ink that touches the border, unless that is the tip of a stroke next to the rest of the digit.
+    without ink that touches the border, unless that is the tip of a stroke next to the rest of the digit. If there is
+    another digit, its labels and boxes are included, so that the picture is not taken for one digit.
     """
     labels, count = ndimage.label(values > 0.3, np.ones((3, 3)))
     if not count:
@@ -272,7 +274,10 @@ def _main_components(values: np.ndarray) -> tuple[np.ndarray, list[int], list[tu
         i
         for i in range(count)
         if areas[i] >= MIN_SPECK * areas[main]
-        and _gap(boxes[i], boxes[main]) <= (TIP_GAP if hangs[i] else 0.4) * reach
+        and (
+            _gap(boxes[i], boxes[main]) <= (TIP_GAP if hangs[i] else 0.4) * reach
+            or (areas[i] >= OTHER * areas[main] and not hangs[i])
+        )
         and not (hangs[i] and touch[i] > TIP_TOUCH * sum(sides[i]))
     ]
     return labels, [i + 1 for i in kept], [boxes[i] for i in kept]

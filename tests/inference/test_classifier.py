@@ -33,6 +33,19 @@ def test_what_is_no_digit_has_no_label(classifier):
     np.testing.assert_allclose(prediction.probabilities.sum(), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("gap", [0, 60, 200])  # pixels; the digits are about 40 high
+def test_two_digits_have_no_label_however_far_apart(classifier, gap):
+    first, second = picture("crossed"), picture("long flag", seed=1)
+    height = max(len(first), len(second))
+    fitted = [
+        np.pad(x, [(0, height - len(x)), (0, 0)], constant_values=255) for x in (first, second)
+    ]
+    between = np.full((height, gap), 255, np.uint8)
+    prediction = classifier.predict(np.hstack([fitted[0], between, fitted[1]]))
+    assert prediction.label is None
+    assert prediction.reason == NO_DIGIT
+
+
 def test_auto_takes_the_school_from_the_pictures_of_the_call(classifier):
     predictions = classifier.predict(
         [picture("crossed", 1), picture("long flag", 1), picture("two rings")]

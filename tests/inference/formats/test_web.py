@@ -169,6 +169,7 @@ PAPERS = {
     ),
     "a page on a table": lambda ink: np.pad(255 - ink, 120, constant_values=40),
     "a stroke to the border": barred,
+    "two digits": lambda ink: np.hstack([255 - ink, np.full_like(ink, 255), 255 - ink]),
     "specks": lambda ink: np.where(
         np.random.default_rng(0).random(ink.shape) > 0.999, 0, 255 - ink
     ),

@@ -349,7 +349,7 @@ function joinRuns(runs, mask) {
 }
 
 /** Returns a mask of the components that make up the digit, without dust and what hangs on the border, unless it is
- * the tip of a stroke beside the rest of the digit. */
+ * the tip of a stroke beside the rest of the digit; another digit is included. */
 function mainComponents(values) {
   const { height, width } = values;
   const { labels, boxes } = label(map(values, (value) => Number(value > 0.3)), SQUARE);
@@ -370,7 +370,8 @@ function mainComponents(values) {
   const isKept = boxes.map(
     (box, i) =>
       areas[i] >= 0.04 * areas[main] &&
-      gap(box, boxes[main]) <= (hangs[i] ? 0.05 : 0.4) * extent(boxes[main]) &&
+      (gap(box, boxes[main]) <= (hangs[i] ? 0.05 : 0.4) * extent(boxes[main]) ||
+        (areas[i] >= 0.5 * areas[main] && !hangs[i])) && // another digit
       !(hangs[i] && touch[i] > 0.25 * (box.bottom - box.top + box.right - box.left))
   );
   return image(height, width, Float32Array.from(labels, (value) => Number(value > 0 && isKept[value - 1])));
