@@ -176,8 +176,12 @@ def wear(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
         ink = thicken(ink, random)
     if random.random() < 0.45:
         ink = _shrink(ink, random)
+    if random.random() < 0.05:
+        ink = outline(ink, random)
     if random.random() < 0.3:
         ink = ndimage.gaussian_filter(ink, random.uniform(0.5, 3.0))
+    if random.random() < 0.08:
+        ink = shake(ink, random)
     if random.random() < 0.1:
         ink = np.clip(ink + random.normal(0, random.uniform(5, 20), ink.shape) * (ink > 20), 0, 255)
     peak = ink.max()
@@ -205,6 +209,24 @@ def thicken(ink, random):
         return ink
     level = random.choice((random.uniform(0.2, 0.42), random.uniform(0.4, 0.62)), p=(0.65, 0.35))
     return np.clip((blurred / peak - level) * random.uniform(2, 8) + 0.5, 0, 1) * 255
+
+
+def outline(ink, random):
+    """Returns the rim of the ink alone, as hollow digits have it."""
+    inside = np.asarray(ink) > 0.4 * np.max(ink)
+    width = random.uniform(1.2, 3.0)  # pixels on each side of the edge
+    distance = ndimage.distance_transform_edt(inside) + ndimage.distance_transform_edt(~inside)
+    return np.clip(width - distance + 0.5, 0, 1) * 255
+
+
+def shake(ink, random):
+    """Blurs ink along a line, as a camera does that moves."""
+    length = int(random.integers(4, 16))  # pixels
+    angle = random.uniform(0, np.pi)
+    along = np.linspace(-length / 2, length / 2, length)
+    ink = np.asarray(ink, np.float32)
+    moved = [ndimage.shift(ink, (a * np.sin(angle), a * np.cos(angle)), order=1) for a in along]
+    return np.mean(moved, axis=0)
 
 
 def _shrink(ink, random):

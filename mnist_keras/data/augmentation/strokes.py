@@ -20,6 +20,11 @@ POINTS = 20  # drawn in each span of a curve; the longest span is about 20 pixel
 SEED_STREAM = 0x57  # keeps these draws apart from others of the same seed
 # Pixels of the canvas: 1 to 4 of the 20 that a digit is high in MNIST's frame.
 PEN_WIDTH = (1.6, 6.4)
+INK_LENGTH = (
+    2.6 * DIGIT_HEIGHT
+)  # of a closed 0; whoever draws more lines takes a finer pen, or they run together
+TURN = 0.14  # radians, at most
+BEND = 0.025  # of the digit's height, at most; a stem that bends more is no 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +51,7 @@ WAYS = (
     Way(0, "closed", "0", 6,
         "40±8 1±3, 12±5 18±6, 4±3 52±8, 18±5 92±4, 42±6 98±3, 66±4 65±8, 62±5 22±6, 42±7 2±4"),
     Way(0, "open", "0", 2,
-        "46±6 6±5, 16±4 12±6, 4±3 52±8, 20±5 94±3, 48±5 95±4, 67±3 60±8, 60±5 18±5, 36±7 4±6"),
+        "40±5 1±4, 14±4 18±6, 4±3 54±8, 20±5 95±3, 46±5 96±4, 67±3 62±8, 60±4 15±5"),
     Way(0, "curled", "0", 1.5,
         "58±4 12±5, 26±6 4±4, 4±3 50±8, 24±5 97±3, 58±4 82±5, 66±4 40±8, 48±5 6±4, 32±4 14±5, "
         "46±6 26±6"),
@@ -265,11 +270,12 @@ def _run(curve: _Curve, freedom: float, random: np.random.Generator) -> np.ndarr
 
 def _place(strokes: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
     """Gives the strokes of a digit one slant, turn, aspect and tremor, in pixels of the canvas."""
-    turn, slant = random.normal(0, 0.07), np.clip(random.normal(0.1, 0.18), -0.22, 0.55)
+    turn = np.clip(random.normal(0, 0.07), -TURN, TURN)
+    slant = np.clip(random.normal(0.1, 0.18), -0.22, 0.55)
     wide = np.exp(random.normal(0, 0.16))
     cosine, sine = np.cos(turn), np.sin(turn)
     matrix = np.array([[cosine, sine], [-sine, cosine]]) @ np.array([[wide, -slant], [0, 1]])
-    bend = random.normal(0, 0.025, (2, 2))
+    bend = np.clip(random.normal(0, 0.025, (2, 2)), -BEND, BEND)
     phase = random.uniform(0, 2 * np.pi, (2, 2))
     placed = []
     for points in strokes:
@@ -283,7 +289,9 @@ def _place(strokes: list[np.ndarray], random: np.random.Generator) -> list[np.nd
 
 def _ink(strokes: list[np.ndarray], random: np.random.Generator) -> np.ndarray:
     """Draws strokes with a pen whose width follows the pressure; uint8 of shape `(CANVAS, CANVAS)`."""
-    width = np.clip(3.3 * np.exp(random.normal(0, 0.38)), *PEN_WIDTH)
+    length = sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes)
+    widest = PEN_WIDTH[1] * min(1, INK_LENGTH / length)
+    width = np.clip(3.3 * np.exp(random.normal(0, 0.38)), PEN_WIDTH[0], widest)
     pressure, taper = random.uniform(0, 0.3), random.uniform(0, 0.5)
     parts, radii = [], []
     for stroke in strokes:
