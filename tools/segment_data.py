@@ -32,6 +32,7 @@ SHARES = (0.25, 0.15, 0.40, 0.20)  # of the spacings
 LENGTHS = range(1, 9)
 STEEP = 0.2  # share of strips that rise or fall
 FALL = 15.0  # degrees, at most
+CONNECTED = 0.5  # share of strips whose faint and thin strokes are drawn by a thin pen
 # What a candidate has in common with a digit, of what both cover: from MAYBE to SURE it is one more and more.
 MAYBE, SURE = 0.6, 0.85
 SIGN_SHARE = 0.4  # of a sign; a candidate that holds more of it is no digit
@@ -107,7 +108,8 @@ def windows_of(images: np.ndarray, characters: np.ndarray, seed: tuple) -> Windo
     rng = np.random.default_rng([int(x) for x in seed])
     spacing, length = rng.choice(SPACINGS, p=SHARES), int(rng.choice(LENGTHS))
     fall = rng.uniform(-FALL, FALL) if rng.random() < STEEP else 0.0
-    strip = draw_strip(images, characters, length, spacing, rng, fall=fall)
+    connected = rng.random() < CONNECTED
+    strip = draw_strip(images, characters, length, spacing, rng, fall=fall, connected=connected)
     rows = find_rows(load_picture(strip.picture))[0]
     if not rows:
         return _nothing()

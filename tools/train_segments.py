@@ -1,6 +1,6 @@
 """Trains the model that tells `read_number` which cuts make whole digits, and puts its weights into the package.
 
-    python tools/train_segments.py --data-dir DIR --out runs/segments    # about half an hour on two cores
+    python tools/train_segments.py --data-dir DIR --out runs/segments    # about an hour on two cores
 
 Candidates are generated once for a seed and kept in OUT. MNIST's last 10,000 training images are left out: the card
 says how well the model does on strips of these. Test images are never looked at.
@@ -21,8 +21,8 @@ from segment_data import Windows, make_windows
 from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT, WEIGHTS, build_segment_model
 from mnist_keras.training.devices import choose_precision, precision_policy
 
-STRIPS, HELD_OUT_STRIPS = 3_200, 200
-EPOCHS, BATCH_SIZE = 6, 256
+STRIPS, HELD_OUT_STRIPS = 10_000, 200
+EPOCHS, BATCH_SIZE = 4, 256
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
 TURN, SHEAR, ZOOM, SHIFT = 0.1, 0.1, 0.08, 1.0  # of each window: radians, slope, share, pixels
 
