@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from mnist_keras.data.augmentation import strokes
 from mnist_keras.data.augmentation.strokes import WAYS, make_strokes
@@ -63,3 +64,21 @@ def test_points_stay_in_their_ranges():
     assert np.abs(ends[:, 0, 0] - 0.1).max() <= 0.05 and np.ptp(ends[:, 0, 0]) > 0.05
     assert (ends[:, 0, 1] == 0.2).all() and (ends[:, 1, 0] == 0.5).all()
     assert np.abs(ends[:, 1, 1]).max() <= 0.03
+
+
+@pytest.mark.parametrize(("name", "open_share"), [("open", (0.8, 1)), ("closed", (0, 0.2))])
+def test_an_open_zero_is_open_and_a_closed_one_is_closed(name, open_share):
+    way = next(way for way in WAYS if (way.digit, way.name) == (0, name))
+    drawn = [strokes.draw_ink(way, np.random.default_rng(seed)) for seed in range(50)]
+    holes = [ndimage.label(ink < 60)[1] - 1 for ink in drawn]
+    low, high = open_share
+    assert low <= np.mean(np.array(holes) == 0) <= high
+
+
+def test_a_pen_is_finer_where_a_digit_has_more_lines():
+    """The slash of a 0 stays apart from its rim: the widest pen leaves paper between them."""
+    slashed = next(way for way in WAYS if way.name == "slashed")
+    shares = [
+        (strokes.draw_ink(slashed, np.random.default_rng(seed)) > 60).mean() for seed in range(50)
+    ]
+    assert max(shares) < 0.30
