@@ -87,7 +87,7 @@ def test_a_list_is_read_together_and_a_bad_file_is_reported_by_name(classifier, 
     assert 0.5 < good.confidence <= 1 and good.image.shape == (28, 28)
     assert broken.label is None and str(bad) in broken.reason and broken.image is None
     assert (empty.label, empty.reason) == (None, NO_INK)
-    assert repr(good).startswith("Prediction(picture 0: 8, confidence 0.")
+    assert repr(good) == f"Prediction(picture 0: 8, confidence {good.confidence:.3f})"
     assert classifier.predict([]) == []
 
 
