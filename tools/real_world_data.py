@@ -16,6 +16,7 @@ from mnist_keras.models.ways import HIDDEN_CLASSES, NOT_A_DIGIT
 
 CANVAS = 80  # pixels; ink is about 56 high
 INK = 56
+HOLLOW = 4.0  # pixels from the rim to the middle of a stroke that is drawn hollow, at least
 REJECTS = ("letter", "pair", "fragment", "scribble", "noise", "blank", "inverse")
 REJECT_SHARES = (0.40, 0.15, 0.12, 0.15, 0.08, 0.03, 0.07)
 
@@ -176,8 +177,10 @@ def wear(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
         ink = thicken(ink, random)
     if random.random() < 0.45:
         ink = _shrink(ink, random)
-    if random.random() < 0.05:
+    elif random.random() < 0.06:
         ink = outline(ink, random)
+    if random.random() < 0.05:
+        ink = dot(ink, random)
     if random.random() < 0.3:
         ink = ndimage.gaussian_filter(ink, random.uniform(0.5, 3.0))
     if random.random() < 0.08:
@@ -212,11 +215,28 @@ def thicken(ink, random):
 
 
 def outline(ink, random):
-    """Returns the rim of the ink alone, as hollow digits have it."""
+    """Returns the rim of ink, as hollow digits have it; thin ink, which leaves no hollow, as it is."""
     inside = np.asarray(ink) > 0.4 * np.max(ink)
-    width = random.uniform(1.2, 3.0)  # pixels on each side of the edge
-    distance = ndimage.distance_transform_edt(inside) + ndimage.distance_transform_edt(~inside)
+    depth = ndimage.distance_transform_edt(inside)
+    if depth.max() < HOLLOW:
+        return ink
+    width = random.uniform(1.2, 2.2)  # pixels on each side of the edge
+    distance = depth + ndimage.distance_transform_edt(~inside)
     return np.clip(width - distance + 0.5, 0, 1) * 255
+
+
+def dot(ink, random):
+    """Adds a dotted line through ink, as the pattern of dotted or squared paper leaves one."""
+    ink = np.asarray(ink, np.float32)
+    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]]
+    angle, step = random.uniform(0, np.pi), random.uniform(5, 14)  # pixels from dot to dot
+    middle = np.array(ink.shape) / 2 + random.uniform(-15, 15, 2)
+    along = np.arange(-random.uniform(20, 40), random.uniform(20, 40), step)
+    radius = random.uniform(1.0, 3.0)
+    for place in along:
+        top, left = middle + place * np.array([np.sin(angle), np.cos(angle)])
+        ink = np.maximum(ink, 255 * np.clip(radius + 0.5 - np.hypot(y - top, x - left), 0, 1))
+    return ink
 
 
 def shake(ink, random):

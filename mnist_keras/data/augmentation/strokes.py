@@ -20,11 +20,10 @@ POINTS = 20  # drawn in each span of a curve; the longest span is about 20 pixel
 SEED_STREAM = 0x57  # keeps these draws apart from others of the same seed
 # Pixels of the canvas: 1 to 4 of the 20 that a digit is high in MNIST's frame.
 PEN_WIDTH = (1.6, 6.4)
-INK_LENGTH = (
-    2.6 * DIGIT_HEIGHT
-)  # of a closed 0; whoever draws more lines takes a finer pen, or they run together
+# Pixels: a closed 0's. Whoever draws longer lines takes a finer pen, or they run together.
+INK_LENGTH = 2.6 * DIGIT_HEIGHT
 TURN = 0.14  # radians, at most
-BEND = 0.025  # of the digit's height, at most; a stem that bends more is no 1
+BEND = 0.05  # of the digit's height, at most; a stem that bends more is no 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +49,10 @@ class Way:
 WAYS = (
     Way(0, "closed", "0", 6,
         "40±8 1±3, 12±5 18±6, 4±3 52±8, 18±5 92±4, 42±6 98±3, 66±4 65±8, 62±5 22±6, 42±7 2±4"),
-    Way(0, "open", "0", 2,
+    Way(0, "open", "0", 1.5,
         "40±5 1±4, 14±4 18±6, 4±3 54±8, 20±5 95±3, 46±5 96±4, 67±3 62±8, 60±4 15±5"),
+    Way(0, "overlapping", "0", 1.5,
+        "46±6 6±5, 16±4 12±6, 4±3 52±8, 20±5 94±3, 48±5 95±4, 67±3 60±8, 60±5 18±5, 34±7 9±7"),
     Way(0, "curled", "0", 1.5,
         "58±4 12±5, 26±6 4±4, 4±3 50±8, 24±5 97±3, 58±4 82±5, 66±4 40±8, 48±5 6±4, 32±4 14±5, "
         "46±6 26±6"),

@@ -66,7 +66,9 @@ def test_points_stay_in_their_ranges():
     assert np.abs(ends[:, 1, 1]).max() <= 0.03
 
 
-@pytest.mark.parametrize(("name", "open_share"), [("open", (0.8, 1)), ("closed", (0, 0.2))])
+@pytest.mark.parametrize(
+    ("name", "open_share"), [("open", (0.8, 1)), ("closed", (0, 0.2)), ("overlapping", (0, 0.2))]
+)
 def test_an_open_zero_is_open_and_a_closed_one_is_closed(name, open_share):
     way = next(way for way in WAYS if (way.digit, way.name) == (0, name))
     drawn = [strokes.draw_ink(way, np.random.default_rng(seed)) for seed in range(50)]
