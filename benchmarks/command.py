@@ -13,6 +13,7 @@ import pandas as pd
 
 from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
+from mnist_keras.cli.terminal import typed_path
 from mnist_keras.data.catalog import DATASETS, altered
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,13 +40,14 @@ class Parser(argparse.ArgumentParser):
         super().__init__(description=document.splitlines()[0], allow_abbrev=False)
         self.set_defaults(quick=False)
         if data:
-            self.add_argument("--data-dir", type=Path, required=True, help="where the datasets are")
+            described = "where the datasets are"
+            self.add_argument("--data-dir", type=typed_path, required=True, help=described)
         if quick:
             self.add_argument("--quick", action="store_true", help="measure a small part")
         if stand_in:
             slower = {"type": machine.stand_in, "choices": machine.STAND_INS}
             self.add_argument("--stand-in", **slower, help="measure as on a CPU of a slower class")
-        self.add_argument("--out", type=Path, metavar="DIR", help="where the results go")
+        self.add_argument("--out", type=typed_path, metavar="DIR", help="where the results go")
 
     def parse_args(self, *args) -> argparse.Namespace:
         """Returns the options. `out` is the directory of the results, which is made: with --quick, it is in runs/."""

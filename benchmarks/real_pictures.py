@@ -26,6 +26,7 @@ from picture_kinds import PICTURES, ink_of, photo, place, printed
 from PIL import Image, ImageDraw
 
 import mnist_keras as mk
+from mnist_keras.cli.terminal import typed_path
 from mnist_keras.data.augmentation.corruptions import CORRUPTIONS, corrupt
 from mnist_keras.data.augmentation.strokes import make_strokes
 from mnist_keras.inference.preprocessing import to_mnist_image
@@ -152,7 +153,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--kinds", nargs="+", choices=tuple(GROUPS), default=tuple(GROUPS))
     parser.add_argument("--time", action="store_true", help="time the preparation alone")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=typed_path, default=Path("benchmarks/results"))
     args = parser.parse_args()
     data = mk.load_data("mnist", data_dir=args.data_dir)
     split = data.test if args.split == "test" else data.train.take(range(50_000, 60_000))

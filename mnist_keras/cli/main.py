@@ -95,14 +95,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _with_options(text: str, argv: Sequence[str]) -> str:
-    """Returns an error with the option that was typed where it names the argument that the option sets."""
+    """Returns an error with the option that was typed where it names the argument that the option sets.
+
+    Nobody types None: where an argument must be None, the option must be left out.
+    """
     typed = {word.partition("=")[0] for word in argv}
 
     def rename(found: re.Match[str]) -> str:
         option = OPTIONS.get(found[1], f"--{found[1].replace('_', '-')}")
-        return f"Invalid `{option}`." if option in typed else found[0]
+        if option not in typed:
+            return found[0]
+        return f"Invalid `{option}`." + (f" Expected no {option}" if found[2] else "")
 
-    return re.sub(r"Invalid `(\w+)`\.", rename, text)
+    return re.sub(r"Invalid `(\w+)`\.( Expected None\b(?!,))?", rename, text)
 
 
 def _fail(args: argparse.Namespace, reason: object, status: int) -> int:

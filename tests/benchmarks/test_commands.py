@@ -118,6 +118,13 @@ def test_a_command_runs_in_processes_of_its_own(name, random_mnist, tmp_path):
     assert pd.read_csv(tmp_path / f"{name}.csv").columns.tolist() == columns.tolist()
 
 
+@pytest.mark.parametrize("option", ["--out", "--data-dir"])
+def test_an_empty_path_is_refused(option, benchmark, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        benchmark("command").Parser("What it measures.").parse_args(["--data-dir", "x", option, ""])
+    assert f"argument {option}: expected a path, received ''" in capsys.readouterr().err
+
+
 def test_a_smoke_test_does_not_touch_the_committed_files(benchmark, monkeypatch, tmp_path):
     command = benchmark("command")
     monkeypatch.setattr(command, "ROOT", tmp_path)

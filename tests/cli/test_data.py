@@ -42,6 +42,10 @@ def test_json_and_a_sheet(path, capsys, tmp_path):
             ["{path}", "--out", "sheet.jpg"],
             "Invalid `--out`. Expected a file name that ends in .png",
         ),
+        (
+            ["digits", "--data-dir", "."],
+            "Invalid `--data-dir`. Expected no --data-dir for 'digits', which comes with scikit-learn. Received: '.'.",
+        ),
     ],
 )
 def test_bad_input_is_status_2(path, capsys, monkeypatch, tmp_path, arguments, text):

@@ -304,6 +304,10 @@ def test_a_port_in_use_and_an_address_of_nobody():
     assert error_of(serve, host="no.such.host.invalid").startswith(
         "Cannot listen on no.such.host.invalid, port 7860: "
     )
+    assert error_of(serve, host="") == (
+        "Invalid `host`. Expected an address: 127.0.0.1 for only this computer, 0.0.0.0 for its whole network. "
+        "Received: ''."
+    )
     assert error_of(serve, port=70_000).startswith(
         "Invalid `port`. Expected an integer of at least 0 and at most 65535"
     )

@@ -67,6 +67,13 @@ def test_a_name_of_its_own():
         assert mk.create_model("mlp_128", name="reader", **options).name == "reader"
 
 
+@pytest.mark.parametrize("name", ["", 3])
+def test_a_name_that_is_none_is_refused(name):
+    assert error_of(mk.create_model, "mlp_128", name=name) == (
+        f"Invalid `name`. Expected a text or None. Received: {name!r}."
+    )
+
+
 # Keras warns before its error.
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
 def test_what_does_not_fit_is_said():

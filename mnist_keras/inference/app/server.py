@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from mnist_keras._validation import InputError, check_integer, missing_extra
+from mnist_keras._validation import InputError, check_integer, invalid, missing_extra
 from mnist_keras.inference.app.reader import MAX_BYTES, Reader
 
 HOST, PORT = "127.0.0.1", 7860  # gradio's own port
@@ -76,6 +76,12 @@ def serve_app(model: str | None = None, *, host: str = HOST, port: int = PORT) -
 
 def _listen(host: str, port: int) -> socket.socket:
     check_integer("port", port, minimum=0, maximum=65_535)
+    if not host:
+        raise invalid(
+            "host",
+            expected="an address: 127.0.0.1 for only this computer, 0.0.0.0 for its whole network",
+            received=repr(host),
+        )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
