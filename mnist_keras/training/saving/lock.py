@@ -1,4 +1,4 @@
-"""The lock of a run directory: only one process writes it, and a second one learns which.
+"""The lock of a run directory: only one process writes to it, and a second one is told which.
 
 The lock is the operating system's (flock), so it ends with its process, however that dies. The file's content is only
 for the sentence that the second process prints.

@@ -27,7 +27,7 @@ class Cluster:
 
     Attributes:
         chief: Addresses `host:port` of the workers of the kind "chief", one or none.
-        worker: Addresses of those of the kind "worker".
+        worker: Addresses of the workers of the kind "worker".
         task: Kind and number of this process.
     """
 
