@@ -78,8 +78,8 @@ def create_model(
 
     options: dict[str, Any] = {"input_shape": input_shape, "include_rescaling": include_rescaling}
     options["classifier_activation"] = classifier_activation
-    if name is not None and not (isinstance(name, str) and name):
-        raise invalid("name", expected="a text or None", received=repr(name))
+    if name is not None and (not isinstance(name, str) or not name or "/" in name):
+        raise invalid("name", expected='a text without "/", or None', received=repr(name))
     options |= {"name": name} if name else {}
     if input_tensor is not None:
         options["input_shape"] = adapting.image_shape(input_tensor)

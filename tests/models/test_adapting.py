@@ -67,10 +67,10 @@ def test_a_name_of_its_own():
         assert mk.create_model("mlp_128", name="reader", **options).name == "reader"
 
 
-@pytest.mark.parametrize("name", ["", 3])
+@pytest.mark.parametrize("name", ["", "a/b", 3])
 def test_a_name_that_is_none_is_refused(name):
     assert error_of(mk.create_model, "mlp_128", name=name) == (
-        f"Invalid `name`. Expected a text or None. Received: {name!r}."
+        f'Invalid `name`. Expected a text without "/", or None. Received: {name!r}.'
     )
 
 
