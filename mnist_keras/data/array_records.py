@@ -27,7 +27,7 @@ def open_records(
 
     Args:
         name_or_path: Name of the dataset, or the directory that holds its dataset_info.json.
-        split: Name of the split, or a part of one such as "train[:90%]".
+        split: Name of the split, or a part of one, such as "train[:90%]".
         data_dir: Directory in which a named dataset was prepared; if None, the directory of TensorFlow Datasets.
 
     Returns:

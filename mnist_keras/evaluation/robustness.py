@@ -89,7 +89,7 @@ def evaluate_robustness(
     """Evaluates a model on images that were attacked, shifted, rotated and corrupted.
 
     The attacks are FGSM and PGD, white-box attacks with a limit on the change of each pixel; the corruptions are the
-    fifteen of MNIST-C. Of more than 1,000 images, it uses 1,000 that are evenly spaced. An attacked image counts as
+    fifteen of MNIST-C. From more than 1,000 images, it takes 1,000 evenly spaced ones. An attacked image counts as
     correct if the model is right before and after the attack. Shifts are averaged over four directions, rotations over
     two.
 

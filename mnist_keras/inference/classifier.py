@@ -74,7 +74,7 @@ class DigitClassifier:
     Args:
         model: A `keras.Model` that takes 28x28 gray images; a run directory; the path of a `.keras` file; or the name
             of a registered model, which then has its packaged weights.
-        class_names: A name for each class; None for those of a run's data, otherwise "0", "1", ...
+        class_names: A name for each class; None for the names in a run's data, otherwise "0", "1", ...
         temperature: Divisor of the logits that calibrates the confidence, see `fit_temperature`. None for the
             temperature of the packaged weights, or 1.
         writing: Where the writer learned to write, "american" or "european"; "auto" infers it from the other pictures

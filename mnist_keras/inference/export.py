@@ -158,8 +158,8 @@ def export_model(
         The path, the size, and the result of the comparison.
 
     Raises:
-        InputError: If an argument is invalid, a layer is not known to the format, the proof fails, or the path cannot
-            be written.
+        InputError: If an argument is invalid, the format does not support a layer, the check fails, or the path
+            cannot be written.
         MissingExtraError: If a package is missing that writes or runs the format.
 
     Example:

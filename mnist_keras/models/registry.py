@@ -265,7 +265,7 @@ def get_model_spec(name: str) -> ModelSpec:
     """Returns the entry of a registered model.
 
     Raises:
-        InputError: If no model has that name; the text suggests the closest one.
+        InputError: If no model has that name; the message suggests the closest one.
     """
     if not isinstance(name, str):
         raise invalid(

@@ -31,23 +31,23 @@ class KerasImageClassifier(ClassifierMixin, BaseEstimator):
     `Pipeline`. Equal data, parameters and seeds give equal predictions. Nothing is written to disk.
 
     Images are an array of shape `(n, height, width)` or `(n, height, width, 1)`, or a table of flat square images, of
-    shape `(n, 784)` for 28x28 pixels: uint8, or numbers from 0 to 255 or in [0, 1]. Labels are strings or numbers, any
-    that scikit-learn takes for classes.
+    shape `(n, 784)` for 28x28 pixels: uint8, or numbers from 0 to 255 or in [0, 1]. Labels are strings or numbers of
+    any kind that scikit-learn accepts as classes.
 
     Args:
         model: Name of a registered model, see `list_models`; or a function that takes `num_classes` and
             `input_shape=(height, width, 1)` and returns a `keras.Model`, such as `build_mlp` or
             `functools.partial(build_cnn, dropout=0.5)`.
-        epochs: Passes over the images; those of the model's recipe if None.
-        batch_size: Images per step; that of the model's recipe if None. With fewer images, one batch holds all of them.
-        learning_rate: That of the model's recipe if None.
+        epochs: Passes over the images; from the model's recipe if None.
+        batch_size: Images per step; from the model's recipe if None. With fewer images, one batch holds all of them.
+        learning_rate: Learning rate; from the model's recipe if None.
         seed: Seed of initial weights, batches, augmentation and dropout.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch, "auto" 1 in a terminal and otherwise 2.
 
     Attributes:
         classes_: The labels in order, of shape `(num_classes,)`.
         n_features_in_: The number of pixels of one image.
-        feature_names_in_: The names of a DataFrame's columns; only there if `fit` was given one.
+        feature_names_in_: The names of a DataFrame's columns; only set if `fit` was given one.
         image_shape_: Height and width of the images.
         model_: The trained `keras.Model`, not compiled.
         history_: Values of each epoch, see `TrainingRun.history`.

@@ -22,7 +22,7 @@ from mnist_keras.training.workers.exchange import Workers
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingRun:
-    """The result of a training.
+    """The result of a training run.
 
     Attributes:
         model: The trained model; compiled, unless the run was finished before and only loaded.

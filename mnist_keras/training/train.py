@@ -87,7 +87,7 @@ def train(
         recipe: A `Recipe` or the name of one; if None, a registered model's own, or `Recipe()`.
         epochs: Passes over the training images; the recipe's if None.
         batch_size: Images per step over all replicas together; the recipe's if None.
-        learning_rate: The recipe's if None.
+        learning_rate: Learning rate; the recipe's if None.
         scale_learning_rate: Whether another `batch_size` scales the recipe's learning rate in proportion, see
             `Recipe.for_batch_size`.
         strategy: "auto", "none", "mirrored" or "multi_worker", see `get_strategy`, or a strategy; a model built under
@@ -121,8 +121,8 @@ def train(
         InputError: If an argument is invalid, and nothing is written; or if records can no longer be read, once the
             state is saved.
         FloatingPointError: If the loss is no longer finite.
-        OSError: If the disk is full; what was saved before is not damaged. With several workers, also if one is lost;
-            the text names it.
+        OSError: If the disk is full; earlier checkpoints stay intact. With several workers, also if one is lost; the
+            message names it.
         KeyboardInterrupt: After Ctrl-C, once the state is saved.
         SystemExit: With status 143 after SIGTERM, or 129 after SIGHUP, once the state is saved.
 

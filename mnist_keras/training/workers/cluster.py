@@ -23,7 +23,7 @@ EXAMPLE = (
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The workers of a training.
+    """The workers of a training run.
 
     Attributes:
         chief: Addresses `host:port` of the workers of the kind "chief", one or none.
