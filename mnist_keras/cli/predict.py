@@ -54,17 +54,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prints what was read in each picture, and writes what the model saw if it is asked to."""
     from mnist_keras._files import check_writable, input_errors
-    from mnist_keras._validation import InputError, invalid, unknown
+    from mnist_keras._validation import InputError
     from mnist_keras.inference.writing import check_writing_name
-    from mnist_keras.models.registry import MODELS
 
-    model, *rest = args.items
-    is_model = model in MODELS or model.endswith(".keras") or Path(model, "config.json").is_file()
-    if rest and not is_model and not Path(model).suffix and not os.path.exists(model):  # noqa: PTH110  (any string)
-        raise unknown("model", model, MODELS)
-    paths = rest if is_model else args.items
-    if not paths:
-        raise invalid("PATH", expected="at least one picture or folder", received="only a model")
+    model, paths = _split_items(args.items)
     is_table = any(Path(path).suffix.lower() == TABLE for path in paths)
     if is_table and len(paths) > 1:
         raise InputError(
@@ -76,11 +69,11 @@ def run(args: argparse.Namespace) -> None:
     check_writing_name(args.writing)
     if args.number:
         _check_number_options(args, is_table)
-        numbers = _read_numbers(model if is_model else None, args.writing, paths)
+        numbers = _read_numbers(model, args.writing, paths)
         _print_numbers(numbers, as_json=args.json, as_csv=args.csv)
         return
     files = [] if is_table else _list_files(paths)  # before the model, which takes seconds to load
-    classifier = _classifier(model if is_model else None, args.writing)
+    classifier = _classifier(model, args.writing)
     predictions = _predict_table(classifier, paths[0]) if is_table else _predict(classifier, files)
     if all(prediction.image is None for prediction in predictions):
         raise _unreadable([prediction.reason for prediction in predictions])
@@ -98,8 +91,29 @@ def run(args: argparse.Namespace) -> None:
         print(f"{shown} To change this, set --writing.", file=sys.stderr)
 
 
+def _split_items(items: list[str]) -> tuple[str | None, list[str]]:
+    """Returns the model if the first item is one, otherwise None; and the paths of the pictures.
+
+    Raises:
+        InputError: If the first item seems to be a misspelled model, or there is no path.
+    """
+    from mnist_keras._validation import invalid, unknown
+    from mnist_keras.models.registry import MODELS
+
+    first, *rest = items
+    if first in MODELS or first.endswith(".keras") or Path(first, "config.json").is_file():
+        if not rest:
+            raise invalid(
+                "PATH", expected="at least one picture or folder", received="only a model"
+            )
+        return first, rest
+    if rest and not Path(first).suffix and not os.path.exists(first):  # noqa: PTH110  (any string)
+        raise unknown("model", first, MODELS)
+    return None, items
+
+
 def _unreadable(reasons: list[str]) -> "InputError":
-    """Returns the error for pictures that all cannot be read, for these reasons."""
+    """Returns the error for a call in which no picture can be read."""
     from mnist_keras._validation import InputError
 
     if len(reasons) == 1:
