@@ -32,7 +32,7 @@ def examine() -> dict[str, Any]:
 
     Returns:
         `versions`, `tensorflow_error` (None if it imports), `system`, `cpu`, `memory_bytes`,
-        `devices`, `backend`, `gpu`, `data` and `extras`. A fact is None if this system does not tell it.
+        `devices`, `backend`, `gpu`, `data` and `extras`. A fact is None if this system does not report it.
     """
     error, devices = None, []
     try:

@@ -19,7 +19,7 @@ PROGRAM = "mnist-keras"
 
 
 def typed_path(text: str) -> Path:
-    """Returns the path that was typed; an empty one, as of a variable that is not set, is no directory."""
+    """Returns the typed path; rejects an empty one, such as an unset variable gives."""
     if not text:
         raise argparse.ArgumentTypeError("expected a path, received ''")
     return Path(text)
@@ -49,7 +49,7 @@ def _program() -> str:
 
 
 def _as_typed(path: Path, name: str) -> str:
-    """Returns the name if the shell finds this file by it, else the shorter of its paths."""
+    """Returns the name if the shell finds this file under it, else the shorter of its paths."""
     found = shutil.which(name)
     if not path.is_file() or (found and Path(found).samefile(path)):
         return name

@@ -23,7 +23,7 @@ from mnist_keras._validation import InputError
 from mnist_keras.data.catalog import DATASETS
 
 PROBE_SECONDS = 3.0  # a host that has not answered by then counts as unreachable
-STALL_SECONDS = 10.0  # a download without a byte for so long has failed
+STALL_SECONDS = 10.0  # a download that receives nothing for this long has failed
 
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 KERAS_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"

@@ -11,7 +11,7 @@ from mnist_keras._arrays import looks_inverted
 from mnist_keras.data.splits import Split
 
 AT_ONCE = 2048  # images that are read at a time
-CELLS = 7  # along each side; the near hash says of each of the 49 cells whether it has more ink than half the darkest
+CELLS = 7  # along each side; the near hash marks each of the 49 cells with more than half of the darkest one's ink
 NEAR = 0.1  # near-duplicates differ by at most this share of an image's ink
 SHOWN = 5  # rows that a line of the report names
 

@@ -301,7 +301,7 @@ def most_confused(confusion_matrix: np.ndarray) -> list[dict[str, int]]:
 
 
 def describe_images(evaluation: Evaluation) -> str:
-    """Returns what was evaluated, such as "360 test images of digits"; "arrays" is no name that says anything."""
+    """Returns what was evaluated, such as "360 test images of digits"; omits the name "arrays", which says nothing."""
     split, *views = evaluation.split.split(", ")
     images = _count(evaluation.num_examples, " ".join(filter(None, [split, "image"])))
     name = _shorten(evaluation.dataset)

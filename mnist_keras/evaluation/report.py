@@ -123,7 +123,7 @@ def _curves(history: Mapping[str, Sequence[float]] | None) -> str:
     charts = []
     for measure in ("loss", "accuracy"):
         part = {key: history[key] for key in (measure, f"val_{measure}") if history.get(key)}
-        if len(part.get(measure, ())) > 1:  # one epoch is no curve
+        if len(part.get(measure, ())) > 1:  # a single epoch gives no curve
             charts.append(as_svg(plot_history(part, ax=new_axes(None, **CURVE_SIZE))))
     return _charts(*charts) if charts else ""
 

@@ -122,7 +122,7 @@ def check_writing_name(writing: str) -> None:
 
 
 def add_up(hidden: np.ndarray) -> np.ndarray:
-    """Returns the digits' probabilities of shape `(n, 10)`: the sums of their ways, to which no digit adds equally."""
+    """Returns the digits' probabilities, `(n, 10)`: sums over their ways; "not a digit" adds a tenth to each."""
     owners = np.array(DIGITS)
     shares = np.where(owners[:, None] < 0, 0.1, owners[:, None] == np.arange(10))
     probabilities = hidden @ shares

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnist_keras._validation import invalid, say
 
-NOT_STATE = {"min_delta"}  # the first epoch after `on_train_begin` turns its sign round, each time
+NOT_STATE = {"min_delta"}  # its sign flips in the first epoch after each `on_train_begin`
 KERAS_SETS = {"_model", "model", "params"}  # in every callback
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 WRITERS = (  # of Keras's callbacks, those that write files
@@ -150,7 +150,7 @@ def _plain_attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
 
 
 def _other_attributes(callback: keras.callbacks.Callback) -> dict[str, tuple[int, int]]:
-    """Returns what tells a change of each attribute that is not saved; Keras's own callbacks keep nothing there."""
+    """Returns a value per unsaved attribute that shows whether it changed; empty for Keras's own callbacks."""
     if type(callback).__module__.split(".")[0] == "keras":
         return {}
     return {

@@ -122,7 +122,8 @@ def check_replicas(batch_size: int, num_replicas: int, optimizer: Any = "") -> N
     """Checks that the replicas divide the global batch, and that the recipe's optimizer works over several.
 
     Raises:
-        InputError: If they don't, naming the nearest sizes that they divide; or if it doesn't.
+        InputError: If the replicas do not divide the batch size, naming the nearest sizes that they do divide; or if
+            the optimizer does not support several replicas.
     """
     config = optimizer["config"] if isinstance(optimizer, Mapping) else {}
     # Keras 3.15 raises in the first step.

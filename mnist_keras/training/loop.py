@@ -178,7 +178,7 @@ class TrainingLoop:
                 if save is not None:
                     save(self._state.save())
                 pace.saved()
-            pace.look()  # at what came during the last save
+            pace.look()  # for a signal during the last save
         if pace.signal:
             raise Interrupted(pace.signal)
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)

@@ -82,8 +82,8 @@ class RunDirectory:
 
         Raises:
             InputError: If both flags are given, or another process writes here, or the directory holds a run and
-                neither is given, or holds something else, or is a file, or cannot be read, or holds a run to go on
-                with and cannot be written.
+                neither is given, or holds something else, or is a file, or cannot be read, or holds a run to continue
+                and cannot be written.
         """
         if resume and overwrite:
             raise InputError("Give `resume` or `overwrite`, not both.")
@@ -191,7 +191,7 @@ class RunDirectory:
     def check_same_run(self, config: Mapping[str, Any]) -> None:
         """Checks that the run here is the one that `config` describes.
 
-        More epochs than the run has are no difference under a constant learning rate: see `extend`.
+        Under a constant learning rate, more epochs do not make a different run: see `extend`.
 
         Raises:
             InputError: If the model, the recipe, the data, the precision or the seed differ; names each difference.

@@ -1,4 +1,4 @@
-"""What a net takes and returns is told for other people's nets as well."""
+"""What a model takes and returns is found out for other people's models as well."""
 
 import keras
 import numpy as np

@@ -9,7 +9,7 @@ import mnist_keras as mk
 from mnist_keras._validation import InputError
 from mnist_keras.models import loading, pretrained
 
-# Keras 3.15 says so before the error, where a file's layers are others than the net's.
+# Keras 3.15 says so before the error, where a file's layers are not the model's.
 ignore_other_layers = pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
 
 
@@ -22,7 +22,7 @@ def random_images(n=4):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A net of seed 3 as a model, and in a directory as weights, as a model and as a run leaves it."""
+    """A model of seed 3, and a directory with its weights, its file, and what a run leaves of it."""
     directory = tmp_path_factory.mktemp("saved")
     keras.utils.set_random_seed(3)
     model = mk.create_model("mlp_128")

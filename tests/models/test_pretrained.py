@@ -153,7 +153,7 @@ def test_a_card_gives_the_accuracy_on_the_test_images(load, name, dataset):
 
 @pytest.fixture
 def directory(tmp_path, monkeypatch):
-    """Weights of one net for two datasets."""
+    """Weights of one model for two datasets."""
     monkeypatch.setattr(pretrained, "WEIGHTS_DIRECTORY", tmp_path)
     for seed, (stem, dataset) in enumerate(
         [("mlp_128", "mnist"), ("mlp_128-fashion_mnist", "fashion_mnist")]

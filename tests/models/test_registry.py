@@ -1,4 +1,4 @@
-"""One contract over every registered net, and the table that lists them."""
+"""One contract for every registered model, and the table that lists them."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def random_images(*shape, n=4):
     return np.random.default_rng(0).random((n, *(shape or (28, 28, 1))), np.float32)
 
 
-# The contract of a registered net.
+# The contract of a registered model.
 
 
 @every_model
@@ -93,7 +93,7 @@ def test_variants(name):
     )
 
 
-# In a process that cannot import the package: a saved net is stock Keras.
+# In a process that cannot import the package: a saved model is stock Keras.
 LOAD = """
 import sys
 sys.modules["mnist_keras"] = None

@@ -19,7 +19,7 @@ SUFFIXES = (".csv", ".tsv")
 MAX_LINE = 4_000_000  # characters of a row: a million pixels of up to three digits
 _ROWS_AT_ONCE = 1024  # text that is held in memory at a time
 _EXPECTED = "Expected a label and the 784 pixels of a 28x28 image in each row, or only the pixels"
-_SKEWED_ROWS = 20  # with fewer, that the first column is all zeros says nothing
+_SKEWED_ROWS = 20  # with fewer, a first column of zeros proves nothing
 
 
 class Layout(NamedTuple):

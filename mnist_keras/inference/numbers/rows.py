@@ -17,10 +17,10 @@ INK = 0.3  # in [0, 1]; pixels above it count as ink
 DUST = 0.06  # of a digit's height; components smaller than a square of this side are dust
 TALL = 0.5  # of the usual height; lower components are not digits on their own
 GIANT = 3.0  # of the usual height; higher components are frames or edges of shadows
-# Of a component's height plus width, how much is on the border; from shadows and tight crops that were drawn.
-RIM = 0.35  # more: a rim, if it is large
-CORNER = 0.75  # more: a rim, if it is low
-FRAME = 1.2  # more: a frame, not one digit in a tight crop
+# Shares of a component's height plus width that lie on the border; set on drawn shadows and tight crops.
+RIM = 0.35  # above it, a large component is the rim of a shadow
+CORNER = 0.75  # above it, a low component is one too
+FRAME = 1.2  # above it, a component is a frame, not one digit in a tight crop
 MIN_HEIGHT = 8  # pixels; if the usual height is lower, the page has no digits
 MAX_BLOTS = 1000  # components of a page that are kept, the largest ones; limits the time on noise
 GAP = 2.5  # usual heights; digits farther apart are separate numbers

@@ -12,9 +12,9 @@ from typing import Any
 from mnist_keras._validation import InputError
 
 JOBS = ("chief", "worker")  # those that train; the chief, if there is one, is the first worker
-START_SECONDS = 300  # that workers wait for each other: machines of a cluster start minutes apart
+START_SECONDS = 300  # of waiting for other workers: machines of a cluster start minutes apart
 PAUSE_SECONDS = 0.2  # between two checks of the others
-ANSWER_SECONDS = 3  # far more than a connection within a cluster takes
+ANSWER_SECONDS = 3  # far longer than a connection within a cluster takes
 SLURM_PORT = 8888  # of a machine's first worker; TensorFlow's SlurmClusterResolver has the same
 EXAMPLE = (
     '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -152,7 +152,7 @@ def await_workers(cluster: Cluster, *, seconds: float | None = None) -> None:
             for index, its_count in _hear(listener):
                 if its_count != count:
                     if index in others:
-                        _tell(cluster, index)  # that it says so too
+                        _tell(cluster, index)  # so that it reports the mismatch too
                     raise InputError(
                         f"Worker {index} was configured with {its_count} workers, but this one (worker "
                         f"{cluster.index}) with {count}. Give all of them the same cluster in TF_CONFIG."
@@ -167,7 +167,7 @@ def await_workers(cluster: Cluster, *, seconds: float | None = None) -> None:
 
 
 def _tell(cluster: Cluster, index: int) -> bool:
-    """Tells a worker which one this is, and of how many; returns whether it listens."""
+    """Sends a worker the number of this one and the number of all workers; returns whether it is listening."""
     host, _, port = cluster.addresses[index].rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS) as connection:
@@ -178,7 +178,7 @@ def _tell(cluster: Cluster, index: int) -> bool:
 
 
 def _hear(listener: socket.socket) -> set[tuple[int, int]]:
-    """Returns which workers have told this one that they are there, each with the number that it was told of."""
+    """Returns the workers that have contacted this one, each with the number of workers that it expects."""
     heard = set()
     with contextlib.suppress(TimeoutError):  # no further connections
         while True:

@@ -151,7 +151,7 @@ class Workers:
                 raise
             named = re.findall(r"/job:(chief|worker)(?:/replica:0)?/task:(\d+)", str(error))
             found = {self._place(job, int(number)) for job, number in named}
-            lost = sorted(found - {self.index})  # TensorFlow names this one too, which tells of it
+            lost = sorted(found - {self.index})  # TensorFlow also names this one
             who = f"Worker {lost[0]} ({self.addresses[lost[0]]})" if lost else "Another worker"
             raise LostWorkerError(
                 f"{who} is gone, and the others cannot go on without it"
