@@ -18,6 +18,7 @@ from mnist_keras.inference.polarity import DOUBT, border_of, look_at, otsu, redu
 FIND_SIDE = 320  # pixels of the longer side at which ink is searched for
 READ_SIDE = 160  # pixels of the longer side of the ink's box at which it is cut out
 PAGE_SIDE = 64  # pixels of the longer side at which a page is found
+PAGE_SHARE = 0.82  # of the smallest rectangle around it; a page fills more, an ellipse 0.79
 GROUND_SIDE = 80  # pixels of the longer side at which the background is estimated
 MIN_SIDE = 64  # pixels; smaller pictures are enlarged first, so that edges stay smooth
 MIN_CONTRAST = 0.08  # of the background's brightness; less is not ink
@@ -151,7 +152,10 @@ def crop_page(picture: np.ndarray) -> Page:
     labels, count = ndimage.label(bright)
     page = labels == 1 + np.argmax(ndimage.sum_labels(core, labels, range(1, count + 1)))
     inside = ndimage.binary_erosion(page, iterations=2)
-    step = ndimage.morphological_gradient(gray, 3)[page & ~ndimage.binary_erosion(page)]
+    edge = page & ~ndimage.binary_erosion(page)
+    if page.sum() < PAGE_SHARE * _area_around(edge):
+        return Page(picture, small)  # the loop of a light digit
+    step = ndimage.morphological_gradient(gray, 3)[edge]
     if np.median(step) < 0.4 * (gray[page].mean() - gray[~page].mean()):
         return Page(picture, small)  # the light falls off slowly
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
@@ -170,6 +174,13 @@ def crop_page(picture: np.ndarray) -> Page:
     )
     part[outside] = np.median(part[~outside][::7], axis=0)  # the corners of a rotated page
     return Page(part, shrink(part, FIND_SIDE, reducing_gap=1.0), top, left)
+
+
+def _area_around(edge: np.ndarray) -> float:
+    """Returns the area of the smallest rectangle, turned in steps of 5 degrees, around the pixels of an edge."""
+    angles = np.deg2rad(np.arange(0, 180, 5))
+    widths = 1 + np.ptp(np.argwhere(edge) @ [np.cos(angles), np.sin(angles)], axis=0)
+    return float((widths[:18] * widths[18:]).min())
 
 
 def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:

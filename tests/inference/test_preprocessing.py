@@ -11,7 +11,7 @@ import pytest
 from digit_pictures import KINDS, draw_large
 from errors import error_of
 from hypothesis import HealthCheck, given, settings, strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 from mnist_keras._validation import InputError
 from mnist_keras.inference.pictures import FORMATS
@@ -125,6 +125,27 @@ def test_a_stroke_that_ends_on_the_border_is_part_of_the_digit():
     paper[:, 60:] = 255
     paper[20:, 30:40] = paper[92:, :40] = 0  # along the border, as a corner of a frame
     assert width_of_ink(paper) < 5
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 44)])
+@pytest.mark.parametrize("angle", [0, 30])
+def test_the_loop_of_a_light_digit_is_no_page(height, width, angle):
+    """A light 0 in a tight crop: it is as bright as a page on a dark table, but round."""
+    loop = Image.new("L", (width, height))
+    ImageDraw.Draw(loop).ellipse((0, 0, width - 1, height - 1), outline=255, width=10)
+    loop = loop.rotate(angle, expand=True)
+    image = to_mnist_image(loop)
+    assert image[14, 14] == 0, "its middle is empty"
+    assert distance(image, to_mnist_image(ImageOps.invert(loop))) < 12
+
+
+@pytest.mark.parametrize("angle", [0, 8, 20])
+def test_a_page_on_a_dark_table_is_cropped(angle):
+    table = Image.new("L", (420, 420), 40)
+    table.paste(235, (70, 60, 330, 360))
+    ImageDraw.Draw(table).line((200, 120, 200, 300), 30, 16)
+    image = to_mnist_image(table.rotate(angle, fillcolor=40))
+    assert width_of_ink(table.rotate(angle, fillcolor=40)) < 12 and image.max() > 150
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (3, 3), (28, 28), (600, 600)])

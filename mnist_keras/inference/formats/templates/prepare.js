@@ -139,6 +139,7 @@ function cropPage(picture) {
   const page = image(gray.height, gray.width, Float32Array.from(labels, (value) => Number(value === largest)));
   const inside = erodeMask(page, 2);
   const edge = erodeMask(page).data.map((value, i) => page.data[i] - value);
+  if (count(page) < 0.82 * areaAround(edge, page.width)) return asItIs; // the loop of a light digit
   const [high, low] = [dilate(gray, 3), erode(gray, 3)];
   const steps = [...edge.keys()].filter((i) => edge[i]).map((i) => high.data[i] - low.data[i]);
   const shades = [1, 0].map((side) => mean([...gray.data].filter((_, i) => page.data[i] === side)));
@@ -160,6 +161,17 @@ function cropPage(picture) {
   const color = [0, 1, 2].map((c) => Math.trunc(median(paper.map((i) => part.data[3 * i + c]))));
   for (const i of places) if (!isInside(i)) part.data.set(color, 3 * i); // the corners of a turned page
   return { part, small: shrink(part, 320, 1) };
+}
+
+/** Returns the area of the smallest rectangle, turned in steps of 5 degrees, around the pixels of an edge. */
+function areaAround(edge, width) {
+  const places = [...edge.keys()].filter((i) => edge[i]);
+  const widths = Array.from({ length: 36 }, (_, step) => {
+    const angle = (step * 5 * Math.PI) / 180;
+    const along = places.map((i) => Math.floor(i / width) * Math.cos(angle) + (i % width) * Math.sin(angle));
+    return 1 + maximum(along) - Math.min(...along);
+  });
+  return Math.min(...widths.slice(0, 18).map((one, step) => one * widths[step + 18]));
 }
 
 function fillHoles(mask) {
