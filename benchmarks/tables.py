@@ -32,6 +32,7 @@ KEYS = {  # of the files whose rows are looked up
     "numbers.csv": ["strokes", "spacing", "length"],
     "preparation_time.csv": ["source"],
     "real_pictures.csv": ["group", "kind", "model", "preparation"],
+    "real_world.csv": ["model", "seed"],
     "schools_ones_and_sevens.csv": ["group", "look", "reading"],
     "speed.csv": ["class", "task", "contestant", "metric"],
 }
