@@ -162,6 +162,19 @@ def test_an_operation_that_a_format_does_not_know_is_named(tmp_path, name, runti
     assert "erfinv/Erfinv)" in text and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("name", "runtime"), [("litert", "LiteRT"), ("onnx", "ONNX")])
+def test_the_lists_of_a_recurrent_layer_are_named(tmp_path, name, runtime):
+    """LiteRT's converter says it in other words than for an operation like Erfinv."""
+    layers = [keras.layers.LSTM(2, name="rows"), keras.layers.Dense(10, "softmax")]
+    model = keras.Sequential([keras.Input((28, 28)), *layers])
+    text = error_of(export_to, tmp_path, name, model, data="digits")
+    assert text.startswith(
+        f"{runtime} does not know an operation of this model: TensorListReserve (rows"
+    )
+    assert text.endswith("export to 'saved_model', which supports any operation.")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_format_is_named_with_its_neighbor(tmp_path, model):
     text = error_of(export_model, model, tmp_path / "x", format="lite_rt")
     assert text.startswith("Unknown export format 'lite_rt'. Did you mean 'litert'?")

@@ -56,9 +56,16 @@ def convert(function, precision: str, calibration_images: np.ndarray) -> bytes:
         try:
             return converter.convert()
         except Exception as error:  # TensorFlow has no public name for its class
-            if custom := re.search(r"^Custom ops: (.+)$", str(error), re.MULTILINE):
-                raise unknown_operations(function, "LiteRT", custom[1].split(", ")) from None
+            if unknown := _unknown_in(str(error)):
+                raise unknown_operations(function, "LiteRT", unknown) from None
             raise
+
+
+def _unknown_in(text: str) -> list[str]:
+    """Returns the types of operations that an error of the converter names: in a list, or each in a line of its own."""
+    if custom := re.search(r"^Custom ops: (.+)$", text, re.MULTILINE):
+        return custom[1].split(", ")
+    return sorted(set(re.findall(r"error: .*?'tf\.(\w+)'", text)))
 
 
 def run(path: Path, images: np.ndarray) -> np.ndarray:
