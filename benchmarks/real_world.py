@@ -14,12 +14,19 @@ import numpy as np
 import pandas as pd
 from command import Parser, load_published, run_command, write_rows
 
+from mnist_keras.cli.terminal import typed_path
+
 
 def main() -> None:
     parser = Parser(__doc__)
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run directories")
+    parser.add_argument("runs", nargs="*", type=typed_path, metavar="RUN", help="run directories")
     parser.add_argument(
-        "--without-strokes", nargs="*", type=Path, default=[], metavar="RUN", help="run directories"
+        "--without-strokes",
+        nargs="*",
+        type=typed_path,
+        default=[],
+        metavar="RUN",
+        help="run directories",
     )
     args = parser.parse_args()
 

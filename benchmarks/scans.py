@@ -18,6 +18,7 @@ import pandas as pd
 from command import Parser, run_command, write_rows
 
 from mnist_keras._validation import InputError
+from mnist_keras.cli.terminal import typed_path
 
 PAGE = 20  # pictures of one writer that are read together
 SEED = 0  # of their order
@@ -25,7 +26,7 @@ SEED = 0  # of their order
 
 def main() -> None:
     parser = Parser(__doc__, data=False)
-    parser.add_argument("folder", type=Path, help="writer/digit/picture")
+    parser.add_argument("folder", type=typed_path, help="writer/digit/picture")
     parser.add_argument("--writers", default="*", metavar="PATTERN", help="of their folders' names")
     args = parser.parse_args()
     pages = find_pages(args.folder, args.writers)

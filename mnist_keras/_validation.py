@@ -101,6 +101,13 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
     return value
 
 
+def check_flags(**flags: object) -> None:
+    """Checks that each argument is True or False: a text counts as true, even "no"."""
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise invalid(name, expected="True or False", received=repr(value))
+
+
 def check_integer(
     name: str, value: object, *, minimum: int, maximum: int | None = None, hint: str = ""
 ) -> int:
@@ -198,28 +205,21 @@ def check_images(images: object, *, name: str = "images", may_be_empty: bool = F
     array = to_bytes(array)
     if array.dtype == np.uint8:
         return array
+    legal = "dtype uint8 in [0, 255], or a float dtype in [0, 1]"
     if array.dtype.kind not in "iuf":
-        raise invalid(
-            name, expected="dtype uint8 in [0, 255], or a float dtype in [0, 1]", received=shape
-        )
+        raise invalid(name, expected=legal, received=shape)
     if not len(array):
         return array.astype(np.float32)
     low, high = float(array.min()), float(array.max())  # NaN if any pixel is NaN
-    if array.dtype.kind != "f":
-        raise invalid(
-            name,
-            expected="dtype uint8 in [0, 255], or a float dtype in [0, 1]",
-            received=f"{shape}, minimum={low:g}, maximum={high:g}",
-            hint=pixel_advice(array, _in_code(name)),
-        )
-    if not (low >= 0.0 and high <= 1.0):
-        raise invalid(
-            name,
-            expected="float pixels that are finite and in [0, 1]",
-            received=f"{shape}, minimum={low:g}, maximum={high:g}",
-            hint=pixel_advice(array, _in_code(name)),
-        )
-    return array.astype(np.float32, copy=False)
+    is_float = array.dtype.kind == "f"
+    if is_float and low >= 0.0 and high <= 1.0:
+        return array.astype(np.float32, copy=False)
+    raise invalid(
+        name,
+        expected="float pixels that are finite and in [0, 1]" if is_float else legal,
+        received=f"{shape}, minimum={low:g}, maximum={high:g}",
+        hint=pixel_advice(array, _in_code(name)),
+    )
 
 
 def check_labels(

@@ -1,9 +1,11 @@
 """The wording of errors about arguments, and that each array is checked once; other tests hold the rest."""
 
+import functools
 import sys
 
 import numpy as np
 import pytest
+from errors import error_of
 
 import mnist_keras as mk
 from mnist_keras import _validation as checks
@@ -39,6 +41,10 @@ CASES = {
         "Invalid `seed`. Expected an integer of at least 0 and at most 4294967295. "
         "Received: 4294967296.",
     ),
+    "text for a truth value": (
+        lambda: checks.check_flags(resume=False, overwrite="no"),
+        "Invalid `overwrite`. Expected True or False. Received: 'no'.",
+    ),
     "truth value": (
         lambda: checks.check_integer("epochs", True, minimum=1),
         "Invalid `epochs`. Expected an integer of at least 1. Received: True.",
@@ -57,6 +63,33 @@ def test_bad_input_has_a_clear_error(case):
 def test_an_integer_beyond_the_largest_float_is_no_number():
     with pytest.raises(InputError, match=r"Invalid `zoom`\. Expected a number of at least 0"):
         checks.check_number("zoom", 10**400, minimum=0)
+
+
+IMAGES = np.zeros((4, 28, 28), np.uint8)
+FLAGS = {
+    "include_top": [mk.build_mlp, mk.build_deep_cnn, functools.partial(mk.create_model, "mlp_128")],
+    "include_rescaling": [mk.build_lenet5, functools.partial(mk.create_model, "cnn_tiny")],
+    "batch_norm": [mk.build_deep_cnn],
+    "training": [functools.partial(mk.make_dataset, IMAGES)],
+    "standardize": [functools.partial(mk.make_dataset, IMAGES)],
+    "transposed": [functools.partial(mk.Records, [(IMAGES[0], 1)])],
+    "streamed": [lambda **flag: mk.load_data("digits").with_strokes(0.5, **flag)],
+    "normalize": [functools.partial(mk.plot_confusion_matrix, [0, 1], [0, 1])],
+    "scale_learning_rate": [functools.partial(mk.train, "mlp_128", "digits")],
+    "resume": [functools.partial(mk.train, "mlp_128", "digits")],
+    "overwrite": [functools.partial(mk.train, "mlp_128", "digits")],
+}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_text_is_no_flag(name):
+    for call in FLAGS[name]:
+        expected = f"Invalid `{name}`. Expected True or False. Received: 'no'."
+        assert error_of(call, **{name: "no"}) == expected
+
+
+def test_the_flags_of_numpy_are_taken():
+    checks.check_flags(resume=np.bool_(False), overwrite=np.bool_(True))
 
 
 def test_numbers_of_numpy_become_pythons():

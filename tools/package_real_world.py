@@ -31,6 +31,7 @@ from train_real_world import COUNTS, MNIST_COPIES, NAME, READABLE  # noqa: E402
 
 from mnist_keras import create_model, fit_temperature, load_model  # noqa: E402
 from mnist_keras.cli.doctor import examine  # noqa: E402
+from mnist_keras.cli.terminal import typed_path  # noqa: E402
 from mnist_keras.inference.prediction import predict_probabilities  # noqa: E402
 from mnist_keras.models.pretrained import WEIGHTS_DIRECTORY  # noqa: E402
 from mnist_keras.models.recipes import get_recipe  # noqa: E402
@@ -46,9 +47,13 @@ CHANGED_SEED = 7  # of the held-out digits that are changed as scans and photos 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, metavar="RUN", help="run directory of the weights")
-    parser.add_argument("--held-out", type=Path, required=True, metavar="RUN", help="the other run")
-    parser.add_argument("--data-dir", type=Path, required=True, help="directory of MNIST's files")
+    parser.add_argument("run", type=typed_path, metavar="RUN", help="run directory of the weights")
+    parser.add_argument(
+        "--held-out", type=typed_path, required=True, metavar="RUN", help="the other run"
+    )
+    parser.add_argument(
+        "--data-dir", type=typed_path, required=True, help="directory of MNIST's files"
+    )
     args = parser.parse_args()
     card = package(args.run, args.held_out, args.data_dir)
     print(json.dumps({key: card[key] for key in ("results", "held_out", "not_a_digit")}, indent=2))

@@ -26,6 +26,7 @@ from command import RESULTS, load_published, matching, read_rows, run_command
 from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
 from mnist_keras.cli.doctor import examine
+from mnist_keras.cli.terminal import typed_path
 from mnist_keras.models.pretrained import WEIGHTS_DIRECTORY, stem
 from mnist_keras.models.recipes import Recipe
 from mnist_keras.models.registry import get_model_spec
@@ -40,9 +41,9 @@ HELD_OUT = "10000"  # images, in the trials that give a temperature
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run directory")
+    parser.add_argument("runs", nargs="+", type=typed_path, metavar="RUN", help="a run directory")
     parser.add_argument(
-        "--data-dir", type=Path, required=True, help="directory of the data's files"
+        "--data-dir", type=typed_path, required=True, help="directory of the data's files"
     )
     parser.add_argument("--ensemble", metavar="NAME", help="the model whose members the runs are")
     args = parser.parse_args()

@@ -16,6 +16,7 @@ import numpy as np
 from real_world_data import RealWorldData
 
 from mnist_keras import load_data, load_model, train
+from mnist_keras.cli.terminal import typed_path
 from mnist_keras.data.image_data import ImageData, from_arrays
 from mnist_keras.inference.prediction import predict_probabilities
 from mnist_keras.models.builders import build_deep_cnn, build_fast_cnn
@@ -38,8 +39,10 @@ READABLE = 0.85  # a fragment or scribble that `cnn_accurate` reads so surely is
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="directory of MNIST's files")
-    parser.add_argument("--out", type=Path, required=True, help="run directory")
+    parser.add_argument(
+        "--data-dir", type=typed_path, required=True, help="directory of MNIST's files"
+    )
+    parser.add_argument("--out", type=typed_path, required=True, help="run directory")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hold-out", action="store_true", help="leave 10,000 training images out")
     parser.add_argument("--without-strokes", action="store_true", help="leave drawn digits out")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mnist_keras._html import escape, table
-from mnist_keras._validation import InputError, check_number, check_seed, invalid
+from mnist_keras._validation import InputError, check_flags, check_number, check_seed, invalid
 from mnist_keras.data.augmentation.strokes import StrokesBeside, make_strokes
 from mnist_keras.data.preview import DataSummary, summarize
 from mnist_keras.data.records import Records
@@ -189,6 +189,7 @@ class ImageData:
             raise invalid(
                 "share", expected="a number of at least 0 and less than 1", received=share
             )
+        check_flags(streamed=streamed)
         seed, train = check_seed(seed), self.train
         streamed = streamed or not train.in_memory
         is_bytes = train.read(range(min(1, len(train))))[0].dtype == np.uint8

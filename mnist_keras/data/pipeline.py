@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from mnist_keras._validation import check_images, check_integer, check_seed, invalid
+from mnist_keras._validation import check_flags, check_images, check_integer, check_seed, invalid
 from mnist_keras.data.batches import Rows, epoch_rows, get_batch, make_batch_source, to_input
 from mnist_keras.data.readers.objects import holds_labels
 from mnist_keras.data.splits import ArraySplit, Split, as_split
@@ -61,6 +61,7 @@ def make_dataset(
         >>> next(iter(make_dataset(images, batch_size=100))).shape
         TensorShape([100, 28, 28, 1])
     """
+    check_flags(training=training, standardize=standardize)
     if not training and (augmentation is not None or start_step):
         raise invalid(
             "training",

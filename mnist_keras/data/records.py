@@ -13,6 +13,7 @@ import numpy as np
 from mnist_keras._validation import (
     InputError,
     check_class_names,
+    check_flags,
     check_integer,
     invalid,
 )
@@ -63,6 +64,7 @@ class Records(Split):
             )
         if not len(source):
             raise invalid("source", expected="at least one record", received="none")
+        check_flags(transposed=transposed)
         self.name = name
         self.class_names = check_class_names(
             class_names, num_classes=10 if class_names is None else None

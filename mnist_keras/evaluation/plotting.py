@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from mnist_keras._files import replace_file
 from mnist_keras._validation import (
     check_class_names,
+    check_flags,
     check_labels,
     check_predictions,
     check_scores,
@@ -69,6 +70,7 @@ def plot_confusion_matrix(
     """
     from sklearn.metrics import confusion_matrix
 
+    check_flags(normalize=normalize)
     labels, predictions, names = _check_classes(labels, predictions, class_names)
     matrix = confusion_matrix(labels, predictions, labels=np.arange(len(names)))
     return draw_confusion_matrix(matrix, names, normalize=normalize, ax=ax)

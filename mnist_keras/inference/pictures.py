@@ -105,7 +105,10 @@ def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, tuple[int, int]
     width, height = image.size
     if image.mode in ("L", "RGB"):  # for a large JPEG, decode an eighth, a quarter or half of it
         image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+    before = image.size
     ImageOps.exif_transpose(image, in_place=True)
+    if image.size != before:
+        width, height = height, width
     if image.mode.startswith(("I", "F")):
         return _in_full(_load_array(np.asarray(image)))
     mode = "RGBA" if image.has_transparency_data else "RGB"
@@ -115,12 +118,7 @@ def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, tuple[int, int]
     if (factor := max(image.size) // DRAFT_SIDE) > 1:
         image = image.reduce(factor)
     pixels = np.asarray(image)
-    pixels = _over_contrasting_ground(pixels) if mode == "RGBA" else pixels
-    # Turned by a quarter if that fits its shape better.
-    turned = abs(height / width - image.width / image.height) < abs(
-        height / width - image.height / image.width
-    )
-    return pixels, (width, height) if turned else (height, width)
+    return _over_contrasting_ground(pixels) if mode == "RGBA" else pixels, (height, width)
 
 
 def _in_full(pixels: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import keras
 
-from mnist_keras._validation import check_integer, check_number, invalid
+from mnist_keras._validation import check_flags, check_integer, check_number, invalid
 from mnist_keras.models.layers import check_widths, classify, start
 
 INPUT_SHAPE = (28, 28, 1)
@@ -100,7 +100,7 @@ def build_mlp(
         x = keras.layers.Dense(units, activation=activation, name=f"dense_{index}")(x)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"dropout_{index}")(x)
-    outputs = classify(x, num_classes, classifier_activation) if include_top else x
+    outputs = classify(x, include_top, num_classes, classifier_activation)
     return keras.Model(inputs, outputs, name=name or "mlp")
 
 
@@ -152,7 +152,7 @@ def build_cnn(
     x = keras.layers.Flatten(name="flatten")(x)
     if dropout:
         x = keras.layers.Dropout(dropout, name="dropout")(x)
-    outputs = classify(x, num_classes, classifier_activation) if include_top else x
+    outputs = classify(x, include_top, num_classes, classifier_activation)
     return keras.Model(inputs, outputs, name=name or "cnn")
 
 
@@ -209,7 +209,7 @@ def build_fast_cnn(
         x = layers.ReLU(name=f"relu_{index}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(hidden_units, activation="relu", name="dense")(x)
-    outputs = classify(x, num_classes, classifier_activation) if include_top else x
+    outputs = classify(x, include_top, num_classes, classifier_activation)
     return keras.Model(inputs, outputs, name=name or "fast_cnn")
 
 
@@ -261,6 +261,7 @@ def build_deep_cnn(
     """
     check_number("dropout", dropout, minimum=0, maximum=0.999)
     check_integer("hidden_units", hidden_units, minimum=0)
+    check_flags(batch_norm=batch_norm)
     if not isinstance(stages, Sequence) or not all(
         isinstance(s, Sequence) and s for s in stages or [()]
     ):
@@ -287,9 +288,8 @@ def build_deep_cnn(
     if hidden_units:
         x = activate(layers.Dense(hidden_units, name="dense", **drawn)(x), "dense")
         x = layers.Dropout(dropout, name="dropout_dense")(x) if dropout else x
-    if include_top:
-        x = classify(x, num_classes, classifier_activation, hidden_classes)
-    return keras.Model(inputs, x, name=name or "deep_cnn")
+    outputs = classify(x, include_top, num_classes, classifier_activation, hidden_classes)
+    return keras.Model(inputs, outputs, name=name or "deep_cnn")
 
 
 def build_lenet5(
@@ -336,5 +336,5 @@ def build_lenet5(
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(120, activation=activation, name="c5")(x)
     x = layers.Dense(84, activation=activation, name="f6")(x)
-    outputs = classify(x, num_classes, classifier_activation) if include_top else x
+    outputs = classify(x, include_top, num_classes, classifier_activation)
     return keras.Model(inputs, outputs, name=name or "lenet5")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from mnist_keras._validation import check_integer, invalid
+from mnist_keras._validation import check_flags, check_integer, invalid
 
 HIDDEN_LAYER = (
     "hidden_classes"  # name of the softmax over hidden classes, whose sums are the probabilities
@@ -33,6 +33,7 @@ def start(
             received=repr(input_shape),
         )
     inputs = keras.Input(shape, name="image")  # exported models call their input by this name
+    check_flags(include_rescaling=include_rescaling)
     if include_rescaling:
         return inputs, keras.layers.Rescaling(1 / 255, name="rescaling")(inputs)
     return inputs, inputs
@@ -51,19 +52,23 @@ def check_widths(name: str, widths: Sequence[int]) -> list[int]:
 
 def classify(
     x: keras.KerasTensor,
+    include_top: bool,
     num_classes: int,
     activation: str | None,
     hidden_classes: Sequence[int] | None = None,
 ) -> keras.KerasTensor:
-    """Returns the output of a model's classification layer.
+    """Returns the output of a model's classification layer, or without the top `x`, the features.
 
     With hidden classes, a softmax over them comes first, and a fixed layer sums their probabilities for each class. A
     hidden class of -1 belongs to no class: its probability is divided equally.
 
     Raises:
-        InputError: If there are fewer than two classes, the activation is neither "softmax" nor None, or the hidden
-            classes do not cover all classes.
+        InputError: If `include_top` is no boolean, there are fewer than two classes, the activation is neither
+            "softmax" nor None, or the hidden classes do not cover all classes.
     """
+    check_flags(include_top=include_top)
+    if not include_top:
+        return x
     check_integer("num_classes", num_classes, minimum=2)
     if activation not in ("softmax", None):
         raise invalid(

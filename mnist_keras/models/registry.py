@@ -9,7 +9,7 @@ import fnmatch
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mnist_keras._validation import InputError, invalid, unknown
+from mnist_keras._validation import InputError, check_flags, invalid, unknown
 from mnist_keras.models.recipes import RECIPES, FrozenDict, Recipe
 from mnist_keras.models.ways import DIGITS
 
@@ -63,8 +63,9 @@ class ModelSpec(abc.ABC):
         """Checks that an ensemble keeps its classification layers.
 
         Raises:
-            InputError: If `include_top` is False for an ensemble.
+            InputError: If `include_top` is no boolean, or False for an ensemble.
         """
+        check_flags(include_top=include_top)
         if not include_top and self.trained_as != self.name:
             raise invalid(
                 "include_top",

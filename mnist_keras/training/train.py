@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mnist_keras._validation import check_seed, invalid
+from mnist_keras._validation import check_flags, check_seed, invalid
 from mnist_keras.data.batches import make_batch_source
 from mnist_keras.data.datasets import resolve_data
 from mnist_keras.data.splits import Split
@@ -131,6 +131,7 @@ def train(
         print(run.evaluation.report())
     """
     check_backend("train")
+    check_flags(scale_learning_rate=scale_learning_rate, resume=resume, overwrite=overwrite)
     recipe = choose_recipe(
         model,
         recipe,
