@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import hashlib
 import struct
 from pathlib import Path
 
@@ -115,3 +116,10 @@ def write_records(
         disable_shuffling=True,
     )
     return builder.data_path
+
+
+def assert_holds(data, arrays=None):
+    """Checks that data are these arrays, `small_arrays()` unless others are given, and have their hashes."""
+    for key, array in (arrays or small_arrays()).items():
+        np.testing.assert_array_equal(getattr(data, key), array)
+        assert data.sha256[key] == hashlib.sha256(idx_bytes(array)).hexdigest()

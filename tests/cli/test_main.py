@@ -1,10 +1,6 @@
 """The command line: what it prints, writes and returns, and what it says to wrong input."""
 
-import dataclasses
 import errno
-import json
-import os
-import re
 import runpy
 import shlex
 import subprocess
@@ -12,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from commands import TRAIN, output_of, python
 from data_files import write_csv
 
 import mnist_keras.data.datasets
@@ -24,61 +21,7 @@ from mnist_keras.training import devices
 from mnist_keras.training.run_directory import RunDirectory
 from mnist_keras.training.saving import checkpoints
 
-TRAIN = ("train", "mlp_128", "--data", "digits", "--epochs", "1")
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.delenv("MNIST_KERAS_DATA_DIR", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs the command in this process; returns its exit status, output and errors."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        try:
-            status = main.main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return run
-
-
-def output_of(result) -> str:
-    status, out, err = result
-    assert err == ""
-    assert status == 0
-    return out
-
-
-def out_of_next(run, out):
-    """Runs the command that the last line of an output ends with, as printed; returns what that prints."""
-    command = out.splitlines()[-1].partition("mnist-keras ")[2]
-    return output_of(run(*shlex.split(command)))
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two trained runs."""
-    root = tmp_path_factory.mktemp("runs")
-    for name in ("mlp_128", "softmax_regression"):
-        command = ["train", name, "--data", "digits", "--epochs", "2", "--quiet"]
-        assert main.main([*command, "--run-dir", str(root / name)]) == 0
-    return root / "mlp_128", root / "softmax_regression"
-
-
-def python(code: str) -> subprocess.CompletedProcess:
-    """Runs code in a fresh interpreter, in an environment that does not silence TensorFlow."""
-    environment = {key: x for key, x in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
-    )
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 # Help and wrong input
@@ -204,213 +147,7 @@ def test_wrong_input_is_told_before_tensorflow_is_imported(empty_folder):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_batch_that_the_replicas_do_not_divide(run, empty_folder):
-    status, _, err = run(*TRAIN, "--strategy", "mirrored", "--batch-size", "130")
-    assert status == 2
-    assert "Expected a multiple of the 4 replicas" in err
-    assert not (empty_folder / "runs").exists()
-
-
-def test_a_batch_larger_than_the_data(run, empty_folder):
-    status, _, err = run(*TRAIN, "--batch-size", "5000")
-    assert status == 2
-    assert "Expected at most the 1437 training images. Received: 5000." in err
-    assert not (empty_folder / "runs").exists()
-
-
 # The commands
-
-
-def test_models_lists_every_net_in_80_columns(run):
-    out = output_of(run("models"))
-    assert max(map(len, out.splitlines())) <= 80
-    for name in mnist_keras.list_models():
-        assert f"\n{name} " in out
-    assert "109,386" in out
-    others = "cnn_accurate_fashion, mlp_deep_elastic"
-    assert out.endswith(f"\nOther recipes for `train --recipe`: {others}\n")
-    assert re.search(r"\nlenet5 +99\.19% +73 s +61,706 +155 kB\n", out), "measured first"
-    assert "its source reports 99.05%" in out
-
-
-def test_models_as_json(run):
-    out = output_of(run("models", "--json"))
-    nets = {net["name"]: net for net in json.loads(out)}
-    assert sorted(nets) == mnist_keras.list_models()
-    accuracies = [net["test_accuracy"] or 0 for net in nets.values()]
-    assert accuracies == sorted(accuracies)
-    assert nets["mlp_128_64_dropout"]["num_parameters"] == 109_386
-    assert nets["mlp_128_64_dropout"]["recipe"]["batch_size"] == 64
-    assert nets["lenet5"]["claimed_accuracy"] == 0.9905
-    assert nets["lenet5"]["member"] is None
-    assert nets["cnn_accurate_ensemble"]["member"] == "cnn_accurate"
-
-
-def test_train_writes_a_run_directory_and_says_what_it_reached(run, empty_folder):
-    out = output_of(run(*TRAIN))
-    path = empty_folder / "runs" / "mlp_128-1"
-    names = {
-        "config.json",
-        "history.csv",
-        "metrics.json",
-        "model.keras",
-        "checkpoint",
-        "plots",
-        "report.html",
-    }
-    assert {entry.name for entry in path.iterdir()} == names
-    metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
-    assert out.splitlines()[-3].startswith(
-        f"Accuracy on 360 test images of digits: {metrics['accuracy']:.2%} (95% interval "
-    )
-    assert (
-        out.splitlines()[-2]
-        == "Scores, model and plots are in runs/mlp_128-1; open runs/mlp_128-1/report.html"
-    )
-    assert out.splitlines()[-1] == (
-        "Next, score shifted, rotated and corrupted test images: mnist-keras evaluate runs/mlp_128-1 --robustness"
-    )
-    assert "10 classes" in out_of_next(run, out)
-    assert run(*TRAIN, "--quiet") == (0, "", "")
-    assert (empty_folder / "runs" / "mlp_128-2" / "metrics.json").is_file()
-
-
-@pytest.mark.slow
-def test_train_takes_recipe_changes_seed_strategy_and_precision(run, empty_folder):
-    recipe = {"optimizer": "sgd", "epochs": 7, "schedule": "cosine"}
-    (empty_folder / "mine.json").write_text(json.dumps(recipe), encoding="utf-8")
-    changes = ["--recipe", "mine.json", "--batch-size", "64", "--learning-rate", "0.25"]
-    machine = ["--strategy", "mirrored", "--precision", "mixed_bfloat16", "--seed", "5"]
-    status, out, err = run(*TRAIN, *changes, *machine, "--run-dir", "mine", "--quiet")
-    assert (status, out, err) == (0, "", "")
-    config = RunDirectory("mine").read_config()
-    trained = mnist_keras.Recipe.from_dict(config["recipe"])
-    assert trained == mnist_keras.Recipe(
-        optimizer="sgd",
-        epochs=1,
-        schedule="cosine",
-        batch_size=64,
-        learning_rate=0.25,
-        precision="mixed_bfloat16",
-    )
-    assert (config["seed"], config["num_replicas"]) == (5, 4)
-    assert config["data"]["name"] == "digits"
-
-
-@pytest.mark.slow
-def test_train_takes_the_recipe_of_another_net(run):
-    status, *_ = run(*TRAIN, "--recipe", "mlp_deep", "--run-dir", "mine", "--quiet")
-    assert status == 0
-    assert RunDirectory("mine").read_config()["recipe"]["schedule"] == "cosine"
-
-
-@pytest.mark.slow
-def test_a_run_is_neither_lost_nor_repeated(run, runs):
-    command = ("train", "softmax_regression", "--data", "digits", "--run-dir", runs[1], "--epochs")
-    metrics = (runs[1] / "metrics.json").read_bytes()
-    status, _, err = run(*command, 2)
-    assert status == 2
-    assert f"{runs[1]} holds a finished run. Resume it (--resume" in err
-    status, _, err = run(*command, 1, "--resume")
-    assert status == 2
-    assert "cannot be resumed: recipe.epochs: 2 there, 1 here" in err
-    out = output_of(run(*command, 2, "--resume"))
-    assert "Epoch" not in out
-    assert (runs[1] / "metrics.json").read_bytes() == metrics
-    assert run(*command, 2, "--overwrite", "--quiet") == (0, "", "")
-
-
-def test_resume_starts_a_run_where_there_is_none(run):
-    assert run(*TRAIN, "--run-dir", "new", "--resume", "--quiet") == (0, "", "")
-    assert RunDirectory("new").is_finished
-
-
-def test_evaluate_a_run_on_the_data_that_it_was_trained_on(run, runs):
-    out = output_of(run("evaluate", runs[0]))
-    assert out.startswith(
-        "digits: 1,437 training and 360 test images of 28x28 pixels, 10 classes, from scikit-learn\n"
-        "Evaluation on 360 test images of digits\n"
-    )
-    assert "F1  support" in out
-    metrics = RunDirectory(runs[0]).read_metrics()
-    scores = json.loads(run("evaluate", runs[0], "--json")[1])
-    assert scores == {key: metrics[key] for key in scores}
-    assert scores == json.loads(
-        run("evaluate", runs[0] / "model.keras", "--data", "digits", "--json")[1]
-    )
-
-
-def test_a_registered_net_has_the_weights_for_the_data(run, empty_folder, monkeypatch):
-    data = mnist_keras.load_data("digits")
-    monkeypatch.setattr(mnist_keras.data.datasets, "load_data", lambda *_, **__: data)
-    status, _, err = run("evaluate", "softmax_regression")
-    assert (status, err) == (0, "softmax_regression: using the packaged weights trained on mnist\n")
-    clothes = dataclasses.replace(data, name="fashion_mnist")
-    monkeypatch.setattr(mnist_keras.data.datasets, "load_data", lambda *_, **__: clothes)
-    status, out, err = run("evaluate", "softmax_regression")
-    assert (status, out) == (2, "")
-    assert "no packaged weights of 'softmax_regression' for 'fashion_mnist'" in err
-
-
-def test_evaluate_on_the_users_own_data_and_write_the_scores(run, runs, empty_folder):
-    data = mnist_keras.load_data("digits")
-    np.savez(
-        "own.npz",
-        x_train=data.train_images[:50],
-        y_train=data.train_labels[:50],
-        x_test=data.test_images[:40],
-        y_test=data.test_labels[:40],
-    )
-    out = output_of(run("evaluate", runs[0], "--data", "own.npz", "--out", "scores"))
-    assert "Evaluation on 40 test images of own.npz\n" in out
-    written = empty_folder / "scores"
-    assert {path.name for path in written.iterdir()} == {
-        *("metrics.json", "plots", "report.html", "report.md")
-    }
-    assert (written / "plots" / "confusion_matrix.png").stat().st_size > 5000
-    assert "| precision |" in (written / "report.md").read_text(encoding="utf-8")
-    page = (written / "report.html").read_text(encoding="utf-8")
-    assert "<h2>Training</h2>" in page  # the curves and the recipe of the run
-    assert "<code>mnist-keras" in page
-    metrics = json.loads((written / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["num_examples"] == 40
-    assert "\nScores and plots are in scores; open scores/report.html\n" in out
-    assert "--data own.npz --format saved_model --out scores/exported" in out.splitlines()[-1]
-    assert "scores/exported" in out_of_next(run, out)
-    assert (written / "exported" / "saved_model.pb").is_file()
-
-
-def test_a_model_that_does_not_exist(run, empty_folder):
-    (empty_folder / "empty").mkdir()
-    (empty_folder / "not.keras").write_text("no", encoding="utf-8")
-    for model, text in {
-        "mlp128": "Unknown model 'mlp128'. Did you mean 'mlp_128'?",
-        "runs/none": "There is no model at runs/none.",
-        "empty": "The directory empty holds no run.",
-        "not.keras": "not.keras is not a model that Keras can load.",
-    }.items():
-        status, out, err = run("evaluate", model, "--data", "digits")
-        assert (status, out) == (2, "")
-        assert text in err
-        assert err.count("\n") == 1
-
-
-def test_compare_two_runs(run, runs):
-    out = output_of(run("compare", *runs))
-    assert "\nComparison on 360 images\n" in out
-    assert "McNemar's exact test: p " in out
-
-
-def test_compare_wants_one_data_set(run, runs, empty_folder):
-    other = RunDirectory(empty_folder / "other")
-    other.start({"data": {"name": "kmnist"}})
-    other.model.touch()
-    status, _, err = run("compare", runs[0], other.path)
-    assert status == 2
-    assert (
-        "The runs were trained on different datasets, digits and kmnist. Choose one with --data."
-        in err
-    )
 
 
 def test_demo_trains_reports_shows_and_draws(run, monkeypatch, empty_folder):
@@ -482,40 +219,6 @@ def test_the_command_that_goes_on_can_be_pasted(run, monkeypatch):
     assert err.endswith("with --run-dir 'two words' --resume\n")
 
 
-def test_scores_that_cannot_be_written_leave_nothing(run, runs, empty_folder, monkeypatch):
-    (empty_folder / "file").touch()
-    status, _, err = run("evaluate", runs[0], "--out", "file/scores")
-    assert status == 2
-    assert err == (
-        "mnist-keras evaluate: The run directory file/scores cannot be written: Not a directory. "
-        "Choose another one.\n"
-    )
-
-    def fail(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(RunDirectory, "write_metrics", fail)
-    status, _, err = run("evaluate", runs[0], "--out", "scores")
-    assert status == 1
-    assert err == ("mnist-keras evaluate: [Errno 28] No space left on device. Free some space.\n")
-    assert not (empty_folder / "scores").exists()
-
-
-def test_a_damaged_run_is_told(run, empty_folder):
-    other = RunDirectory(empty_folder / "other")
-    other.start({"data": None})
-    status, out, err = run("evaluate", "other", "--data", "digits")
-    assert (status, out) == (2, "")
-    assert "The directory other holds no finished run: there is no model.keras." in err
-    other.model.touch()
-    status, _, err = run("evaluate", "other")
-    assert status == 2
-    assert err == (
-        "mnist-keras evaluate: other/config.json cannot be read: it has the wrong kind of content. "
-        "Start the run again with --overwrite.\n"
-    )
-
-
 def test_an_error_of_several_lines_is_one_line(run, monkeypatch):
     monkeypatch.setattr(mnist_keras.training.train, "train", stop_with(InputError("one\ntwo")))
     assert run(*TRAIN)[2] == "mnist-keras train: one two\n"
@@ -583,31 +286,6 @@ def test_predict_starts_without_chatter():
     assert done.stderr == (
         "mnist-keras predict: none.png cannot be read: No such file or directory.\n"
     )
-
-
-def test_evaluate_robustness(run, runs, empty_folder):
-    command = ("evaluate", runs[0], "--data", "digits", "--robustness")
-    out = output_of(run(*command, "--out", "scores"))
-    assert "\nRobustness on 360 images\n" in out
-    assert (empty_folder / "scores" / "plots" / "robustness.png").stat().st_size > 5000
-    page = (empty_folder / "scores" / "report.html").read_text(encoding="utf-8")
-    assert "<h2>Robustness</h2>" in page
-    scores = json.loads(output_of(run(*command, "--json")))
-    assert scores["robustness"]["rows"][0]["accuracy"] == pytest.approx(scores["accuracy"])
-    written = json.loads((empty_folder / "scores" / "metrics.json").read_text(encoding="utf-8"))
-    assert written == scores
-
-
-def test_several_workers_need_one_directory(monkeypatch, capsys):
-    workers = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(workers))
-    assert main.main(["train", "mlp_128"]) == 2
-    assert capsys.readouterr().err == (
-        "mnist-keras train: Several workers need --run-dir, the same for all of them.\n"
-    )
-    monkeypatch.setenv("TF_CONFIG", "{")
-    assert main.main(["train", "mlp_128"]) == 2
-    assert capsys.readouterr().err.startswith("mnist-keras train: TF_CONFIG is not JSON (")
 
 
 def test_python_m_is_the_same_command(monkeypatch, capsys):

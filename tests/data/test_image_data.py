@@ -1,10 +1,20 @@
 import numpy as np
+import pytest
+from data_files import (
+    small_arrays,
+    write_idx_set,
+    write_npz,
+)
 from errors import error_of
 
+from mnist_keras._validation import InputError
 from mnist_keras.data.augmentation.strokes import make_strokes
+from mnist_keras.data.datasets import load_data
 from mnist_keras.data.image_data import as_image_data, from_arrays
 from mnist_keras.data.pipeline import make_dataset
 from mnist_keras.data.records import Records
+
+ARRAYS = small_arrays()
 
 
 def make_data(num_classes=12, **arguments):
@@ -109,3 +119,48 @@ def test_floats_are_not_streamed():
         "own cannot be mixed with drawn digits. Expected images of 28x28 pixels of the classes 0 to 9, uint8 to be "
         "streamed. Received: ArraySplit(own: 12 images of 28x28 pixels, 10 classes)."
     )
+
+
+def test_image_data_unpacks_as_keras_does(tmp_path):
+    data = load_data(write_idx_set(tmp_path / "set", ARRAYS))
+    (x_train, y_train), (x_test, y_test) = data
+    assert x_train is data.train_images
+    assert y_test is data.test_labels
+    assert x_train.dtype == x_test.dtype == np.uint8
+    assert y_train.dtype == y_test.dtype == np.int64
+    assert data.input_shape == (5, 5, 1)
+    assert data.num_classes == 3
+    assert data.class_names == ("0", "1", "2")
+    assert data.name == str(tmp_path / "set")
+    with pytest.raises(AttributeError):
+        data.name = "another"
+
+
+def test_with_test_split_holds_out_a_fifth_of_each_class(tmp_path):
+    arrays = {
+        "train_images": np.zeros((50, 3, 3), np.uint8),
+        "train_labels": np.arange(50, dtype=np.uint8) % 5,
+    }
+    arrays["train_images"][:, 0, 0] = np.arange(50)
+    data = load_data(write_npz(tmp_path / "a.npz", arrays))
+    assert data.test_images.shape == (0, 3, 3)
+    assert set(data.sha256) == {"train_images", "train_labels"}
+    split = data.with_test_split()
+    assert np.bincount(split.test_labels).tolist() == [2] * 5
+    assert np.bincount(split.train_labels).tolist() == [8] * 5
+    held_out, kept = split.test_images[:, 0, 0], split.train_images[:, 0, 0]
+    assert sorted([*held_out, *kept]) == list(range(50))
+    assert (np.diff(kept.astype(int)) > 0).all(), "the order stays"
+    assert split.with_test_split() is split
+    assert split.sha256 == data.with_test_split().sha256, "the same every time"
+
+
+def test_with_test_split_of_too_few_images(tmp_path):
+    arrays = {key: x for key, x in ARRAYS.items() if key.startswith("train")}
+    arrays["train_labels"] = np.arange(12, dtype=np.uint8)
+    data = load_data(write_npz(tmp_path / "a.npz", arrays))
+    with pytest.raises(
+        InputError,
+        match=r"a.npz has only one image of the class 0, 1, .*, 9, and no test images. Expected test",
+    ):
+        data.with_test_split()

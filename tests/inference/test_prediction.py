@@ -6,11 +6,9 @@ import weakref
 import keras
 import numpy as np
 import pytest
+from small_models import net, noise
 
-import mnist_keras as mk
 from mnist_keras._validation import InputError
-from mnist_keras.data.image_data import from_arrays
-from mnist_keras.evaluation.evaluate import evaluate, evaluate_test
 from mnist_keras.inference import prediction
 from mnist_keras.inference.prediction import predict_probabilities
 from mnist_keras.training.devices import precision_policy
@@ -18,12 +16,7 @@ from mnist_keras.training.devices import precision_policy
 
 @pytest.fixture(scope="module")
 def images():
-    return np.random.default_rng(0).integers(0, 256, (37, 28, 28), np.uint8)
-
-
-def net(seed=0, **options):
-    keras.utils.set_random_seed(seed)
-    return mk.build_mlp((16,), **options)
+    return noise()
 
 
 def test_shape_type_and_sums(images):
@@ -134,47 +127,12 @@ def test_a_softmax_in_half_precision_gives_rows_that_sum_to_1(images):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_evaluate_is_the_evaluation_of_the_probabilities(images):
-    model, labels = net(), np.arange(37) % 10
-    names = [f"class {label}" for label in range(10)]
-    evaluation = evaluate(
-        model, images, labels, class_names=names, dataset="noise", split="validation"
-    )
-    probabilities = predict_probabilities(model, images)
-    expected = mk.evaluate_predictions(
-        labels, probabilities, class_names=names, dataset="noise", split="validation"
-    )
-    assert evaluation.to_dict() == expected.to_dict()
-    assert evaluation.accuracy == (probabilities.argmax(axis=1) == labels).mean()
-    np.testing.assert_array_equal(evaluation.probabilities, expected.probabilities)
-
-
-def image_data(images, labels):
-    return from_arrays(images, labels, images, labels, name="drawings", source="memory")
-
-
-def test_names_of_classes_that_the_data_lack_are_their_numbers(images):
-    data = from_arrays(
-        *(images, np.arange(37) % 2) * 2, ("cat", "dog"), name="pets", source="memory"
-    )
-    evaluation = evaluate_test(net(num_classes=4), data)
-    assert evaluation.class_names == ("cat", "dog", "2", "3")
-    assert evaluation.dataset == "pets"
-    few = from_arrays(*(images, np.zeros(37, int)) * 2, tuple("abcd"), name="few", source="memory")
-    assert evaluate_test(net(num_classes=2), few).class_names == ("a", "b")
-
-
-SIZE = (
-    "Invalid `images`. Expected images of the model's input shape (28, 28, 1). "
-    "Received: images of shape (20, 20)."
-)
-NO_SHAPE = (
-    "Invalid `model`. Expected a model that knows its input shape. Received: 'mine', which does not. "
-    "Begin it with keras.Input((28, 28, 1))."
-)
 BAD = {
-    "size": (lambda x, y: predict_probabilities(net(), x[:, :20, :20]), SIZE),
-    "size, evaluated": (lambda x, y: evaluate(net(), x[:, :20, :20], y), SIZE),
+    "size": (
+        lambda x, y: predict_probabilities(net(), x[:, :20, :20]),
+        "Invalid `images`. Expected images of the model's input shape (28, 28, 1). "
+        "Received: images of shape (20, 20).",
+    ),
     "one image": (
         lambda x, y: predict_probabilities(net(), x[0, :20, :18]),
         "Add an axis to a single image, images[None].",
@@ -201,36 +159,9 @@ BAD = {
         lambda x, y: predict_probabilities(net(), x, batch_size=0),
         "Invalid `batch_size`. Expected an integer of at least 1. Received: 0.",
     ),
-    "labels": (
-        lambda x, y: evaluate(net(), x, y[1:]),
-        "Invalid `labels`. Expected 37 labels, one for each image. Received: 36.",
-    ),
-    "label range": (
-        lambda x, y: evaluate(net(num_classes=5), x, y),
-        "The model 'mlp' has 5 classes, but the data has an image of class 9. Expected labels in [0, 4]",
-    ),
-    "one-hot": (
-        lambda x, y: evaluate(net(), x, np.eye(10)[y] / 2),
-        "For the class with the highest score, pass labels.argmax(axis=-1).",
-    ),
-    "more classes in the data than in the net": (
-        lambda x, y: evaluate_test(net(num_classes=5, name="narrow"), image_data(x, y)),
-        "The model 'narrow' has 5 classes, but drawings has an image of class 9. Expected labels in "
-        "[0, 4]: choose data with the classes that the model was trained on, or another model.",
-    ),
     "a name instead of a model": (
         lambda x, y: predict_probabilities("mlp_128", x),
         "Invalid `model`. Expected a keras.Model. Received: 'mlp_128'. load_model() returns one",
-    ),
-    "two outputs": (
-        lambda x, y: evaluate(
-            keras.Model((net := mk.build_mlp((4,), name="two")).input, [net.output] * 2), x, y
-        ),
-        "Invalid `model`. Expected a model with one output of shape (n, num_classes). Received: ",
-    ),
-    "model without a shape": (
-        lambda x, y: evaluate(keras.Sequential([keras.layers.Dense(10)], name="mine"), x, y),
-        NO_SHAPE,
     ),
 }
 
@@ -251,15 +182,6 @@ def test_shifted_views_are_averaged(images):
     expected = np.mean([predict_probabilities(model, view) for view in views], axis=0)
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-
-
-def test_an_evaluation_takes_shifted_views(images):
-    model, labels = net(), np.arange(37) % 10
-    expected = predict_probabilities(model, images, shift=1)
-    evaluation = evaluate(model, images, labels, shift=1)
-    np.testing.assert_allclose(evaluation.probabilities, expected, atol=1e-6)
-    assert evaluation.split == "test, views shifted by 1"
-    assert evaluation.report().startswith("Evaluation on 37 test images, views shifted by 1")
 
 
 @pytest.mark.parametrize("shift", [-1, 28, 0.5, "1"])

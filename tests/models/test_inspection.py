@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 from errors import error_of
 
+import mnist_keras as mk
 from mnist_keras._validation import InputError
 from mnist_keras.models.builders import build_mlp
 from mnist_keras.models.inspection import (
+    architecture,
     check_input_shape,
     feature_model,
     input_scale,
     returns_logits,
 )
+from mnist_keras.training.devices import precision_policy
 
 
 def net(shape, *layers):
@@ -80,3 +83,20 @@ def test_features_are_what_the_last_layer_with_weights_takes():
 def test_a_model_without_weights_has_no_features():
     model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten()])
     assert "Expected a model with one last hidden layer" in error_of(feature_model, model)
+
+
+def test_architecture_tells_layers_apart_and_not_names():
+    first, second = mk.build_mlp((8,), name="a"), mk.build_mlp((8,), name="b")
+    assert architecture(first) == architecture(second)
+    others = [
+        mk.build_mlp((9,)),
+        mk.build_mlp((8,), dropout=0.1),
+        mk.build_mlp((8,), activation="tanh"),
+    ]
+    assert len({architecture(model) for model in [first, *others]}) == 4
+
+
+def test_architecture_tells_precisions_apart():
+    with precision_policy("mixed_bfloat16"):
+        mixed = mk.build_mlp((8,))
+    assert architecture(mixed) != architecture(mk.build_mlp((8,)))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_runs import distance
 
 import mnist_keras as mk
 from mnist_keras.data.batches import make_batch_source
@@ -61,12 +62,6 @@ def fit(model, optimizer, data, epochs, **options):
         verbose=0,
         **options,
     ).history
-
-
-def distance(a, b):
-    return max(
-        float(np.abs(x - y).max()) for x, y in zip(a.get_weights(), b.get_weights(), strict=True)
-    )
 
 
 class Recorder(callbacks.Callback):

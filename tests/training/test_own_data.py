@@ -18,11 +18,6 @@ from mnist_keras.data.image_data import as_image_data, from_arrays
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return load_data("digits")
-
-
-@pytest.fixture(scope="module")
 def model():
     """A trained model of ten classes."""
     return mk.load_model("cnn_tiny")
