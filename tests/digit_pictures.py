@@ -34,3 +34,8 @@ KINDS = {
     "CMYK": lambda ink: Image.fromarray(255 - ink).convert("RGB").convert("CMYK"),
     "palette": lambda ink: Image.fromarray(255 - ink).convert("P"),
 }
+
+
+def distance(image, expected):
+    """Returns the mean difference of the pixels."""
+    return np.abs(image.astype(int) - expected).mean()

@@ -1,6 +1,7 @@
 """Paths that cannot be: every public function says what it takes; files are replaced whole, and never a directory."""
 
 import os
+import stat
 
 import numpy as np
 import pytest
@@ -129,3 +130,25 @@ def test_a_directory_that_forbids_it_is_found_before_the_work(tmp_path, monkeypa
     with pytest.raises(PermissionError, match=str(tmp_path)):
         check_writable(tmp_path / "new" / "newer")
     check_writable(tmp_path.parent)
+
+
+def test_replace_file_keeps_the_suffix_and_gives_the_usual_permissions(tmp_path):
+    target = tmp_path / "new" / "model.keras"
+    with replace_file(target) as path:
+        assert path.suffix == ".keras"
+        assert path.parent == target.parent
+        path.write_text("first")
+        assert not target.exists()
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_replace_file_keeps_the_old_content_if_the_block_fails(tmp_path):
+    target = tmp_path / "history.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), replace_file(target) as path:
+        path.write_text("half of the n")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]

@@ -27,10 +27,10 @@ PYTHON
 # Old versions warn of what newer ones of their own dependencies have deprecated; here that is no error.
 "$venv/bin/python" -m pytest -q -n 2 --dist worksteal -o filterwarnings=default --disable-warnings \
   -m "not slow and not full" \
-  tests/test_public_api.py tests/models/test_builders.py tests/data/test_pipeline.py tests/training/test_train.py \
-  tests/training/test_estimator.py tests/evaluation/test_metrics.py tests/evaluation/test_calibration.py \
-  tests/data/readers/test_parquet.py tests/data/readers/test_pictures.py tests/inference/test_preprocessing.py \
-  tests/inference/test_export.py tests/inference/formats/test_web.py
+  tests/test_public_api.py tests/models/test_{builders,layers}.py tests/data/test_pipeline.py \
+  tests/training/test_{train,plan,compile,resume,outcome,estimator}.py tests/evaluation/test_{metrics,calibration}.py \
+  tests/data/readers/test_{parquet,pictures}.py tests/inference/test_{pictures,polarity,preprocessing,export}.py \
+  tests/inference/formats/test_{graph,litert,onnx,saved_model,web}.py
 "$venv/bin/python" - <<'PYTHON'
 import os
 import urllib.request

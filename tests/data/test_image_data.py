@@ -1,10 +1,6 @@
 import numpy as np
 import pytest
-from data_files import (
-    small_arrays,
-    write_idx_set,
-    write_npz,
-)
+from data_files import small_arrays, write_idx_set, write_npz
 from errors import error_of
 
 from mnist_keras._validation import InputError

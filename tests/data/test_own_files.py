@@ -13,7 +13,6 @@ from data_files import (
     write_idx_set,
     write_npz,
 )
-from errors import error_of
 
 from mnist_keras._validation import InputError
 from mnist_keras.data.datasets import load_data
@@ -76,50 +75,6 @@ def test_training_and_test_images_of_two_shapes(tmp_path):
         InputError, match=r"training images of shape \(5, 5\) and test images of shape \(4, 4\)"
     ):
         load_data(write_npz(tmp_path / "a.npz", arrays))
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (
-            ARRAYS["train_labels"].astype(np.int64) - 1,
-            "a.npz has the label -1. Expected 0 or above.",
-        ),
-        (
-            ARRAYS["train_labels"][:-1],
-            "holds 12 images and 11 labels of the train split. Expected as",
-        ),
-        (
-            ARRAYS["train_labels"] + 0.5,
-            "has labels of dtype float64 and shape (12,). Expected integers",
-        ),
-        (np.full((12, 3), 0.5), "has labels of dtype float64 and shape (12, 3). Expected integers"),
-    ],
-)
-def test_labels_of_another_kind(tmp_path, labels, message):
-    path = write_npz(tmp_path / "a.npz", ARRAYS | {"train_labels": labels})
-    assert message in error_of(load_data, path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda x: x[:, None],
-        lambda x: np.eye(3, dtype=np.uint8)[x],
-        lambda x: x.astype(np.float32),
-        lambda x: x.astype(str),
-    ],
-)
-def test_labels_that_surely_mean_a_class(tmp_path, change):
-    arrays = {key: change(x) if x.ndim == 1 else x for key, x in ARRAYS.items()}
-    assert_holds(load_data(write_npz(tmp_path / "a.npz", arrays)))
-
-
-def test_labels_of_a_file_become_class_names(tmp_path):
-    arrays = {key: 300 + 5 * x.astype(int) if x.ndim == 1 else x for key, x in ARRAYS.items()}
-    data = load_data(write_npz(tmp_path / "a.npz", arrays))
-    assert_holds(data)
-    assert data.class_names == ("300", "305", "310")
 
 
 def test_a_validation_split_of_a_file_is_kept(tmp_path):

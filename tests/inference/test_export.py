@@ -1,50 +1,27 @@
 """`export_model`: proved in the runtime of each format, whole or not there, and clear about what it refuses."""
 
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 
 import keras
 import numpy as np
 import pytest
 from errors import error_of
+from exported import export_to
 
 import mnist_keras as mk
 from mnist_keras._files import TEMPORARY
 from mnist_keras._validation import MissingExtraError
 from mnist_keras.inference import export
 from mnist_keras.inference.export import EXPORT_FORMATS, export_model
-from mnist_keras.inference.formats import c, litert, onnx, saved_model
+from mnist_keras.inference.formats import litert, onnx, saved_model
 
 QUICK = ("cnn_tiny", "mlp_128")  # in `make test`; the others run in `make test-full`
 MODELS = [
     pytest.param(name, marks=[] if name in QUICK else pytest.mark.full) for name in mk.list_models()
 ]
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """scikit-learn's digits, which are framed as MNIST's are."""
-    data = mk.load_data("digits")
-    return data.train_images, data.train_labels
-
-
-@pytest.fixture(scope="module")
-def model():
-    keras.utils.set_random_seed(0)
-    return mk.build_mlp((8,), name="small")
-
-
-def export_to(tmp_path, name, model, **options):
-    if EXPORT_FORMATS[name].module == "c" and not any(map(shutil.which, c.COMPILERS)):
-        pytest.skip("gcc is not installed")
-    return export_model(
-        model, tmp_path / f"exported{EXPORT_FORMATS[name].suffix}", format=name, **options
-    )
 
 
 # Every model in every format
@@ -64,53 +41,7 @@ def test_every_model_goes_into_every_format(tmp_path, digits, trained, name):
         assert done.largest_difference <= spec.tolerance
 
 
-def test_cnn_tiny_fits_a_microcontroller(tmp_path, digits):
-    done = export_to(tmp_path, "litert_int8", mk.load_model("cnn_tiny"), data=digits)
-    assert done.num_bytes < 20_000
-
-
 # What the files hold
-
-
-def test_a_saved_model_takes_bytes_and_floats_and_does_not_need_this_package(tmp_path, model):
-    path = export_to(tmp_path, "saved_model", model, data="digits").path
-    code = f"""
-import sys, numpy as np, tensorflow as tf
-loaded = tf.saved_model.load({str(path)!r})
-pixels = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
-answers = [
-    loaded.signatures["serving_default"](tf.constant(pixels, tf.float32)),
-    loaded.signatures["uint8"](tf.constant(pixels)),
-    loaded.predict(tf.constant(pixels)),
-    loaded.predict(tf.constant(pixels, tf.float32)),
-]
-assert all(np.array_equal(a["probabilities"], answers[0]["probabilities"]) for a in answers)
-assert np.array_equal(answers[0]["labels"], answers[0]["probabilities"].numpy().argmax(axis=1))
-assert open(loaded.class_names.asset_path.numpy()).read().split() == list("0123456789")
-print("mnist_keras" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
-
-
-def test_a_litert_file_carries_the_names_of_the_classes(tmp_path, model):
-    names = [f"kind {i}" for i in range(10)]
-    path = export_to(tmp_path, "litert", model, data="digits", class_names=names).path
-    with zipfile.ZipFile(path) as archive:
-        assert archive.read("labels.txt").decode().splitlines() == names
-
-
-def test_an_onnx_file_carries_the_names_of_the_classes(tmp_path, model):
-    import onnxruntime
-
-    path = export_to(tmp_path, "onnx", model, data="digits").path
-    session = onnxruntime.InferenceSession(path)
-    assert json.loads(session.get_modelmeta().custom_metadata_map["class_names"]) == list(
-        "0123456789"
-    )
-    assert [(x.name, x.type, x.shape[1:]) for x in session.get_inputs()] == [
-        ("pixels", "tensor(float)", [28, 28])
-    ]
 
 
 @pytest.mark.parametrize("module", [saved_model, litert, onnx])
@@ -140,39 +71,7 @@ def test_other_inputs_outputs_and_layers(tmp_path, build, name):
     assert export_to(tmp_path, name, build(), data="digits").num_other_labels == 0
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_a_model_of_mixed_precision_is_exported_in_float32(tmp_path, policy):
-    from mnist_keras.training.devices import precision_policy
-
-    with precision_policy(policy):
-        model = mk.build_cnn((4,))
-    assert export_to(tmp_path, "litert", model, data="digits").largest_difference < 1e-5
-
-
 # Bad input
-
-
-@pytest.mark.parametrize(("name", "runtime"), [("litert", "LiteRT"), ("onnx", "ONNX")])
-def test_an_operation_that_a_format_does_not_know_is_named(tmp_path, name, runtime):
-    image = keras.Input((28, 28, 1))
-    x = keras.ops.erfinv(keras.layers.Flatten()(image) / 2)
-    model = keras.Model(image, keras.layers.Dense(10, "softmax")(x))
-    text = error_of(export_to, tmp_path, name, model, data="digits")
-    assert text.startswith(f"{runtime} does not know an operation of this model: Erfinv (")
-    assert "erfinv/Erfinv)" in text and not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(("name", "runtime"), [("litert", "LiteRT"), ("onnx", "ONNX")])
-def test_the_lists_of_a_recurrent_layer_are_named(tmp_path, name, runtime):
-    """LiteRT's converter says it in other words than for an operation like Erfinv."""
-    layers = [keras.layers.LSTM(2, name="rows"), keras.layers.Dense(10, "softmax")]
-    model = keras.Sequential([keras.Input((28, 28)), *layers])
-    text = error_of(export_to, tmp_path, name, model, data="digits")
-    assert text.startswith(
-        f"{runtime} does not know an operation of this model: TensorListReserve (rows"
-    )
-    assert text.endswith("export to 'saved_model', which supports any operation.")
-    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_format_is_named_with_its_neighbor(tmp_path, model):
@@ -343,22 +242,3 @@ mk.export_model(mk.build_mlp((8,)), {str(path)!r}, format={name!r}, data="digits
     assert done.returncode == -signal.SIGKILL
     assert not path.exists()
     assert all(file.name.startswith(TEMPORARY) for file in tmp_path.iterdir())
-
-
-def test_a_model_that_can_only_compute_in_float16_is_refused(tmp_path):
-    class Own(keras.Model):
-        def __init__(self):
-            super().__init__(dtype="mixed_float16", name="own")
-            self.flatten = keras.layers.Flatten()
-            self.top = keras.layers.Dense(10, "softmax", dtype="mixed_float16")
-
-        def call(self, images):
-            return self.top(self.flatten(images))
-
-    inner = Own()
-    image = keras.Input((28, 28, 1))
-    model = keras.Model(image, inner(image), name="mixed")
-    text = error_of(export_model, model, tmp_path / "x.tflite", format="litert", data="digits")
-    assert text.startswith(
-        "Invalid `model`. Expected a float32 model, or a Sequential or functional model, which can be converted"
-    )

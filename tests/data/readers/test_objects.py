@@ -12,7 +12,6 @@ from errors import error_of
 from PIL import Image
 from sklearn.utils import Bunch
 
-from mnist_keras._validation import InputError
 from mnist_keras.data.image_data import as_image_data
 from mnist_keras.data.readers import objects
 from mnist_keras.data.splits import as_split
@@ -193,25 +192,6 @@ def test_real_tensors(library):
         assert error_of(as_image_data, loader).endswith("its dataset: loader.dataset.")
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"),
-        ("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"),
-    ],
-)
-def test_a_dictionary_of_the_arrays_of_splits(names):
-    arrays = dict(zip(names, [IMAGES, LABELS] * 3, strict=True))
-    data = as_image_data(arrays)
-    for split in (data.train, data.validation, data.test):
-        assert_holds(split)
-    del arrays[names[0]], arrays[names[1]]
-    assert error_of(as_image_data, arrays) == (
-        "Invalid `data`. Expected training images, under the key train, or x_train and y_train. Received: a dictionary "
-        f"with the keys {', '.join(names[2:])}."
-    )
-
-
 def test_a_frame_without_a_column_of_labels():
     assert error_of(as_image_data, FRAME).endswith(
         "Received: DataFrame. Name the column of the labels as one of: class, label, labels, target, y."
@@ -235,23 +215,6 @@ def test_advice_for_frames_keeps_the_data():
             error_of(as_split, images, LABELS).partition("to numbers with ")[2].removesuffix(".")
         )
         assert_holds(as_split(eval(advice, {"images": images, "pd": pd}), LABELS))
-
-
-def test_strings_become_class_names_in_order():
-    data = as_image_data(((IMAGES, NAMES), (IMAGES[:2], NAMES[:2])))
-    assert data.class_names == ("bag", "hat", "shoe", "tie")
-    assert data.test_labels.tolist() == [0, 1]
-    numbers = np.array(["10", "9", "2"])[np.arange(20) % 3]
-    assert as_split(IMAGES, numbers).class_names == ("2", "9", "10")
-    split = as_split(IMAGES, NAMES, class_names=["tie", "shoe", "hat", "bag"])
-    assert split.labels[:4].tolist() == [3, 2, 1, 0]
-    assert "has the label 'bag'. Expected one of: tie, shoe, hat." in error_of(
-        as_split, IMAGES, NAMES, class_names=["tie", "shoe", "hat"]
-    )
-
-
-def test_flat_images_of_another_size_with_labels():
-    assert as_split(np.zeros((20, 64), np.uint8), LABELS).shape == (20, 8, 8)
 
 
 REFUSED = {
@@ -347,14 +310,6 @@ def test_a_limit_bounds_a_dataset_of_unknown_length(monkeypatch):
         "Expected a tf.data.Dataset of at most 50 images. Received: more. Take as many elements"
         in error_of(as_split, endless)
     )
-
-
-@pytest.mark.parametrize("data", [5, None, "x" * 3, (1, 2, 3), iter([1])])
-def test_what_is_no_data(data):
-    with pytest.raises(
-        InputError, match=r"Invalid `data`\. Expected a name, a path|Invalid `train_images`"
-    ):
-        as_image_data(data)
 
 
 def test_a_frame_of_bytes_is_in_memory_once():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from data_files import write_csv, write_folder, write_idx_set, write_npz
+from data_files import write_folder, write_idx_set, write_npz
 from data_formats import ARRAYS, FORMS
 from errors import error_of
 
@@ -62,14 +62,6 @@ def test_a_file_stands_for_its_set(tmp_path, form):
     FORMS[form].write(tmp_path)
     file = next(path for path in tmp_path.rglob("*") if path.is_file() and "train" in path.name)
     assert_holds(read_path(file)[1])
-
-
-def test_labels_become_class_names_in_order(tmp_path):
-    labels = np.array([2, 10, 7, 10, 2, 7, 7, 2, 10, 2, 2, 2])
-    path = write_csv(tmp_path / "a.csv", ARRAYS["train_images"], labels)
-    raw = read_path(path)[1]
-    assert raw.class_names == ("2", "7", "10")
-    assert raw.train_labels.tolist() == np.searchsorted([2, 7, 10], labels).tolist()
 
 
 def test_what_is_left_out_is_named(tmp_path):

@@ -4,14 +4,12 @@ import errno
 import functools
 import json
 import os
-import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
 from errors import error_of
 
-from mnist_keras._files import replace_file
 from mnist_keras._validation import InputError
 from mnist_keras.training.saving import checkpoints
 from mnist_keras.training.saving.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -217,25 +215,3 @@ def test_all_damaged_is_an_error_that_says_what_to_do(tmp_path):
     assert str(caught.value) == (
         f"All 2 checkpoints in {tmp_path} are damaged. Start the run again with --overwrite (overwrite=True)."
     )
-
-
-def test_replace_file_keeps_the_suffix_and_gives_the_usual_permissions(tmp_path):
-    target = tmp_path / "new" / "model.keras"
-    with replace_file(target) as path:
-        assert path.suffix == ".keras"
-        assert path.parent == target.parent
-        path.write_text("first")
-        assert not target.exists()
-    plain = tmp_path / "plain"
-    plain.touch()
-    assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
-
-
-def test_replace_file_keeps_the_old_content_if_the_block_fails(tmp_path):
-    target = tmp_path / "history.csv"
-    target.write_text("old")
-    with pytest.raises(RuntimeError), replace_file(target) as path:
-        path.write_text("half of the n")
-        raise RuntimeError
-    assert target.read_text() == "old"
-    assert names(tmp_path) == ["history.csv"]

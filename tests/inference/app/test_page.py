@@ -1,46 +1,19 @@
 """The app in a real browser: a digit is drawn and read, photos and garbage are taken, nothing comes from elsewhere."""
 
-import contextlib
-import http.client
-import re
 import shutil
-import socket
-import sys
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from errors import error_of
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from mnist_keras._html import escape
-from mnist_keras._validation import MissingExtraError
 from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
-from mnist_keras.inference.app.answers import (
-    BLUE,
-    ORANGE,
-    answer_html,
-    bars_html,
-    color_saliency,
-    percent,
-    sureness,
-)
-from mnist_keras.inference.app.reader import MAX_BYTES, Reader
-from mnist_keras.inference.app.server import MAX_REQUEST, serve_app
-from mnist_keras.inference.classifier import Prediction
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.slow
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
 SEVEN = [(0.3, 0.25), (0.7, 0.25), (0.55, 0.5), (0.45, 0.8)]  # of the sheet's width and height
 ONE = [(0.5, 0.2), (0.5, 0.8)]
-
-
-@pytest.fixture(scope="module")
-def url():
-    with serve_app(port=0) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -223,101 +196,3 @@ def test_a_phones_width_is_enough(page):
     assert box["y"] + box["height"] < 844  # the answer is seen without scrolling
     for button in page.locator("#digit-sheet button").all():
         assert button.bounding_box()["height"] >= 44  # what a finger hits
-
-
-def request(url, method, path, **headers):
-    with contextlib.closing(
-        http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
-    ) as connection:
-        connection.putrequest(method, path, skip_host="Host" in headers)
-        for name, value in headers.items():
-            connection.putheader(name.replace("_", "-"), value)
-        connection.endheaders()
-        answer = connection.getresponse()
-        return answer.status, answer.read(), answer.headers
-
-
-def test_the_page_may_load_nothing_from_elsewhere(url):
-    status, content, headers = request(url, "GET", "/")
-    assert status == 200
-    assert headers["Content-Security-Policy"].startswith("default-src 'self';")
-    loaded = re.findall(rb"<(?:script|link)[^>]+(?:src|href)=\"([^\"]+)\"", content)
-    assert loaded and not [address for address in loaded if b"//" in address]
-    assert b'analytics_enabled":false' in content.replace(b" ", b"")
-
-
-def test_requests_are_limited(url):
-    assert MAX_REQUEST > MAX_BYTES * 4 / 3
-    for headers in ({"Content_Length": str(MAX_REQUEST + 1)}, {"Transfer_Encoding": "chunked"}):
-        status, content, _ = request(url, "POST", "/gradio_api/upload", **headers)
-        assert (status, content) == (413, b"The request is too large, or of unknown length.")
-    status, _, _ = request(url, "GET", "/", Host="elsewhere.example")
-    assert status == 400  # a name that leads here from elsewhere
-
-
-def test_a_picture_that_is_too_large_is_a_sentence():
-    sheet = {"name": "large.tif", "picture": "", "size": MAX_BYTES + 1}
-    html = Reader("softmax_regression").read_digit(sheet, "softmax_regression", "auto")
-    assert "large.tif has 20,000,001 bytes. Expected a picture of at most 20,000,000." in html
-
-
-def test_names_are_shown_as_they_are():
-    assert "&lt;b&gt;" in answer_html("!", "<b>.png is not a readable picture")
-    assert "&lt;b&gt;" in bars_html(["<b>", "shoe"])
-
-
-@pytest.mark.parametrize(
-    ("score", "shown", "says", "short"),
-    [
-        (1.0, ">99.9%", "over 99.9% sure", ">99%"),
-        (0.9996, ">99.9%", "over 99.9% sure", ">99%"),
-        (0.9994, "99.9%", "99.9% sure", ">99%"),
-        (0.994, "99.4%", "99.4% sure", "99%"),
-        (0.0, "0.0%", "0.0% sure", "0%"),
-    ],
-)
-def test_the_bar_and_the_words_agree(score, shown, says, short):
-    prediction = Prediction(0, "0", score, np.array([score, 1 - score]), None, "picture 0")
-    assert f"<span>{escape(shown)}</span>" in bars_html("01", prediction)
-    assert sureness(score) == says
-    assert percent(score, decimals=0) == short
-
-
-def test_where_it_looked_is_in_two_colors():
-    image, saliency = np.ones((2, 2), np.float32), np.array([[2.0, -2.0], [0.0, 0.0]])
-    colors = color_saliency(image, saliency)
-    assert tuple(colors[0, 0]) == ORANGE and tuple(colors[0, 1]) == BLUE
-    assert (colors[1] == colors[1, 0, 0]).all()  # gray
-    assert not color_saliency(image * 0, saliency * 0).any()
-
-
-def test_a_port_in_use_and_an_address_of_nobody():
-    def serve(**options):
-        with serve_app("softmax_regression", **options):
-            pass
-
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert error_of(serve, port=port) == (
-            f"Port {port} is in use, perhaps by another app. Choose another one, such as {port + 1}."
-        )
-    assert error_of(serve, host="no.such.host.invalid").startswith(
-        "Cannot listen on no.such.host.invalid, port 7860: "
-    )
-    assert error_of(serve, host="") == (
-        "Invalid `host`. Expected an address: 127.0.0.1 for only this computer, 0.0.0.0 for its whole network. "
-        "Received: ''."
-    )
-    assert error_of(serve, port=70_000).startswith(
-        "Invalid `port`. Expected an integer of at least 0 and at most 65535"
-    )
-
-
-def test_without_gradio_the_command_that_brings_it(monkeypatch):
-    monkeypatch.delitem(sys.modules, "mnist_keras.inference.app.page", raising=False)
-    monkeypatch.setitem(sys.modules, "gradio", None)
-    with pytest.raises(MissingExtraError) as caught, serve_app(port=0):
-        pass
-    assert str(caught.value) == (
-        "The app needs the extra 'app'. Install it with: pip install \"mnist-keras[app]\""
-    )
