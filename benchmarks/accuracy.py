@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tables
-from command import ROOT, Parser, load_published, matching, read_rows, run_command, update_rows
+from command import RESULTS, Parser, load_published, matching, read_rows, run_command, update_rows
 
 from mnist_keras._validation import InputError, check_integer
 from mnist_keras.cli.doctor import examine
@@ -46,6 +45,7 @@ PLOTTED = ("lenet5", 0)  # model and seed whose confusion matrix is kept beside 
 REFERENCE = "lenet5"  # which the packaged weights for MNIST are compared with
 SCORES = ("negative_log_likelihood", "brier_score", "expected_calibration_error")
 NUM_TEST_IMAGES = 10_000
+RUNS = RESULTS.parents[1] / "runs" / "accuracy"  # beside the committed rows, not among them
 
 
 def main() -> None:
@@ -62,7 +62,8 @@ def main() -> None:
         return
     for entry in entries().query("recipe in @args.recipes").itertuples():
         add_rows(entry, args.seeds or entry.seeds, args)
-    print(tables.fill("accuracy.csv", summary(args.out)))
+    columns = ["title", "parameters", "mean", "deviation", "seconds"]
+    print(summary(args.out)[columns].to_string(index=False))
 
 
 def entries() -> pd.DataFrame:
@@ -102,7 +103,7 @@ def recipe_name(model: str, fields: Mapping) -> str:
 def add_rows(entry, num_seeds: int, args) -> None:
     """Trains the seeds that have no row of the current model and recipe, and writes their rows."""
     path, key = args.out / "accuracy.csv", {name: getattr(entry, name) for name in KEY}
-    runs = ROOT / "runs" / "accuracy" if args.out == tables.RESULTS else args.out / "runs"
+    runs = RUNS if args.out == RESULTS else args.out / "runs"
     folder, spec = runs / f"{entry.recipe}-{entry.digest}", get_model_spec(entry.net)
     data = load_published(entry.data, args.data_dir)
     for seed in range(num_seeds) if entry.seeds else [f"0 to {spec.num_members - 1}"]:

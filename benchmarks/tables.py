@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from accuracy import KEY, entries
 from command import RESULTS, ROOT, read_rows, run_command
 
 from mnist_keras._validation import InputError, unknown
@@ -80,8 +81,6 @@ def keyed(path: Path) -> pd.DataFrame:
     """Returns the rows of a file with their key; of accuracy.csv, those of the current models and recipes."""
     table = read_rows(path)
     if path.name == "accuracy.csv":
-        from accuracy import KEY, entries
-
         table = entries()[KEY].merge(table)
     return table.assign(key=table[KEYS[path.name]].agg("/".join, axis=1))
 
