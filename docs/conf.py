@@ -7,6 +7,7 @@ Two parts of the site are made here, so that they cannot fall behind: the API re
 import ast
 import base64
 import os
+import re
 import shutil
 from itertools import groupby, takewhile
 from pathlib import Path
@@ -174,6 +175,11 @@ def mark_code(app, what, name, obj, options, lines: list[str]) -> None:
         lines[first : first + len(block)] = ["    ::", "", *block]
 
 
+def keep_dots(app, what, name, obj, options, lines: list[str]) -> None:
+    """Marks `.keras` and other names of files as code: in a link to a name, the dot would mean "of any module"."""
+    lines[:] = [re.sub(r"(?<!`)`(\.[^`]+)`(?!`)", r"``\1``", line) for line in lines]
+
+
 def shorten_array_like(app, what, name, obj, options, signature, returns):
     """Writes `ArrayLike` in a signature by its name rather than as the long union that it stands for."""
     from sphinx.util.typing import stringify_annotation
@@ -186,4 +192,5 @@ def shorten_array_like(app, what, name, obj, options, signature, returns):
 def setup(app) -> None:
     app.connect("config-inited", write_pages)
     app.connect("autodoc-process-signature", shorten_array_like)
+    app.connect("autodoc-process-docstring", keep_dots)
     app.connect("autodoc-process-docstring", mark_code, priority=100)  # before napoleon

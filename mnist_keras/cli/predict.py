@@ -40,7 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="print a line of JSON for each picture")
     form.add_argument("--csv", action="store_true", help="print CSV")
     described = "the writer's handwriting: american, european or auto; default: auto"
-    option("--writing", default="auto", metavar="SCHOOL", help=described)
+    option("--writing", default="auto", metavar="NAME", help=described)
     described = "read numbers of any length: each picture holds a row of digits, or several rows"
     option("--number", action="store_true", help=described)
     option(

@@ -61,7 +61,7 @@ ERRORS_ONLY = "2"  # TensorFlow's log level
 
 @contextlib.contextmanager
 def quiet_startup() -> Iterator[None]:
-    """Keeps TensorFlow's chatter off the terminal while it starts; shows it if the start fails.
+    """Keeps TensorFlow's chatter off the terminal while it starts; shows it if an import fails.
 
     TensorFlow writes to the file descriptor itself, before its log level counts. Whoever sets TF_CPP_MIN_LOG_LEVEL to 0
     or 1 wants to read it.
@@ -78,9 +78,12 @@ def quiet_startup() -> Iterator[None]:
             tensorflow = sys.modules.get("tensorflow")
             if tensorflow:
                 tensorflow.config.list_physical_devices()  # looks for GPUs, with chatter of its own
-        except ImportError:
-            chatter.seek(0)
-            os.write(terminal, chatter.read())
+        except ImportError as error:
+            from mnist_keras._validation import MissingExtraError
+
+            if not isinstance(error, MissingExtraError):  # whose text says it all
+                chatter.seek(0)
+                os.write(terminal, chatter.read())
             raise
         finally:
             os.dup2(terminal, 2)

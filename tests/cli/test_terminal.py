@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mnist_keras._validation import MissingExtraError, missing_extra
 from mnist_keras.cli.terminal import (
     command_line,
     picture_lines,
@@ -39,6 +40,15 @@ def test_what_is_written_at_start_up_shows_if_the_import_fails(monkeypatch, capf
         write_to_terminal()
         raise ImportError("libtensorflow")
     assert capfd.readouterr().err == "chatter\n"
+
+
+def test_a_missing_extra_needs_no_chatter_beside_it(monkeypatch, capfd):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "to restore")
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    with pytest.raises(MissingExtraError), quiet_startup():
+        write_to_terminal()
+        raise missing_extra("The app", "app")
+    assert capfd.readouterr().err == ""
 
 
 def test_whoever_sets_the_log_level_sees_everything(monkeypatch, capfd):
