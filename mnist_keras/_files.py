@@ -132,3 +132,32 @@ def input_errors(
         reason = getattr(error, "strerror", None) or reason
         sentence = f"{named or place} cannot be {verb}: {reason.rstrip('.')}."
         raise InputError(f"{sentence} {advice}" if advice else sentence) from error
+
+
+@contextlib.contextmanager
+def content_errors(
+    place: object, kind: str, advice: str, *, unexplained: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Turns what libraries raise on damaged content, a dozen types each, into `InputError`.
+
+    What the file system refuses is raised as it is, for `input_errors`.
+
+    Args:
+        place: What the message is about.
+        kind: What it was taken for: "picture", "NPZ file".
+        advice: A sentence that says what is expected or what to do.
+        unexplained: Exceptions whose text tells the user nothing.
+
+    Raises:
+        InputError: "PLACE is not a readable KIND (reason). advice".
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename:
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = "" if isinstance(error, unexplained) else f" ({reason})"
+        raise InputError(f"{place} is not a readable {kind}{reason}. {advice}") from error

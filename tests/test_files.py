@@ -8,7 +8,7 @@ import pytest
 from errors import error_of
 
 import mnist_keras as mk
-from mnist_keras._files import check_writable, input_errors, replace_file
+from mnist_keras._files import check_writable, content_errors, input_errors, replace_file
 
 NULL = "a\0.png"
 LONE = "a\ud800.png"  # half of a surrogate pair, which UTF-8 has no bytes for
@@ -152,3 +152,23 @@ def test_replace_file_keeps_the_old_content_if_the_block_fails(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
+
+
+def read(error):
+    with content_errors("a.png", "picture", "Repair it.", unexplained=(ZeroDivisionError,)):
+        raise error
+
+
+def test_damaged_content_is_a_sentence():
+    damaged = "a.png is not a readable picture"
+    assert error_of(read, KeyError("a\nb")) == f"{damaged} ('a\\nb'). Repair it."
+    assert error_of(read, ValueError("a\nb")) == f"{damaged} (a). Repair it."
+    assert error_of(read, OSError()) == f"{damaged} (OSError). Repair it."
+    assert error_of(read, ZeroDivisionError("a")) == f"{damaged}. Repair it."
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "denied", "a.png"), MemoryError()])
+def test_what_is_no_damage_of_the_content_is_raised_as_it_is(error):
+    with pytest.raises(type(error)) as caught:
+        read(error)
+    assert caught.value is error

@@ -4,14 +4,13 @@ import contextlib
 import io
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mnist_keras._files import check_path, input_errors
+from mnist_keras._files import check_path, content_errors, input_errors
 from mnist_keras._validation import InputError, invalid
 from mnist_keras.data.readers.pictures import (
     FORMATS,
@@ -85,18 +84,9 @@ def _decode(file: IO[bytes], name: str) -> tuple[np.ndarray, tuple[int, int]]:
         return _flatten(image, name)
 
 
-@contextlib.contextmanager
-def _picture_errors(name: str) -> Iterator[None]:
-    """Names the picture in what is raised while it is read."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # Pillow's decoders raise many types on damaged files
-        why = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
-        raise InputError(
-            f"{name} is not a readable picture{why}. Expected one of {', '.join(sorted(FORMATS))}."
-        ) from error
+def _picture_errors(name: str) -> contextlib.AbstractContextManager[None]:
+    advice = f"Expected one of {', '.join(sorted(FORMATS))}."
+    return content_errors(name, "picture", advice, unexplained=(UnidentifiedImageError,))
 
 
 def _flatten(image: Image.Image, name: str) -> tuple[np.ndarray, tuple[int, int]]:

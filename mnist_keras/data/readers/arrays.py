@@ -1,15 +1,15 @@
 """Reads arrays that NumPy and MATLAB wrote: NPZ, NPY and MAT files."""
 
-import contextlib
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from mnist_keras._files import content_errors
 from mnist_keras._validation import InputError, check_images
 from mnist_keras.data.readers.files import (
     DEFLATE_RATIO,
@@ -29,12 +29,13 @@ from mnist_keras.data.readers.names import (
     split_of,
 )
 
+_EXPECTED = f"Expected arrays whose names say what they contain: {KNOWN_NAMES}."
 _UNNAMED = "arr_0"  # NumPy's key for an array that was saved without a name
 
 
 def read_npz(path: Path) -> RawData:
     """Reads one NPZ file whose keys say what its arrays are: `x_train`, `train_labels`, `data` and so on."""
-    with _damage_named(path, "NPZ"), zipfile.ZipFile(path) as archive:
+    with content_errors(path, "NPZ file", _EXPECTED), zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         keys = _roles(path, members)
         for key in keys.values():
@@ -95,20 +96,20 @@ def _read_set(place: Place, suffix: str, files: list[Path]) -> RawData:
 
 def _read_npy(path: Path) -> np.ndarray:
     if path.suffix.lower() == ".npz":
-        with _damage_named(path, "NPZ"), zipfile.ZipFile(path) as archive:
+        with content_errors(path, "NPZ file", _EXPECTED), zipfile.ZipFile(path) as archive:
             info = archive.getinfo(f"{_UNNAMED}.npy")
             with archive.open(info) as stream:
                 _check_npy(stream, path, _UNNAMED, info)
             with np.load(path, allow_pickle=False) as file:
                 return file[_UNNAMED]
-    with _damage_named(path, "NPY"):
+    with content_errors(path, "NPY file", _EXPECTED):
         with path.open("rb") as stream:
             _check_npy(stream, path, path.stem, None)
         return np.load(path, allow_pickle=False)
 
 
 def _npz_keys(path: Path) -> list[str]:
-    with _damage_named(path, "NPZ"), zipfile.ZipFile(path) as archive:
+    with content_errors(path, "NPZ file", _EXPECTED), zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
@@ -134,22 +135,6 @@ def _roles(path: Path, keys: Iterable[str]) -> dict[str, str]:
             f"Received: {', '.join(sorted(keys)) or 'nothing'}."
         )
     return roles
-
-
-@contextlib.contextmanager
-def _damage_named(path: Path, title: str) -> Iterator[None]:
-    """Turns what NumPy, SciPy and zipfile raise on damaged files, a dozen types, into one error."""
-    try:
-        yield
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename:  # the file system refused the file
-            raise
-        raise InputError(
-            f"{path} is not a readable {title} file ({error}). Expected arrays whose names say what they contain: "
-            f"{KNOWN_NAMES}."
-        ) from error
 
 
 def _as_images(array: np.ndarray, name: str, role: str) -> np.ndarray:
@@ -196,7 +181,7 @@ def read_mat_place(place: Place) -> RawData:
             f"{place.path} holds {len(files)} MAT files: {names}. Expected only one; pass its path."
         )
     [path] = files
-    with _damage_named(path, "MAT"):
+    with content_errors(path, "MAT file", _EXPECTED):
         try:
             variables_found = scipy.io.whosmat(path)
         except NotImplementedError as error:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mnist_keras._arrays import fold_rows
+from mnist_keras._files import content_errors
 from mnist_keras._validation import InputError, missing_extra
 from mnist_keras.data.readers.files import Place, RawData, allocate, assemble
 from mnist_keras.data.readers.names import (
@@ -79,7 +80,7 @@ def _read_shards(
         files = [(path, stack.enter_context(_open(path))) for path in paths]
         total = sum(file.metadata.num_rows for _, file in files)
         for path, file in files:
-            with _damage_named(path):
+            with content_errors(path, "Parquet file", f"{_EXPECTED}."):
                 label = label_column(file.schema_arrow.names)
                 wanted = _wanted(path, file.schema_arrow.names, label)
                 unread += [x for x in file.schema_arrow.names if x not in {*wanted, label, *unread}]
@@ -119,26 +120,9 @@ def _import_pyarrow() -> Any:
 
 def _open(path: Path) -> Any:
     pyarrow = _import_pyarrow()
-    with _damage_named(path):
+    with content_errors(path, "Parquet file", f"{_EXPECTED}."):
         # Small buffers: a row group of 60,000 pictures would be in memory encoded, beside the decoded ones.
         return pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16)
-
-
-@contextlib.contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    import pyarrow
-
-    try:
-        yield
-    except (InputError, MemoryError):
-        raise
-    except (pyarrow.ArrowException, OSError, ValueError, TypeError) as error:
-        if isinstance(error, OSError) and error.filename:  # the file system refused the file
-            raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} is not a readable Parquet file ({reason}). {_EXPECTED}."
-        ) from error
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, label: str | None) -> tuple[str, ...] | None:

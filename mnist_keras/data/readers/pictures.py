@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_keras._files import content_errors
 from mnist_keras._validation import InputError
 from mnist_keras.data.readers.files import Place, RawData, allocate, assemble
 from mnist_keras.data.readers.labels import order
@@ -137,14 +138,8 @@ def read_picture(path: Path) -> np.ndarray:
 
     Colors are not inverted. A transparent picture is put on black if its ink is light and on white if its ink is dark.
     """
-    try:
+    with content_errors(path, "picture", f"Expected {_READABLE}; remove or repair it."):
         return decode(path, size=(IMAGE_SIZE, IMAGE_SIZE), name=path)
-    except InputError:
-        raise
-    except Exception as error:  # Pillow's decoders raise many types on damaged files
-        raise InputError(
-            f"{path} is not a readable picture ({error}). Expected {_READABLE}; remove or repair it."
-        ) from error
 
 
 def decode(
