@@ -1,14 +1,11 @@
 """The commands that measure times: what they count, and that each runs on a few images."""
 
-import contextlib
-import importlib
+import ast
+import graphlib
 import importlib.util
-import math
 import os
 import subprocess
 import sys
-import time
-import types
 from pathlib import Path
 
 import numpy as np
@@ -19,45 +16,9 @@ from data_files import small_arrays, write_idx_set
 from errors import error_of
 
 import mnist_keras as mk
-from mnist_keras.data import batches
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NO_TORCH = 'PyTorch is not installed: pip install "mnist-keras[bench]"'
-
-
-@pytest.fixture(scope="module")
-def random_mnist(tmp_path_factory):
-    """Directory with 256 images to train on and 256 to test on, under the names of MNIST's files."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(256, dtype=np.uint8) % 10
-    arrays = {f"{split}_labels": labels for split in ("train", "test")}
-    for split in ("train", "test"):
-        arrays[f"{split}_images"] = rng.integers(0, 256, (256, 28, 28), dtype=np.uint8)
-    return write_idx_set(tmp_path_factory.mktemp("random"), arrays)
-
-
-@pytest.fixture(scope="module")
-def data(random_mnist):
-    return mk.load_data("mnist", data_dir=random_mnist)
-
-
-@pytest.fixture
-def here(benchmark, monkeypatch):
-    """Makes every `OwnProcess` this process."""
-    turns = benchmark("turns")
-
-    class Here(contextlib.nullcontext):
-        def __init__(self, module, data, environment=None):
-            super().__init__(self)
-            self.module, self.data = importlib.import_module(module), data
-
-        def call(self, function, **arguments):
-            return getattr(self.module, function)(self.data, **arguments)
-
-    monkeypatch.setattr(turns, "REST", 0.0)
-    for name in ("choices", "growth", "speed"):
-        monkeypatch.setattr(benchmark(name), "OwnProcess", Here)
-    return Here
 
 
 @pytest.fixture
@@ -158,80 +119,6 @@ def test_rows_are_replaced_by_their_keys_and_kept_in_order(benchmark, tmp_path):
     assert rows["seed"].tolist() == ["1"]
 
 
-def test_a_busy_machine_is_waited_for(benchmark, monkeypatch):
-    machine, loads, waited = benchmark("machine"), [0.2, 0.2, 1.0, 2.0], []
-    monkeypatch.setattr(machine, "load", loads.pop)
-    clock = types.SimpleNamespace(sleep=waited.append, monotonic=time.monotonic)
-    monkeypatch.setattr(machine, "time", clock)  # the module's own: other threads sleep, too
-    machine.wait_for_quiet()
-    assert len(waited) == 2
-    loads[:] = [2.0, 2.0]
-    monkeypatch.setattr(machine, "PATIENCE", 0)
-    machine.wait_for_quiet()
-    assert len(waited) == 2, "not for ever"
-
-
-# What is counted.
-
-
-def test_trainers_take_turns_while_patience_lasts(benchmark, monkeypatch):
-    turns, now, calls = benchmark("turns"), [0.0], []
-
-    def spend(name, seconds):
-        calls.append(name)
-        now[0] += seconds
-
-    monkeypatch.setattr(turns.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(turns, "REST", 0.0)
-    runs = {
-        "ours": (lambda _: spend("ours", 1), 3),
-        "twice": (lambda _: spend("twice", 1), 2),
-        "slow": (lambda _: spend("slow", 10), 3),
-    }
-    turns.take_turns(runs, patience=10)
-    assert calls == ["ours", "twice", "slow", "ours", "twice", "ours"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "module", ["baselines", pytest.param("peers_torch", marks=pytest.mark.full)]
-)
-def test_another_library_is_timed_in_a_process_without_tensorflow(benchmark, module, data):
-    if module == "peers_torch" and importlib.util.find_spec("torch") is None:
-        pytest.skip(NO_TORCH)
-    with benchmark("turns").OwnProcess(module, data) as process:
-        assert process.call("time_epoch", model="mlp_128") > 0
-        assert 0 <= process.call("measure_accuracy", model="mlp_128") <= 1
-        imported = process.submit(eval, "set(__import__('sys').modules)").result()
-    assert imported.isdisjoint({"tensorflow", "keras"})
-
-
-def test_seconds_to_a_target_leave_out_the_evaluations(benchmark, monkeypatch):
-    turns, now, answers = benchmark("turns"), [10.0], [[1, 2, 3, 0], [1, 2, 3, 4], [1, 2, 3, 4]]
-    monkeypatch.setattr(turns.time, "perf_counter", lambda: now[0])
-
-    def spend(seconds):
-        now[0] += seconds
-
-    def predict(images):
-        spend(100.0)
-        return np.array(answers.pop(0))
-
-    def make_example(data, *, seed):
-        spend(2.0)
-        return turns.Trainer(lambda: spend(3.0), predict, max_epochs=3)
-
-    test = types.SimpleNamespace(images=None, labels=np.array([1, 2, 3, 4]))
-    module, data = (
-        types.SimpleNamespace(make_example=make_example),
-        types.SimpleNamespace(test=test),
-    )
-    monkeypatch.setitem(turns._here, "module", module)
-    assert turns.train_to(data, target=0.99, seed=0) == [(5.0, 0.75), (8.0, 1.0)]
-    answers[:] = [[0, 0, 0, 0]] * 3
-    assert len(turns.train_to(data, target=0.99, seed=0)) == 3
-
-
 def test_a_ratio_is_over_ours(benchmark):
     results = benchmark("command").Results()
     for value in (3.0, 1.0, 2.0):
@@ -246,60 +133,6 @@ def test_a_ratio_is_over_ours(benchmark):
     ]
 
 
-@pytest.mark.parametrize("accuracies", [(0.992, 0.991), (0.992, 0.980)])
-def test_our_seconds_count_with_the_accuracy_and_a_peers_end_there(
-    benchmark, here, monkeypatch, accuracies
-):
-    speed = benchmark("speed")
-    curves = {
-        "ours": lambda seed: [(2.0 + 2 * seed, accuracies[seed])],
-        "peers_keras": lambda seed: [(9.0, 0.98)],
-        "peers_torch": lambda seed: [(50.0, 0.98), (99.0, 0.991)],
-    }
-
-    class Process(contextlib.nullcontext):
-        def __init__(self, module, data, environment):
-            super().__init__(self)
-            self.curve = curves[module]
-
-        def call(self, function, *, seed, **_):
-            return self.curve(seed)
-
-    monkeypatch.setattr(speed, "OwnProcess", Process)
-    results = benchmark("command").Results()
-    monkeypatch.setattr(speed, "SEEDS", 2)
-    monkeypatch.setattr(speed, "REPEATS", 1)
-    rows = speed.train_to_target(results, None, quick=False)
-    reached = np.mean(accuracies) >= 0.99
-
-    def median(contestant, metric):
-        return results.median("to_99_percent", contestant, metric)
-
-    assert median("ours", "seconds") == (3.0 if reached else math.inf)
-    assert median("ours", "test_accuracy_mean") == pytest.approx(np.mean(accuracies))
-    ratio = median("pytorch_example", "times_slower_than_ours")
-    assert ratio == (33.0 if reached else 0.0), "a missed goal, not one that was not measured"
-    expected = math.inf if reached else 0.0
-    assert median("keras_example", "times_slower_than_ours") == expected
-    assert ["ours", 1, 4.0, accuracies[1]] in rows.to_numpy().tolist()
-
-
-def test_the_ceiling_is_the_better_of_both_libraries(benchmark, monkeypatch, data):
-    speed, rates = benchmark("speed"), {"ours": 1e9, "peers_torch": 2e9}
-
-    class Process(contextlib.nullcontext):
-        def __init__(self, module, data):
-            super().__init__(self)
-            self.call = lambda function, **_: rates[module]
-
-    monkeypatch.setattr(speed, "OwnProcess", Process)
-    results = benchmark("command").Results()
-    results.add(speed.WIDE, "ours", epoch_seconds=speed.WIDE_OPERATIONS * 256 / 1e9)
-    speed.rate_product(results, data)
-    assert results["matrix_product", "float32", "gflops"] == [2.0]
-    assert results[speed.WIDE, "ours", "share_of_float32_product"] == [pytest.approx(0.5)]
-
-
 def test_ours_is_what_train_does(benchmark, data):
     name = "mlp_128_64_dropout"
     ours = benchmark("ours").Ours(name, data.train, seed=3, epochs=2)
@@ -308,53 +141,6 @@ def test_ours_is_what_train_does(benchmark, data):
     run = mk.train(name, data, recipe=recipe, seed=3, verbose=0)
     for a, b in zip(ours.model.get_weights(), run.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_the_loop_without_a_pipeline_gets_one_batch(benchmark, data):
-    rates = benchmark("rates")
-    ours = rates.Ours("mlp_128", data.train, batch_size=64)
-    epoch = rates.fixed_epoch(ours)
-    for _ in range(15):
-        epoch()
-    assert ours.loop.progress.history["accuracy"][-1] == 1.0
-    answers = ours.predict(data.train.images)
-    assert (answers == data.train.labels).mean() < 0.5, "it saw others too"
-    assert rates.loop.get_batch is batches.get_batch
-
-
-@pytest.fixture
-def rates(benchmark, monkeypatch):
-    """The module, for one small model and one transform, and few repeats."""
-    rates = benchmark("rates")
-    small = {"REPEATS": 1, "CALLS": 20, "SHARE_SECONDS": 0.0, "AUGMENTED": "mlp_128"}
-    small |= {"TRANSFORMS": {"affine": "affine"}, "DOCUMENTED": [], "PREDICTED": ["mlp_128"]}
-    for name, value in small.items():
-        monkeypatch.setattr(rates, name, value)
-    return rates
-
-
-@pytest.mark.slow
-def test_the_pipeline_and_predictions_are_rated(benchmark, rates, data):
-    results = benchmark("command").Results()
-    rates.measure_pipeline(results, data)
-    rates.measure_prediction(results, data)
-    assert results.median("pipeline_share_mlp_128_affine", "ours", "share_of_step") < 1
-    for key in (
-        ("pipeline_affine", "ours", "images_per_second"),
-        ("pipeline_affine", "ours_make_dataset", "images_per_second"),
-        ("predict_one_mlp_128", "ours", "ms"),
-        ("predict_one_mlp_128", "model_predict", "ms"),
-        ("predict_all_mlp_128", "ours", "share_of_compiled"),
-    ):
-        assert min(results[key]) > 0, key
-
-
-@pytest.mark.full
-def test_other_runtimes_are_rated(benchmark, rates, data):
-    results = benchmark("command").Results()
-    rates.measure_throughput(results, data, 1)
-    for contestant in ("ours", "classifier_predict_proba", "model_predict", "onnx", "litert"):
-        assert results.median("predict_60000_mlp_128", contestant, "images_per_second") > 0
 
 
 def test_a_choice_is_compared_with_the_fastest(benchmark):
@@ -387,24 +173,6 @@ def test_rows_of_another_class_of_cpu_stay(benchmark, monkeypatch, tmp_path):
     assert rows == [["amx", 2], ["avx2", 4], ["avx2 (stood in for)", 3]]
 
 
-def test_a_stand_in_limits_what_the_libraries_may_use(benchmark, monkeypatch):
-    machine = benchmark("machine")
-    monkeypatch.setattr(machine.os, "environ", {})
-    monkeypatch.setattr(machine._cpu, "instructions", lambda: {"avx2", "avx512f", "amx_bf16"})
-    assert machine.cpu() == "amx"
-    assert machine.environment("peers_keras", convolutional=False) == {}
-    machine.stand_in("avx2")
-    assert machine.cpu() == "avx2 (stood in for)"
-    for module, convolutional, onednn in (
-        ("ours", True, "1"),
-        ("ours", False, "0"),
-        ("peers_keras", True, "0"),
-    ):
-        environment = machine.environment(module, convolutional=convolutional)
-        assert environment == {"TF_ENABLE_ONEDNN_OPTS": onednn}
-    assert machine.environment("peers_torch", convolutional=True) == {}
-
-
 def test_the_parts_of_a_step_have_the_operations_of_its_layers(benchmark, data):
     roofline = benchmark("roofline")
     parts = roofline.parts_of("cnn_2conv", tf.float32, data)
@@ -426,3 +194,14 @@ def test_a_trial_is_compared_with_the_first_of_its_turn(benchmark):
         ["none", "2", "0.9905", "0.0007", "3.00", "1.00"],
         ["batch 512", "2", "0.9750", "0.0071", "2.00", "0.62"],
     ]
+
+
+def test_no_benchmark_imports_one_that_imports_it():
+    files = {path.stem: ast.parse(path.read_text("utf-8")) for path in BENCHMARKS.glob("*.py")}
+    imported = {}
+    for name, tree in files.items():
+        nodes = list(ast.walk(tree))
+        names = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        names |= {x.name for node in nodes if isinstance(node, ast.Import) for x in node.names}
+        imported[name] = names & set(files)
+    graphlib.TopologicalSorter(imported).prepare()  # raises CycleError
