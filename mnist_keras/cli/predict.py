@@ -219,12 +219,15 @@ def _print_numbers(rows: list[dict[str, Any]], *, as_json: bool, as_csv: bool) -
         return
     width, wide = (max(len(row[column]) for row in rows) for column in ("source", "text"))
     for row in rows:
-        print(_line(row, f"{row['text']:<{wide}}  {row['confidence']:.1%}", width))
+        print(_line(row, f"{row['text']:<{wide}}", width))
 
 
 def _line(row: dict[str, Any], answer: str, width: int) -> str:
     """Returns a line of the table: a picture's name in this width, and the answer or the reason that there is none."""
+    from mnist_keras.inference.app.answers import percent
+
     reason = row["reason"].removeprefix(row["source"]).lstrip(" :")
+    answer = f"{answer}  {percent(row['confidence'])}"
     return f"{row['source']:<{width}}  {reason or answer}"
 
 
@@ -264,7 +267,7 @@ def _print(predictions: "list[Prediction]", *, as_json: bool, as_csv: bool, is_t
         width = max(len(row["source"]) for row in rows)
         beside = len(rows) <= MAX_BESIDE and shows_pictures(sys.stdout)
         for row, prediction in zip(rows, predictions, strict=True):
-            line = _line(row, f"{row['class_name']}  {row['confidence']:.1%}", width)
+            line = _line(row, row["class_name"], width)
             if not beside or prediction.image is None:
                 print(line)
                 continue
