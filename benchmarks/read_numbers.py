@@ -1,6 +1,6 @@
 """How many numbers are read without an error, by their length and by the distance between their digits.
 
-    python benchmarks/read_numbers.py --data-dir DIR               # results/numbers*.csv; 15 minutes
+    python benchmarks/read_numbers.py --data-dir DIR               # results/numbers*.csv; 20 minutes
     python benchmarks/read_numbers.py --data-dir DIR --quick       # few strips; runs/read_numbers
     python benchmarks/read_numbers.py --data-dir DIR --held-out    # training images, to choose on; runs/numbers
 
@@ -27,8 +27,8 @@ LENGTHS = range(1, 9)
 ROWS = (*SPACINGS, "steep")
 STROKES = ("connected", "broken")
 FALL = 15.0  # degrees of steep rows, at most
-COUNT, QUICK_COUNT = 6, 1  # strips of each length and spacing
-MORE = 34  # times as many of four digits, for which there is a goal
+COUNT, QUICK_COUNT = 40, 1  # strips of each length and spacing
+MORE = 15  # times as many of four digits, for which there is a goal
 SEED, HELD_OUT_SEED = 3, 40
 HELD_OUT = 10_000  # last training images
 

@@ -1,7 +1,8 @@
 """What the cuts of `read_number` make of rows of digits: candidates, and how nearly each is one whole digit.
 
-Rows are strips as benchmarks/strips.py draws them, of MNIST's training images, digits drawn by strokes, scribbles and
-signs. The candidates of a strip are a pure function of (seed, index of the strip).
+Rows are strips as benchmarks/strips.py draws them, of MNIST's training images, digits drawn by strokes, printed digits
+and letters, scribbles and signs. The fonts are those of tools/rendered_fonts.py, half of them held out. The candidates
+of a strip are a pure function of (seed, index of the strip).
 """
 
 import functools
@@ -16,6 +17,7 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+from real_world_data import RealWorldData
 from strips import SHARED, SPACINGS, draw_strip
 
 from mnist_keras import load_data
@@ -26,7 +28,9 @@ from mnist_keras.inference.numbers.rows import INK, Row, find_rows
 from mnist_keras.inference.pictures import load_picture
 
 HELD_OUT = 10_000  # last training images, which are kept to choose on
-STROKES, SCRIBBLES, SIGNS = 7_000, 1_200, 2_000  # drawn beside MNIST's 50,000
+# Drawn beside MNIST's 50,000; beside the 10,000 that are held out, a fifth of each.
+STROKES, SCRIBBLES, SIGNS = 7_000, 1_200, 2_000
+PRINTED, LETTERS = 5_000, 2_500
 MIN_INK = 45  # pixels of 784; thinner strokes vanish in a strip
 SHARES = (0.25, 0.15, 0.40, 0.20)  # of the spacings
 LENGTHS = range(1, 9)
@@ -73,18 +77,29 @@ def _make_chunk(data_dir: Path, seed: int, held_out: bool, strips: list[int]) ->
 
 @functools.cache
 def _sources(data_dir: Path, seed: int, held_out: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Returns images to put into strips, and the character that each is: "x" for a scribble."""
+    """Returns images to put into strips, and the character that each is: "x" for a letter or a scribble."""
     train = load_data("mnist", data_dir=data_dir).train
     rows = range(len(train) - HELD_OUT, len(train)) if held_out else range(len(train) - HELD_OUT)
     digits, labels = train.take(rows).read(range(len(rows)))
+    share = 5 if held_out else 1
     rng = np.random.default_rng((seed, held_out))
-    strokes, ways = make_strokes(seed, held_out * STROKES, STROKES)
-    scribbles = np.stack([frame(draw_scribble(rng)) for _ in range(SCRIBBLES)])
-    names = rng.choice(list(".,-"), SIGNS)
-    images = np.concatenate([digits, strokes, scribbles, [draw_sign(x, rng) for x in names]])
-    characters = [*map(str, labels), *(str(way.digit) for way in ways), *"x" * SCRIBBLES, *names]
+    strokes, ways = make_strokes(seed, held_out * STROKES, STROKES // share)
+    glyphs = RealWorldData(seed, None, held_out=held_out)
+    printed, names_of_printed = glyphs.make("fonts", PRINTED // share, worn=0)
+    letters, _ = glyphs.make("letter", LETTERS // share, worn=0)
+    scribbles = np.stack([frame(draw_scribble(rng)) for _ in range(SCRIBBLES // share)])
+    names = rng.choice(list(".,-"), SIGNS // share)
+    signs = [draw_sign(name, rng) for name in names]
+    images = np.concatenate([digits, strokes, printed, letters, scribbles, signs])
+    characters = [
+        *map(str, labels),
+        *(str(way.digit) for way in ways),
+        *(str(-1 - label) for label in names_of_printed),
+        *"x" * (len(letters) + len(scribbles)),
+        *names,
+    ]
     clear = (images > 160).sum(axis=(1, 2)) >= MIN_INK
-    clear[: len(digits)] = clear[-SIGNS:] = True
+    clear[: len(digits)] = clear[-len(signs) :] = True
     return images[clear], np.array(characters)[clear]
 
 

@@ -21,8 +21,8 @@ from segment_data import Windows, make_windows
 from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT, WEIGHTS, build_segment_model
 from mnist_keras.training.devices import choose_precision, precision_policy
 
-STRIPS, HELD_OUT_STRIPS = 10_000, 200
-EPOCHS, BATCH_SIZE = 4, 256
+STRIPS, HELD_OUT_STRIPS = 16_000, 400
+EPOCHS, BATCH_SIZE = 8, 256
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.01
 TURN, SHEAR, ZOOM, SHIFT = 0.1, 0.1, 0.08, 1.0  # of each window: radians, slope, share, pixels
 
@@ -62,11 +62,11 @@ def main() -> None:
         },
         "output": {"shape": [NOT_ONE_DIGIT + 1], "meaning": "ten digits, not one whole digit"},
         "training_data": f"{len(data.shares):,} candidates of {STRIPS:,} strips of digits, see tools/segment_data.py: "
-        "MNIST's first 50,000 training images, and digits drawn by strokes",
+        "MNIST's first 50,000 training images, digits drawn by strokes, and printed digits and letters",
         "seed": args.seed,
         "command": f"python tools/train_segments.py --data-dir DIR --out OUT --seed {args.seed}",
         "held_out": results,
-        "data_license": LICENSES["mnist"],
+        "data_license": f"{LICENSES['mnist']}; fonts: benchmarks/results/fonts.csv",
         "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
         "hardware": f"{describe_hardware()}, shared",
         "train_seconds": round(seconds, 1),

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from mnist_keras.inference.numbers.rows import DIGIT_HEIGHT, INK
 
-MAX_CUT = 4.5  # stroke widths; the most ink that a cut may cross
+MAX_CUT = 8.0  # stroke widths; the most ink that a cut may cross
 MIN_WIDTH = 0.3  # of the usual height; narrower components are not cut
 MIN_DISTANCE = 0.06  # of the usual height; of paths closer than this, only the cheapest is kept
 MIN_INK = 0.02  # of the usual height squared; two cuts with less ink between them count as one

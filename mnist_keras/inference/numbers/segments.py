@@ -1,6 +1,7 @@
 """A small model that looks at a candidate and its surroundings, and decides whether it is one whole digit.
 
-tools/train_segments.py trained it on the candidates in drawn rows of digits: whole digits, parts of digits, and pairs.
+tools/train_segments.py trained it on the candidates in drawn rows of digits: whole digits, parts of digits, pairs, letters
+and scribbles.
 """
 
 import functools
@@ -23,9 +24,9 @@ BATCH_SIZE = 500  # candidates; larger batches take more memory and are no faste
 def build_segment_model() -> keras.Model:
     """Returns the untrained model; its input is a candidate's window in [0, 1]."""
     return build_deep_cnn(
-        ((16,), (32, 32), (48, 48)),
-        hidden_units=64,
-        dropout=0.0,
+        ((32,), (48, 48), (64, 64)),
+        hidden_units=96,
+        dropout=0.2,
         input_shape=(IMAGE_SIZE, IMAGE_SIZE, 2),
         num_classes=NOT_ONE_DIGIT + 1,
         name="segments",
