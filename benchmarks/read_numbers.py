@@ -27,8 +27,8 @@ LENGTHS = range(1, 9)
 ROWS = (*SPACINGS, "steep")
 STROKES = ("connected", "broken")
 FALL = 15.0  # degrees of steep rows, at most
-COUNT, QUICK_COUNT = 40, 1  # strips of each length and spacing
-MORE = 15  # times as many of four digits, for which there is a goal
+COUNT, QUICK_COUNT = 20, 1  # strips of each length and spacing
+MORE = 25  # times as many of four digits, for which there is a goal
 SEED, HELD_OUT_SEED = 3, 40
 HELD_OUT = 10_000  # last training images
 

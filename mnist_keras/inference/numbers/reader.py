@@ -36,7 +36,7 @@ from mnist_keras.inference.writing import check_writing
 MAX_ROWS = 100  # more rows are noise, texture or fine print, and would take minutes
 UNREAD = "?"  # in the text, for a mark among digits that does not look like one
 TINY = np.finfo(np.float32).tiny  # a float32 softmax can underflow to 0, which has no logarithm
-CLEAR = 0.1  # probability of one whole digit by `read_segments`; above it, a digit is read even if it looks odd
+CLEAR = 0.3  # probability of one whole digit by `read_segments`; above it, a digit is read even if it looks odd
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
