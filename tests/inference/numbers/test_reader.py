@@ -2,65 +2,18 @@
 
 import numpy as np
 import pytest
+from drawn_numbers import HEIGHT, on_paper, write
 from errors import error_of
 from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import ExifTags, Image
 from scipy import ndimage
 
 import mnist_keras as mk
-from mnist_keras.data.augmentation.strokes import WAYS, draw_ink
-from mnist_keras.inference.numbers import segments
-from mnist_keras.inference.numbers.cuts import find_cuts
-from mnist_keras.inference.numbers.pieces import cut_pieces, find_own, image_of, make_candidates
-from mnist_keras.inference.numbers.rows import (
-    DIGIT_HEIGHT,
-    Blot,
-    find_angle,
-    find_rows,
-    group,
-    turn,
-)
-
-HEIGHT = 60  # pixels of a drawn digit
 
 
 @pytest.fixture(scope="module")
 def classifier():
     return mk.DigitClassifier.from_pretrained()
-
-
-def draw_digit(digit, seed=0):
-    """Returns a digit's ink, 60 pixels high, without a border."""
-    way = next(way for way in WAYS if way.digit == digit)
-    ink = draw_ink(way, np.random.default_rng((digit, seed)))
-    rows, columns = (np.flatnonzero((ink > 60).any(axis=axis)) for axis in (1, 0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    width = max(8, round(ink.shape[1] * HEIGHT / ink.shape[0]))
-    return np.asarray(Image.fromarray(ink).resize((width, HEIGHT)))
-
-
-def write(text, gap=18, seed=0):
-    """Returns a row of ink with a border: digits, points, commas and minus signs; and the digits' boxes."""
-    sheet = np.zeros((3 * HEIGHT, 80 * len(text) + 80), np.uint8)
-    left, boxes = 40, []
-    for place, character in enumerate(text):
-        top = HEIGHT
-        if character.isdigit():
-            ink = draw_digit(int(character), seed + place)
-            boxes.append((left, HEIGHT, ink.shape[1], HEIGHT))
-        elif character == "-":
-            ink, top = np.full((7, 30), 255, np.uint8), HEIGHT + 27
-        else:
-            ink, top = np.full((9 if character == "." else 24, 9), 255, np.uint8), 2 * HEIGHT - 9
-        part = sheet[top : top + ink.shape[0], left : left + ink.shape[1]]
-        np.maximum(part, ink, out=part)
-        left += ink.shape[1] + gap
-    return sheet[:, : left + 40], boxes
-
-
-def on_paper(ink):
-    smooth = ndimage.gaussian_filter(ink.astype(np.float32), 0.7)
-    return (230 - 180 / 255 * smooth).astype(np.uint8)
 
 
 @pytest.mark.parametrize("text", ["7", "42", "3805", "0123456789", "-27", "3.14", "1,50", "-0.6"])
@@ -242,81 +195,6 @@ def test_whatever_is_drawn_has_an_answer(classifier, shape, seed, blur, share):
         assert 0 <= line.confidence <= 1
 
 
-def pieces_of(ink):
-    (row,) = find_rows(np.repeat(on_paper(ink)[..., None], 3, axis=2))[0]
-    return row, cut_pieces(row.ink)
-
-
-def units_of(pieces):
-    """Returns the borders between which each unit lies."""
-    begins = [place for place, border in enumerate(pieces.borders) if border.columns is None]
-    return list(zip(begins, [*begins[1:], len(pieces.borders)], strict=True))
-
-
-def test_units_make_up_all_ink():
-    row, pieces = pieces_of(write("36", gap=-4)[0])
-    assert np.count_nonzero((row.ink > 0.3) & (pieces.labels == 0)) < 20
-    candidates = make_candidates(pieces)
-    assert set(units_of(pieces)) <= {(c.start, c.stop) for c in candidates}
-
-
-def test_two_halves_of_a_cut_unit_have_its_ink():
-    _, pieces = pieces_of(write("36", gap=-4)[0])
-    ends = {(c.start, c.stop) for c in make_candidates(pieces)}
-    assert len(pieces.boxes) == 1
-    end = len(pieces.borders)
-    halves = [cut for cut in range(1, end) if {(0, cut), (cut, end)} <= ends]
-    assert halves
-    for cut in halves:
-        sizes = [find_own(pieces, *ends)[0].sum() for ends in ((0, cut), (cut, end), (0, end))]
-        assert sizes[0] + sizes[1] == sizes[2] == np.count_nonzero(pieces.labels)
-
-
-def test_a_window_shows_a_digit_as_high_as_mnists_and_its_neighbors():
-    _, pieces = pieces_of(write("808")[0])
-    units = units_of(pieces)
-    first, middle, last = (c for c in make_candidates(pieces) if (c.start, c.stop) in units)
-    for candidate in (first, middle, last):
-        own = candidate.window[..., 0]
-        rows, columns = (
-            np.flatnonzero((own > 60).any(axis=1)),
-            np.flatnonzero((own > 60).any(axis=0)),
-        )
-        assert 18 <= np.ptp(rows) + 1 <= 22
-        assert abs(rows.mean() - 13.5) <= 1.5
-        assert abs(columns.mean() - 13.5) <= 1.5
-        shown = candidate.window.sum(axis=2)
-        assert shown.max() <= 255
-        assert np.abs(image_of(candidate, pieces).astype(int) - own).mean() < 40
-    others = [candidate.window[..., 1].any(axis=0) for candidate in (first, middle, last)]
-    assert not others[0][:12].any()
-    assert others[0][-2:].any()
-    assert others[1][:2].any()
-    assert others[1][-2:].any()
-    assert not others[2][-12:].any()
-
-
-def test_the_model_of_candidates_tells_a_digit_from_a_half_and_from_two():
-    _, pieces = pieces_of(write("36", gap=-4)[0])
-    candidates = make_candidates(pieces)
-    answers = segments.read_segments(np.stack([c.window for c in candidates]))
-    assert answers.shape == (len(candidates), 11)
-    assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
-    whole = {
-        (c.start, c.stop): answer[:10].sum() for c, answer in zip(candidates, answers, strict=True)
-    }
-    end = len(pieces.borders)
-    assert whole[0, end] < 0.5
-    assert max(min(whole.get((0, k), 0), whole.get((k, end), 0)) for k in range(1, end)) > 0.5
-
-
-def test_weights_that_are_damaged_are_named(monkeypatch, tmp_path):
-    (path := tmp_path / "segments.weights.h5").write_bytes(b"no weights")
-    monkeypatch.setattr(segments, "WEIGHTS", path)
-    text = error_of(segments._predictor.__wrapped__)
-    assert text.startswith(f"The packaged weights {path} are damaged. Expected SHA-256 ")
-
-
 @pytest.mark.parametrize("fall", [-14, 13])
 def test_a_steep_row_is_leveled(classifier, fall):
     ink, boxes = write("40728")
@@ -331,32 +209,9 @@ def test_a_steep_row_is_leveled(classifier, fall):
         assert np.hypot(box[0] + box[2] / 2 - middle[0], box[1] + box[3] / 2 - middle[1]) < 6
 
 
-def test_a_row_that_is_level_is_not_turned():
-    for text in ("8", "41", "1709", "2222222"):
-        row, _ = pieces_of(write(text)[0])
-        assert row.angle == 0
-    row, _ = pieces_of(write("1709")[0])
-    assert np.isclose(find_angle(turn(row, 0.2).ink), -0.2, atol=0.06)
-
-
 @pytest.mark.parametrize("text", ["1724", "3805"])
 def test_a_clear_number_has_a_high_confidence(classifier, text):
     ink = ndimage.grey_dilation(write(text)[0], 5)  # a thick pen
     (line,) = mk.read_number(on_paper(ink), classifier=classifier)
     assert line.text == text
     assert line.confidence > 0.8
-
-
-def test_a_thin_stroke_is_not_cut():
-    ink = np.zeros((DIGIT_HEIGHT, 12), np.float32)
-    ink[:, 4:8] = 1
-    assert find_cuts(ink, 4.0) == []
-
-
-def test_halves_of_a_broken_digit_are_in_one_row():
-    boxes = [(73, 100, 40, 82), (48, 72, 49, 84), (51, 97, 103, 136), (47, 99, 144, 183)]
-    blots = [Blot(label, *box, 200.0) for label, box in enumerate(boxes, start=1)]
-    (row,) = group(blots, 35.0)
-    assert sorted(blot.label for blot in row) == [1, 2, 3, 4]
-    below = blots[0]._replace(top=110, bottom=140)  # a digit on the next line
-    assert sorted(len(row) for row in group([below, *blots[1:]], 35.0)) == [1, 3]
