@@ -1,6 +1,6 @@
 """Trains the model that tells `read_number` which cuts make whole digits, and puts its weights into the package.
 
-    python tools/train_segments.py --data-dir DIR --out runs/segments    # about an hour on two cores
+    python tools/train_segments.py --data-dir DIR --out runs/segments    # about 45 minutes on two cores
 
 Candidates are generated once for a seed and kept in OUT. MNIST's last 10,000 training images are left out: the card
 says how well the model does on strips of these. Test images are never looked at.

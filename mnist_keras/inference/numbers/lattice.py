@@ -18,7 +18,9 @@ DUST = -1.0  # score of a small mark that is left out
 NEAR = 6.0  # the classifier reads the digits of sequences that score at most this much less than the best one
 # Chosen on 1,340 strips of held-out training images.
 LIKENESS = 0.35  # weight of the classifier's log-odds of "a digit"
-CUT = 2.0  # price of a cut through ink; without it, a clear 9 can be read as a clear 0 and a clear 1
+CUT = (
+    2.0  # price of a cut through ink; without it, a clear 9 can be read as a clear 0 and a clear 1
+)
 
 
 class Part(NamedTuple):

@@ -1,7 +1,7 @@
 """A small model that looks at a candidate and its surroundings, and decides whether it is one whole digit.
 
-tools/train_segments.py trained it on the candidates in drawn rows of digits: whole digits, parts of digits, pairs, letters
-and scribbles.
+tools/train_segments.py trained it on the candidates in drawn rows of digits: whole digits, parts of digits, pairs,
+letters and scribbles.
 """
 
 import functools
