@@ -1,6 +1,8 @@
 """Small trainings, and the configuration of a run: what the tests of `training` share."""
 
 import functools
+import os
+import signal
 
 import keras
 import numpy as np
@@ -54,6 +56,19 @@ def mirrored(replicas):
         [f"CPU:{index}" for index in range(replicas)],
         cross_device_ops=tf.distribute.ReductionToOneDevice(),
     )
+
+
+class StopAt(keras.callbacks.Callback):
+    """Sends this process a signal at a step."""
+
+    def __init__(self, step, number=signal.SIGINT):
+        super().__init__()
+        self.at, self.number, self.seen = step, number, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += 1
+        if self.seen == self.at:
+            os.kill(os.getpid(), self.number)
 
 
 CONFIG = {

@@ -18,6 +18,7 @@ import tensorflow as tf
 from package_weights import LICENSES, describe_hardware, write_package
 from segment_data import Windows, make_windows
 
+from mnist_keras.cli.terminal import typed_path
 from mnist_keras.inference.numbers.segments import NOT_ONE_DIGIT, WEIGHTS, build_segment_model
 from mnist_keras.training.devices import choose_precision, precision_policy
 
@@ -29,8 +30,12 @@ TURN, SHEAR, ZOOM, SHIFT = 0.1, 0.1, 0.08, 1.0  # of each window: radians, slope
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="directory of MNIST's files")
-    parser.add_argument("--out", type=Path, required=True, help="where the candidates are kept")
+    parser.add_argument(
+        "--data-dir", type=typed_path, required=True, help="directory of MNIST's files"
+    )
+    parser.add_argument(
+        "--out", type=typed_path, required=True, help="where the candidates are kept"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     keras.utils.set_random_seed(args.seed)

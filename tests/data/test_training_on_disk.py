@@ -5,9 +5,8 @@ import itertools
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from disk import Disk, net
-from small_runs import assert_same_bits
+from small_runs import assert_same_bits, mirrored
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
@@ -20,9 +19,7 @@ EVERYTHING = {"rotation": 10, "shift": 2, "zoom": 0.1, "elastic_alpha": 24, "era
 
 @pytest.fixture(scope="module")
 def two_cpus():
-    return tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
+    return mirrored(2)
 
 
 def take(dataset, count):

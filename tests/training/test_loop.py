@@ -8,8 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from small_runs import distance
+from small_runs import StopAt, distance, mirrored
 
 import mnist_keras as mk
 from mnist_keras.data.batches import make_batch_source
@@ -30,10 +29,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def two_cpus():
-    # Reduced on one device: collectives of another number of replicas may live in this process.
-    return tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
+    return mirrored(2)
 
 
 def net(*, regularizer=None, dropout=0.0, policy="float32"):
@@ -203,19 +199,6 @@ def test_each_replica_step_and_seed_has_a_dropout_mask_of_its_own(two_cpus):
     with two_cpus.scope():
         model = dropped_pixels()
     assert weights_that_move(model, batch_size=2).mean() == pytest.approx(0.75, abs=0.1)
-
-
-class StopAt(callbacks.Callback):
-    """Sends this process a signal at a step."""
-
-    def __init__(self, step, number=signal.SIGINT):
-        super().__init__()
-        self.at, self.number, self.seen = step, number, 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seen += 1
-        if self.seen == self.at:
-            os.kill(os.getpid(), self.number)
 
 
 def assert_same_run(a, b):

@@ -1,32 +1,18 @@
 """A run that ended early goes on to the bits of one left alone; another run is refused."""
 
 import json
-import os
 import shutil
 import signal
 
 import keras
 import numpy as np
 import pytest
-from small_runs import assert_same_bits, dense_net, small_data
+from small_runs import StopAt, assert_same_bits, dense_net, small_data
 
 import mnist_keras as mk
 from mnist_keras._validation import InputError
 from mnist_keras.training import train as train_module
 from mnist_keras.training.train import train
-
-
-class StopAt(keras.callbacks.Callback):
-    """Sends this process a signal at a step."""
-
-    def __init__(self, step, number):
-        super().__init__()
-        self.at, self.number, self.seen = step, number, 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seen += 1
-        if self.seen == self.at:
-            os.kill(os.getpid(), self.number)
 
 
 def test_interrupted_and_resumed_has_the_same_bits(digits, tmp_path, no_pictures):

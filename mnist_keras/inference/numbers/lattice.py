@@ -18,9 +18,7 @@ DUST = -1.0  # score of a small mark that is left out
 NEAR = 6.0  # the classifier reads the digits of sequences that score at most this much less than the best one
 # Chosen on 1,340 strips of held-out training images.
 LIKENESS = 0.35  # weight of the classifier's log-odds of "a digit"
-CUT = (
-    2.0  # price of a cut through ink; without it, a clear 9 can be read as a clear 0 and a clear 1
-)
+CUT = 2.0  # price of a cut through ink; without it, a clear 9 can be read as a clear 0 and 1
 
 
 class Part(NamedTuple):
@@ -110,8 +108,7 @@ def list_options(candidates: list[Candidate], pieces: Pieces, scores: np.ndarray
     options = []
     for place in sorted(range(len(candidates)), key=lambda place: candidates[place].stop):
         candidate = candidates[place]
-        cuts = sum(pieces.way(end) is not None for end in (candidate.start, candidate.stop))
-        price = CUT * cuts / 2  # each cut has a candidate on both sides
+        price = CUT / 2 * count_cuts(candidate, pieces)  # each cut has a candidate on both sides
         options.append(Part(place, "digit", float(scores[place]) - price))
         if not is_unit(candidate, pieces):
             continue
@@ -203,8 +200,12 @@ def probability_of(
 
 def is_unit(candidate: Candidate, pieces: Pieces) -> bool:
     """Returns whether a candidate is one whole unit that has no cuts."""
-    ends = (candidate.start, candidate.stop)
-    return ends[1] - ends[0] == 1 and all(pieces.way(end) is None for end in ends)
+    return candidate.stop - candidate.start == 1 and not count_cuts(candidate, pieces)
+
+
+def count_cuts(candidate: Candidate, pieces: Pieces) -> int:
+    """Returns how many of a candidate's two ends are cuts through ink."""
+    return sum(pieces.way(end) is not None for end in (candidate.start, candidate.stop))
 
 
 def is_small(candidate: Candidate) -> bool:
