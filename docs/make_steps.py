@@ -2,7 +2,7 @@
 
     python docs/make_steps.py --data-dir DIR    # the directory that holds MNIST
 
-The pictures are digits of MNIST's training images, drawn by benchmarks/picture_kinds.py.
+The pictures are digits of MNIST's training images, drawn by benchmarks/picture_kinds.py and benchmarks/shadows.py.
 """
 
 import argparse
@@ -15,16 +15,18 @@ from matplotlib.figure import Figure
 
 from mnist_keras import load_data
 from mnist_keras.inference import preprocessing as steps
-from mnist_keras.inference.lines import remove_lines
+from mnist_keras.inference.ink import find_ground, find_ink, find_strokes
 from mnist_keras.inference.pictures import load_picture
 from mnist_keras.inference.polarity import look_at, to_gray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import shadows
 from picture_kinds import PICTURES
 
 PICTURE = Path(__file__).parent / "_static" / "steps.png"
 KINDS = ("page_on_table", "squared_paper", "uneven_light", "blackboard", "thin_stroke")
 ROWS = (50_000, 50_003, 50_007, 50_013, 50_004)  # training images: a digit for each kind
+SHADOW = (70, 15)  # seed of a photo under a shadow
 DPI = 110  # dots an inch
 
 
@@ -35,6 +37,9 @@ def main() -> None:
     rows = {}
     for kind, image in zip(KINDS, data.train_images[list(ROWS)], strict=True):
         rows[kind] = trace(PICTURES[kind](image, np.random.default_rng(0)))
+    held_out = data.train.take(range(50_000, 60_000)).read(range(10_000))
+    photo, _ = shadows.draw(*held_out, "digit", "moderate", np.random.default_rng(SHADOW))
+    rows["shadow"] = trace(photo)
     draw(rows)
     print(PICTURE)
 
@@ -45,16 +50,17 @@ def trace(source) -> dict[str, np.ndarray]:
     page, small = steps.crop_page(steps.enlarge(picture))[:2]
     look = look_at(small)
     is_light = look.balance >= 0
-    ink = steps.find_ink(to_gray(small, look.weights), is_light)
-    without_lines = remove_lines(ink)
-    part = steps.shrink(steps.cut(page, steps.ink_box(without_lines), ink.shape), steps.READ_SIDE)
-    close = remove_lines(steps.find_ink(to_gray(part, look.weights), is_light))
+    gray = to_gray(small, look.weights)
+    bright = gray if is_light else 255 - gray
+    strokes = find_strokes(gray, is_light)
+    part = steps.shrink(steps.cut(page, steps.ink_box(strokes), strokes.shape), steps.READ_SIDE)
+    close = find_strokes(to_gray(part, look.weights), is_light)
     digit = steps.darken(steps.drop_specks(close))
     return {
         "the picture": picture,
         "the sheet": page,
-        "ink alone": ink,
-        "no lines": without_lines,
+        "ink alone": find_ink(bright, find_ground(bright)),
+        "no lines or shadows": strokes,
         "cut out, no specks": digit,
         "28x28 pixels": steps.frame(digit),
     }

@@ -59,6 +59,7 @@ LAYERS = {
         "numbers",
         "export classifier",
         "formats saliency preprocessing scoring",
+        "ink",
         "prediction pictures polarity lines writing",
     ],
     "inference.app": ["server", "page", "reader", "answers"],

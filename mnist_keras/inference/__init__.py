@@ -9,6 +9,7 @@ numbers/       read_number: rows of digits in a picture, read as strings
 scoring        calibrated probabilities of prepared images, and how much each looks like a digit
 prediction     predict_probabilities: one compiled function for each model
 preprocessing  to_mnist_image: converts a photo, scan or drawing to MNIST's form
+ink            the ink in a picture, without uneven light, ruled lines and shadows
 polarity       which part of a picture is ink and which is background
 lines          the lines of ruled and squared paper
 pictures       reads a picture from a path, bytes, a file object, a PIL image or an array

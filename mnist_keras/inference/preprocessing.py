@@ -11,17 +11,15 @@ from PIL import Image
 from scipy import ndimage
 
 from mnist_keras.data.readers.pictures import IMAGE_SIZE, frame
-from mnist_keras.inference.lines import remove_lines
+from mnist_keras.inference.ink import find_strokes
 from mnist_keras.inference.pictures import load_picture
-from mnist_keras.inference.polarity import DOUBT, border_of, look_at, otsu, reduce_to, to_gray
+from mnist_keras.inference.polarity import DOUBT, border_of, look_at, otsu, to_gray
 
 FIND_SIDE = 320  # pixels of the longer side at which ink is searched for
 READ_SIDE = 160  # pixels of the longer side of the ink's box at which it is cut out
 PAGE_SIDE = 64  # pixels of the longer side at which a page is found
 PAGE_SHARE = 0.82  # of the smallest rectangle around it; a page fills more, an ellipse 0.79
-GROUND_SIDE = 80  # pixels of the longer side at which the background is estimated
 MIN_SIDE = 64  # pixels; smaller pictures are enlarged first, so that edges stay smooth
-MIN_CONTRAST = 0.08  # of the background's brightness; less is not ink
 MIN_SPECK = 0.04  # of the largest component's area; smaller components are dust
 OTHER = 0.5  # of the largest component's area; a component of this size is another digit, wherever it is
 TIP_GAP = 0.05  # of the digit's size, at most between it and the part of it that touches the border
@@ -76,12 +74,12 @@ def prepare(picture: np.ndarray) -> list[np.ndarray]:
 
 def extract(picture: np.ndarray, small: np.ndarray, weights, is_light: bool) -> np.ndarray:
     """Returns a picture's ink in MNIST's frame; `small` is the picture at `FIND_SIDE`, where the ink is looked for."""
-    found = remove_lines(find_ink(to_gray(small, weights), is_light))
+    found = find_strokes(to_gray(small, weights), is_light)
     box = ink_box(found)
     if box is None:
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
     part = shrink(cut(picture, box, found.shape), READ_SIDE)
-    return frame(darken(drop_specks(remove_lines(find_ink(to_gray(part, weights), is_light)))))
+    return frame(darken(drop_specks(find_strokes(to_gray(part, weights), is_light))))
 
 
 def is_mnist_image(picture: np.ndarray) -> bool:
@@ -181,71 +179,6 @@ def _area_around(edge: np.ndarray) -> float:
     angles = np.deg2rad(np.arange(0, 180, 5))
     widths = 1 + np.ptp(np.argwhere(edge) @ [np.cos(angles), np.sin(angles)], axis=0)
     return float((widths[:18] * widths[18:]).min())
-
-
-def find_ink(gray: np.ndarray, is_light: bool) -> np.ndarray:
-    """Returns how much ink each pixel holds, without shadows and noise.
-
-    Args:
-        gray: float32 array of shape `(height, width)` in [0, 255].
-        is_light: Whether ink is brighter than its ground.
-
-    Returns:
-        float32 array of the same shape in [0, 1]: 0 is blank ground.
-    """
-    gray = gray if is_light else 255 - gray
-    ground = _ground(gray)
-    values = gray - ground
-    values /= np.maximum(255 - ground, 64)  # in place: new arrays would take half of the time
-    samples = values[::3, ::3]
-    # The standard deviation, if the noise is normal.
-    noise = 1.4826 * float(np.median(np.abs(samples - np.median(samples))))
-    values -= np.clip(3 * noise, 0.03, 0.25)
-    np.maximum(values, 0, out=values)
-    peak = max(float(np.quantile(values[::2, ::2], 0.995)), _highest_mean(values) / 1.2)
-    if peak < MIN_CONTRAST:
-        return np.zeros_like(values)
-    values /= peak
-    return np.minimum(values, 1, out=values)
-
-
-def _highest_mean(values: np.ndarray) -> float:
-    """Returns the highest mean of 3x3 pixels; a quarter of SciPy's time."""
-    above, here, below = _three(values)
-    left, middle, right = _three((above + here + below).T)
-    return float((left + middle + right).max()) / 9
-
-
-def _three(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns each pixel's upper neighbor, the pixels, and their lower neighbors; the border repeats."""
-    padded = np.pad(values, ((1, 1), (0, 0)), "edge")
-    return padded[:-2], values, padded[2:]
-
-
-def _median_of_nine(values: np.ndarray) -> np.ndarray:
-    """Returns the median of 3x3 pixels around each; a tenth of SciPy's time.
-
-    It is the median of three: the highest of the columns' lowest, the median of their medians, the lowest of their
-    highest.
-    """
-    low, middle, high = (_three(part.T) for part in _sorted(*_three(values)))
-    parts = _sorted(*low)[2], _sorted(*middle)[1], _sorted(*high)[0]
-    return _sorted(*parts)[1].T
-
-
-def _sorted(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
-    low, high = np.minimum(a, b), np.maximum(a, b)
-    return np.minimum(low, c), np.maximum(low, np.minimum(high, c)), np.maximum(high, c)
-
-
-def _ground(gray: np.ndarray) -> np.ndarray:
-    """Returns the brightness of the ground under bright ink; it follows shadow edges."""
-    small = reduce_to(gray, GROUND_SIDE)
-    size = max(3, max(small.shape) // 3)
-    ground = ndimage.grey_opening(_median_of_nine(small), size=(size, size), mode="nearest")
-    ground = ndimage.gaussian_filter(ground, 1.5, mode="nearest")
-    image = Image.fromarray(ground.astype(np.float32))
-    return np.asarray(image.resize(gray.shape[::-1], Image.Resampling.BILINEAR))
 
 
 def ink_box(values: np.ndarray) -> tuple[int, int, int, int] | None:

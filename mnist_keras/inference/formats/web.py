@@ -15,7 +15,7 @@ from mnist_keras._validation import InputError
 from mnist_keras.data.readers.pictures import IMAGE_SIZE
 from mnist_keras.inference.formats.plain import Step, as_pixels, to_plain
 
-LIBRARY = ("network.js", "images.js", "prepare.js")
+LIBRARY = ("network.js", "images.js", "shadows.js", "prepare.js")
 BYTES = 3  # of a float32's four; float16 is too coarse for probabilities within 1e-4
 
 

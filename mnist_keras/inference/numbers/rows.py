@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from mnist_keras.inference.ink import find_strokes
 from mnist_keras.inference.lines import remove_lines
 from mnist_keras.inference.polarity import DOUBT, look_at, to_gray
-from mnist_keras.inference.preprocessing import crop_page, find_ink, shrink
+from mnist_keras.inference.preprocessing import crop_page, shrink
 
 PAGE_SIDE = 1600  # pixels; longer side of a page, in which digits should be at least 16 pixels high
 MIN_SIDE = 48  # pixels of the shorter side; smaller pictures are enlarged to keep edges smooth
@@ -99,7 +100,7 @@ def find_rows(picture: np.ndarray) -> list[list[Row]]:
                 top=scale * (row.top + page.top),
                 scale=scale * row.scale,
             )
-            for row in cut_rows(clean(find_ink(gray, is_light)))
+            for row in cut_rows(find_strokes(gray, is_light, clean))
         ]
         for is_light in polarities
     ]

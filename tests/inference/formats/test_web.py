@@ -158,6 +158,11 @@ def barred(ink):
     return np.where((rows // 8 == 10) & (columns > ink.shape[1] // 2), 0, 255 - ink)
 
 
+def slope(ink):
+    rows, columns = np.indices(ink.shape)
+    return rows - columns / 2 - 80
+
+
 PAPERS = {
     "blank": lambda ink: ink * 0 + 200,
     "as in MNIST": lambda ink: prepare(load_picture(ink))[0],
@@ -170,6 +175,8 @@ PAPERS = {
     "a page on a table": lambda ink: np.pad(255 - ink, 120, constant_values=40),
     "a stroke to the border": barred,
     "two digits": lambda ink: np.hstack([255 - ink, np.full_like(ink, 255), 255 - ink]),
+    "under a shadow": lambda ink: np.where(np.abs(slope(ink)) < 30, 0.7, 1) * (255 - ink),
+    "a shadow alone": lambda ink: 225 - 70 / (1 + np.exp(-slope(ink) / 8)),
     "specks": lambda ink: np.where(
         np.random.default_rng(0).random(ink.shape) > 0.999, 0, 255 - ink
     ),

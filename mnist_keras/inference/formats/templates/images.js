@@ -215,6 +215,14 @@ function boxOf(mask) {
   return box;
 }
 
+function pad(of) {
+  const result = image(of.height + 2, of.width + 2, new Float32Array((of.height + 2) * (of.width + 2)));
+  of.data.forEach((value, i) => {
+    result.data[(Math.floor(i / of.width) + 1) * result.width + (i % of.width) + 1] = value;
+  });
+  return result;
+}
+
 /** Returns the distance of each pixel of a mask to the nearest one outside of it. */
 function distances(mask) {
   const { height, width } = mask;

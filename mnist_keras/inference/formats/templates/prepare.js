@@ -255,17 +255,22 @@ function reduceTo(gray, side) {
 
 /** Returns a picture's ink in MNIST's frame; the ink is looked for in `small`, the same picture at 320 pixels. */
 function extract(picture, small, weights, isLight) {
-  const found = removeLines(findInk(grayOf(small, weights), isLight));
+  const found = findStrokes(grayOf(small, weights), isLight);
   const box = boxOf(mainComponents(found));
   if (!box) return new Uint8ClampedArray(SIZE * SIZE);
   const part = shrink(cut(picture, box, found), 160);
-  return frame(darken(dropSpecks(removeLines(findInk(grayOf(part, weights), isLight)))));
+  return frame(darken(dropSpecks(findStrokes(grayOf(part, weights), isLight))));
 }
 
-/** Returns how much ink each pixel holds, in [0, 1], without shadows and noise. */
-function findInk(shown, isLight) {
-  const gray = isLight ? shown : map(shown, (value) => 255 - value);
-  const ground = groundOf(gray);
+/** Returns how much ink each pixel holds, in [0, 1], without uneven light, noise, ruled lines and shadows. */
+function findStrokes(gray, isLight) {
+  const bright = isLight ? gray : map(gray, (value) => 255 - value);
+  const ground = groundOf(bright);
+  return dropShadows(removeLines(findInk(bright, ground)), bright, ground);
+}
+
+/** Returns how much bright ink each pixel holds, in [0, 1], without noise. */
+function findInk(gray, ground) {
   let values = map(gray, (value, i) => (value - ground.data[i]) / Math.max(255 - ground.data[i], 64));
   const samples = sample(values, 3);
   const middle = median(samples);
@@ -422,14 +427,6 @@ function darken(values) {
   }
   const data = Uint8ClampedArray.from(ink.data, (value) => round(Math.fround(Math.min(Math.fround(value * 1.25), 1) * 255)));
   return image(values.height, values.width, data);
-}
-
-function pad(of) {
-  const result = image(of.height + 2, of.width + 2, new Float32Array((of.height + 2) * (of.width + 2)));
-  of.data.forEach((value, i) => {
-    result.data[(Math.floor(i / of.width) + 1) * result.width + (i % of.width) + 1] = value;
-  });
-  return result;
 }
 
 function dilateByDisk(values, radius) {
