@@ -26,7 +26,7 @@ from picture_kinds import PICTURES
 PICTURE = Path(__file__).parent / "_static" / "steps.png"
 KINDS = ("page_on_table", "squared_paper", "uneven_light", "blackboard", "thin_stroke")
 ROWS = (50_000, 50_003, 50_007, 50_013, 50_004)  # training images: a digit for each kind
-SHADOW = (70, 15)  # seed of a photo under a shadow
+SHADOW = (shadows.HELD_OUT_SEED, 15)  # seed of a photo under a shadow
 DPI = 110  # dots an inch
 
 
@@ -52,9 +52,9 @@ def trace(source) -> dict[str, np.ndarray]:
     is_light = look.balance >= 0
     gray = to_gray(small, look.weights)
     bright = gray if is_light else 255 - gray
-    strokes = find_strokes(gray, is_light)
+    strokes = find_strokes(gray, is_light, is_coarse=False)
     part = steps.shrink(steps.cut(page, steps.ink_box(strokes), strokes.shape), steps.READ_SIDE)
-    close = find_strokes(to_gray(part, look.weights), is_light)
+    close = find_strokes(to_gray(part, look.weights), is_light, is_coarse=False)
     digit = steps.darken(steps.drop_specks(close))
     return {
         "the picture": picture,

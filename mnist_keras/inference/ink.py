@@ -13,29 +13,40 @@ from mnist_keras.inference.polarity import otsu, reduce_to
 GROUND_SIDE = 80  # pixels of the longer side at which the background is estimated
 MIN_CONTRAST = 0.08  # of the background's brightness; less is not ink
 LEAST_LIGHT = 64  # brightness in [0, 255]; darker ground counts as this bright
-SHADOW_SIDE = 128  # pixels; the edges of smaller pictures are soft because they were enlarged
-SHADOW_MIN = 32  # pixels of a component's longer side; smaller ones have too few pixels at their edges to tell
+# Below, thresholds of shadows, chosen with benchmarks/shadows.py --held-out.
+SHADOW_MIN = 32  # pixels of a component's longer side; smaller ones have too few pixels at their edges to judge
 INK = 0.3  # in [0, 1]; pixels above it are part of a component
-PEAK = 0.9  # quantile of a component's pixels that stands for their highest
+PEAK = 0.9  # quantile of a component's pixels, used instead of the maximum, which noise raises
 FAINT = 0.45  # of the ground's light; moderate shadows and pencils take less
 DARK = 0.6  # of the ground's light; most strokes of a pen take more
-EDGE = 0.025  # of a component's longer side; within this distance the edge of a stroke is nearly complete
+EDGE = 0.025  # of a component's longer side, over which a sharp stroke goes from paper to ink
 SHARP = 0.8  # of a component's height over the ground; a smaller step at its edge is a soft one
 SOFT_EDGE = 2  # pixels around a component that still hold some of its ink
 ROUND = 0.33  # of a component's longer side; strokes of faint and blurred digits are narrower
-RIM = 0.3  # of height plus width, on the picture's border; above it, a component is no digit that is cut off
-TALL = 0.6  # of the picture's height; two components of this height are digits in a tight crop
-TIGHT = 3  # sides of the picture; a component that touches as many is a digit in a tight crop
+ALONG = 0.3  # of height plus width, on the picture's border; above it, a component is no digit that is cut off
+BESIDE = 1.0  # of a shadow's longer side; within this distance of its box, faint components belong to it
+MAX_AREA = (
+    20  # times the picture's pixels in the boxes of components; above it, the picture is noise
+)
+ROW_HEIGHT = (
+    0.6  # of the picture's height; two components of this height are digits in a tight crop
+)
+TIGHT = 3  # sides of the picture; a component that touches that many is a digit in a tight crop
 
 
 def find_strokes(
-    gray: np.ndarray, is_light: bool, clean: Callable[[np.ndarray], np.ndarray] = remove_lines
+    gray: np.ndarray,
+    is_light: bool,
+    *,
+    is_coarse: bool,
+    clean: Callable[[np.ndarray], np.ndarray] = remove_lines,
 ) -> np.ndarray:
     """Returns how much ink each pixel holds, without uneven light, noise, ruled lines and shadows.
 
     Args:
         gray: float32 array of shape `(height, width)` in [0, 255].
         is_light: Whether ink is brighter than its ground.
+        is_coarse: Whether the picture was enlarged, which makes all edges soft. Then no shadow is dropped.
         clean: Removes the lines of ruled paper.
 
     Returns:
@@ -43,7 +54,8 @@ def find_strokes(
     """
     bright = gray if is_light else 255 - gray
     ground = find_ground(bright)
-    return drop_shadows(clean(find_ink(bright, ground)), bright, ground)
+    ink = clean(find_ink(bright, ground))
+    return ink if is_coarse else drop_shadows(ink, bright, ground)
 
 
 def find_ink(bright: np.ndarray, ground: np.ndarray) -> np.ndarray:
@@ -127,56 +139,68 @@ def drop_shadows(ink: np.ndarray, bright: np.ndarray, ground: np.ndarray) -> np.
     What casts a shadow is mostly outside of the picture, shadows are fainter than most ink, and compared with the size
     of a digit, the edges of its strokes are sharp. So a component that is not dark is a shadow if it lies along the
     border, or if its edge is soft and it touches the border. What is faint and soft without touching the border is one
-    if there is another shadow, or if it is wider than a stroke; otherwise, it may be a digit in pencil, out of focus.
+    if it is wider than a stroke or beside another shadow; otherwise, it may be a digit in pencil, out of focus. Light
+    ink is judged in the same way.
 
     Args:
         ink: float32 array of shape `(height, width)` in [0, 1].
         bright: The picture in which it was found, in [0, 255]; ink is brighter than its ground.
         ground: The brightness of the ground at each pixel.
     """
-    if max(ink.shape) < SHADOW_SIDE:
-        return ink
     labels, parts = find_parts(ink > INK)
-    tall = [part.own.shape[0] > TALL * len(ink) for part in parts]
+    tall = [part.own.shape[0] > ROW_HEIGHT * len(ink) for part in parts]
     is_row = sum(tall) > 1  # of digits, in a tight crop
-    shadows = [
+    found = [
         part
         for part, is_tall in zip(parts, tall, strict=True)
         if not (is_row and is_tall) and _is_shadow(part, bright, ground)
     ]
-    if not any(part.sides or _is_round(part) for part in shadows):
+    sure = [part for part in found if part.sides or _is_round(part)]
+    if not sure:
         return ink
+    beside = np.zeros(ink.shape, bool)
+    for part in sure:
+        beside[_around(part, round(BESIDE * max(part.own.shape)), ink.shape)[0]] = True
     rest = ink.copy()
-    for part in shadows:
+    for part in found:
+        if not beside[part.box].all():
+            continue
         near, _ = _around(part, _reach(part) + SOFT_EDGE, ink.shape)
         own = ndimage.binary_dilation(labels[near] == part.label, iterations=SOFT_EDGE)
         own &= (labels[near] == 0) | (labels[near] == part.label)
         rest[near][own] = _strokes_on(ink[near], own, bright[near], ground[near])[own]
-    return _drop_dust(rest, max(np.quantile(ink[part.box][part.own], PEAK) for part in shadows))
+    limit = max(np.quantile(ink[part.box][part.own], PEAK) for part in sure)
+    return _drop_dust(rest, beside, limit)
 
 
-def _drop_dust(ink: np.ndarray, limit: float) -> np.ndarray:
-    """Returns ink without small components that are fainter than the shadows: noise that was seen beside them."""
+def _drop_dust(ink: np.ndarray, beside: np.ndarray, limit: float) -> np.ndarray:
+    """Returns ink without the noise beside shadows: small components that are fainter than the shadows' `limit`."""
     labels, count = ndimage.label(ink > INK, np.ones((3, 3)))
     highest = ndimage.maximum(ink, labels, range(count + 1))
     is_dust = np.zeros(count + 1, bool)
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         is_small = max(side.stop - side.start for side in box) < SHADOW_MIN
-        is_dust[label] = is_small and highest[label] < limit
+        is_dust[label] = is_small and highest[label] < limit and beside[box].all()
     return np.where(is_dust[labels], 0, ink)
 
 
 def find_parts(mask: np.ndarray) -> tuple[np.ndarray, list[Part]]:
-    """Returns the label of each pixel, and the components that are large enough to tell a stroke from a shadow."""
+    """Returns the label of each pixel, and the components that are large enough to be judged; none in noise."""
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     rim = np.bincount(border, minlength=count + 1)
+    large = [
+        (label, box)
+        for label, box in enumerate(ndimage.find_objects(labels), start=1)
+        if max(side.stop - side.start for side in box) >= SHADOW_MIN
+    ]
+    if sum(labels[box].size for _, box in large) > MAX_AREA * mask.size:
+        return labels, []
     parts = []
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+    for label, box in large:
         ends = zip(box, mask.shape, strict=True)
         sides = sum((side.start == 0) + (side.stop == end) for side, end in ends)
-        if max(side.stop - side.start for side in box) >= SHADOW_MIN:
-            parts.append(Part(label, box, labels[box] == label, sides, int(rim[label])))
+        parts.append(Part(label, box, labels[box] == label, sides, int(rim[label])))
     return labels, parts
 
 
@@ -186,7 +210,7 @@ def _is_shadow(part: Part, bright: np.ndarray, ground: np.ndarray) -> bool:
         return False
     if _depth(part, bright, ground, 0.5) > DARK:
         return False
-    if part.rim > RIM * sum(part.own.shape):
+    if part.rim > ALONG * sum(part.own.shape):
         return True
     return bool(part.sides or _depth(part, bright, ground) < FAINT) and not _is_sharp(
         part, bright, ground
@@ -208,7 +232,7 @@ def _depth(part: Part, bright: np.ndarray, ground: np.ndarray, quantile: float =
 
 
 def _reach(part: Part) -> int:
-    """Returns the distance in pixels within which the edge of a stroke is nearly complete."""
+    """Returns the distance in pixels over which a sharp stroke goes from paper to ink."""
     return max(2, round(EDGE * max(part.own.shape)))
 
 
@@ -232,7 +256,7 @@ def _is_sharp(part: Part, bright: np.ndarray, ground: np.ndarray) -> bool:
     reach = _reach(part)
     near, margins = _around(part, reach, bright.shape)
     own = np.pad(part.own, margins)
-    edge = own & ~ndimage.binary_erosion(own, border_value=1)  # the border of the picture is none
+    edge = own & ~ndimage.binary_erosion(own, border_value=1)  # the picture's border is not an edge
     smooth = ndimage.uniform_filter(bright[near], reach | 1)
     highest, lowest = (
         extreme(smooth, 2 * reach + 1)[edge]
@@ -246,8 +270,9 @@ def _strokes_on(
     ink: np.ndarray, own: np.ndarray, bright: np.ndarray, ground: np.ndarray
 ) -> np.ndarray:
     """Returns the ink of the strokes on a shadow, whose pixels are `own`."""
-    level = otsu(255 * ink[own]) / 255
-    deep, shade = own & (ink > level), own & (ink > INK) & (ink <= level)
+    seen = own & (ink > INK)
+    level = otsu(255 * ink[seen]) / 255
+    deep, shade = seen & (ink > level), seen & (ink <= level)
     strokes = np.zeros_like(ink)
     if not shade.any():
         return strokes
@@ -256,13 +281,13 @@ def _strokes_on(
     kept = [
         part.label
         for part in parts
-        if part.rim <= RIM * sum(part.own.shape)
+        if part.rim <= ALONG * sum(part.own.shape)
         and _is_sharp(part, bright, below)
         and _depth(part, bright, below) >= FAINT
     ]
     if not kept:
         return strokes
     shadow = np.median(ink[shade])
-    own = ndimage.binary_dilation(np.isin(labels, kept), iterations=SOFT_EDGE)
-    strokes[own] = np.maximum(ink[own] - shadow, 0) / (1 - shadow)
+    inked = ndimage.binary_dilation(np.isin(labels, kept), iterations=SOFT_EDGE)
+    strokes[inked] = np.maximum(ink[inked] - shadow, 0) / (1 - shadow)
     return strokes

@@ -20,6 +20,7 @@ READ_SIDE = 160  # pixels of the longer side of the ink's box at which it is cut
 PAGE_SIDE = 64  # pixels of the longer side at which a page is found
 PAGE_SHARE = 0.82  # of the smallest rectangle around it; a page fills more, an ellipse 0.79
 MIN_SIDE = 64  # pixels; smaller pictures are enlarged first, so that edges stay smooth
+COARSE_SIDE = 128  # pixels of the longer side; smaller pictures may have been enlarged, so their edges are soft
 MIN_SPECK = 0.04  # of the largest component's area; smaller components are dust
 OTHER = 0.5  # of the largest component's area; a component of this size is another digit, wherever it is
 TIP_GAP = 0.05  # of the digit's size, at most between it and the part of it that touches the border
@@ -74,12 +75,14 @@ def prepare(picture: np.ndarray) -> list[np.ndarray]:
 
 def extract(picture: np.ndarray, small: np.ndarray, weights, is_light: bool) -> np.ndarray:
     """Returns a picture's ink in MNIST's frame; `small` is the picture at `FIND_SIDE`, where the ink is looked for."""
-    found = find_strokes(to_gray(small, weights), is_light)
+    is_coarse = max(small.shape) < COARSE_SIDE
+    found = find_strokes(to_gray(small, weights), is_light, is_coarse=is_coarse)
     box = ink_box(found)
     if box is None:
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
     part = shrink(cut(picture, box, found.shape), READ_SIDE)
-    return frame(darken(drop_specks(find_strokes(to_gray(part, weights), is_light))))
+    ink = find_strokes(to_gray(part, weights), is_light, is_coarse=is_coarse)
+    return frame(darken(drop_specks(ink)))
 
 
 def is_mnist_image(picture: np.ndarray) -> bool:

@@ -1,5 +1,7 @@
 """Shadows on paper are no ink, and strokes under them and beside them are kept."""
 
+import time
+
 import numpy as np
 import pytest
 from digit_pictures import distance, draw_large
@@ -7,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from mnist_keras import read_number
-from mnist_keras.inference.ink import drop_shadows
+from mnist_keras.inference.ink import drop_shadows, find_strokes
 from mnist_keras.inference.preprocessing import to_mnist_image
 
 SIZE = (400, 400)
@@ -73,10 +75,36 @@ def test_a_digit_that_touches_the_border_is_no_shadow(pen):
     assert to_mnist_image(below).any()
 
 
-def test_a_small_picture_has_no_shadows_dropped():
-    small = np.asarray(Image.fromarray(photo(shadow=SHADOWS["a bar"])).resize((100, 100)))
-    ink = np.linspace(0, 1, small.size, dtype=np.float32).reshape(small.shape)
-    assert drop_shadows(ink, small.astype(np.float32), np.zeros_like(ink)) is ink
+def test_a_coarse_picture_keeps_what_may_be_a_digit():
+    shadow = photo(shadow=SHADOWS["a bar"])
+    gray = shadow.astype(np.float32)
+    assert find_strokes(gray, False, is_coarse=True).max() > 0.9
+    assert find_strokes(gray, False, is_coarse=False).max() < 0.3
+    assert to_mnist_image(Image.fromarray(shadow).resize((60, 60))).any()
+
+
+def test_a_small_digit_under_a_shadow_is_cut_out_close_up_too():
+    ink = np.asarray(Image.fromarray((255 * digit(7)).astype(np.uint8)).resize((110, 110))) / 255
+    sheet = np.zeros(SIZE)
+    sheet[150:260, 150:260] = ink
+    alone, under = (to_mnist_image(photo(sheet, shade)) for shade in (False, SHADOWS["a bar"]))
+    assert distance(under, alone) < 12
+
+
+def test_pencil_far_from_a_shadow_is_kept():
+    paper = photo(shadow=(X > 250) & (np.abs(Y - 200) < 50))
+    for left in (20, 50, 80):
+        paper[150:175, left : left + 4] = 140
+    lines = read_number(paper)
+    assert [line.text for line in lines] == ["111"]
+
+
+def test_noise_as_large_as_a_page_takes_seconds():
+    y, x = np.mgrid[:1600, :1600]
+    hatching = (200 - 40 * ((x + y) % 12 < 4)).astype(np.float32)
+    start = time.process_time()
+    find_strokes(hatching, False, is_coarse=False)
+    assert time.process_time() - start < 20
 
 
 def test_ink_without_shadows_is_returned_as_it_is():

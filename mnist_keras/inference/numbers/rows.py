@@ -6,15 +6,14 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from mnist_keras.inference.ink import find_strokes
+from mnist_keras.inference.ink import INK, find_strokes
 from mnist_keras.inference.lines import remove_lines
 from mnist_keras.inference.polarity import DOUBT, look_at, to_gray
-from mnist_keras.inference.preprocessing import crop_page, shrink
+from mnist_keras.inference.preprocessing import COARSE_SIDE, crop_page, shrink
 
 PAGE_SIDE = 1600  # pixels; longer side of a page, in which digits should be at least 16 pixels high
 MIN_SIDE = 48  # pixels of the shorter side; smaller pictures are enlarged to keep edges smooth
 DIGIT_HEIGHT = 60  # pixels; usual height of a digit after scaling, three times MNIST's
-INK = 0.3  # in [0, 1]; pixels above it count as ink
 DUST = 0.06  # of a digit's height; components smaller than a square of this side are dust
 TALL = 0.5  # of the usual height; lower components are not digits on their own
 GIANT = 3.0  # of the usual height; higher components are frames or edges of shadows
@@ -86,8 +85,9 @@ def find_rows(picture: np.ndarray) -> list[list[Row]]:
         The rows for the likelier polarity (dark or light ink). If the polarity is in doubt, a second list has the rows
         for the other one.
     """
-    reduced = shrink(picture, PAGE_SIDE)
-    reduced = enlarge(reduced)
+    shrunk = shrink(picture, PAGE_SIDE)
+    reduced = enlarge(shrunk)
+    is_coarse = reduced is not shrunk or max(reduced.shape) < COARSE_SIDE
     scale = max(picture.shape[:2]) / max(reduced.shape[:2])
     page = crop_page(reduced)
     look = look_at(page.small)
@@ -100,7 +100,7 @@ def find_rows(picture: np.ndarray) -> list[list[Row]]:
                 top=scale * (row.top + page.top),
                 scale=scale * row.scale,
             )
-            for row in cut_rows(find_strokes(gray, is_light, clean))
+            for row in cut_rows(find_strokes(gray, is_light, is_coarse=is_coarse, clean=clean))
         ]
         for is_light in polarities
     ]

@@ -163,6 +163,10 @@ def slope(ink):
     return rows - columns / 2 - 80
 
 
+def bar(ink):
+    return 1 - 0.3 * ndimage.gaussian_filter((np.abs(slope(ink)) < 30).astype(float), 9)
+
+
 PAPERS = {
     "blank": lambda ink: ink * 0 + 200,
     "as in MNIST": lambda ink: prepare(load_picture(ink))[0],
@@ -175,7 +179,9 @@ PAPERS = {
     "a page on a table": lambda ink: np.pad(255 - ink, 120, constant_values=40),
     "a stroke to the border": barred,
     "two digits": lambda ink: np.hstack([255 - ink, np.full_like(ink, 255), 255 - ink]),
-    "under a shadow": lambda ink: np.where(np.abs(slope(ink)) < 30, 0.7, 1) * (255 - ink),
+    "under a shadow": lambda ink: bar(ink) * (255 - ink),
+    "shadows on both sides": lambda ink: bar(ink) * bar(ink)[:, ::-1] * (255 - ink),
+    "a shadow and noise": lambda ink: bar(ink) * np.random.default_rng(0).normal(215, 9, ink.shape),
     "a shadow alone": lambda ink: 225 - 70 / (1 + np.exp(-slope(ink) / 8)),
     "specks": lambda ink: np.where(
         np.random.default_rng(0).random(ink.shape) > 0.999, 0, 255 - ink

@@ -127,13 +127,11 @@ def test_the_dark_corners_of_a_blank_photo_are_not_numbers(classifier, shape):
     assert mk.read_number(photo, classifier=classifier) == []
 
 
-def test_a_picture_of_marks_of_noise_or_of_one_bar_is_answered(classifier):
-    marks = np.tile(np.pad(np.zeros((12, 4), np.uint8), 28, constant_values=230), (11, 11))
-    text = error_of(mk.read_number, marks, classifier=classifier)
-    assert "121 rows of marks. Expected at most 100: cut out the part with the numbers." in text
+def test_a_picture_of_noise_or_of_one_bar_is_answered(classifier):
     noise = np.random.default_rng(0).integers(0, 256, (400, 600), np.uint8)
+    text = error_of(mk.read_number, noise, classifier=classifier)
+    assert "rows of marks. Expected at most 100: cut out the part with the numbers." in text
     for picture in (
-        noise,
         noise[:60, :90],
         np.eye(200, dtype=np.uint8) * 255,
         np.tri(300, dtype=np.uint8) * 200,

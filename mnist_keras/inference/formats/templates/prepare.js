@@ -255,18 +255,20 @@ function reduceTo(gray, side) {
 
 /** Returns a picture's ink in MNIST's frame; the ink is looked for in `small`, the same picture at 320 pixels. */
 function extract(picture, small, weights, isLight) {
-  const found = findStrokes(grayOf(small, weights), isLight);
+  const isCoarse = Math.max(small.height, small.width) < 128; // perhaps enlarged: all edges are soft
+  const found = findStrokes(grayOf(small, weights), isLight, isCoarse);
   const box = boxOf(mainComponents(found));
   if (!box) return new Uint8ClampedArray(SIZE * SIZE);
   const part = shrink(cut(picture, box, found), 160);
-  return frame(darken(dropSpecks(findStrokes(grayOf(part, weights), isLight))));
+  return frame(darken(dropSpecks(findStrokes(grayOf(part, weights), isLight, isCoarse))));
 }
 
 /** Returns how much ink each pixel holds, in [0, 1], without uneven light, noise, ruled lines and shadows. */
-function findStrokes(gray, isLight) {
+function findStrokes(gray, isLight, isCoarse) {
   const bright = isLight ? gray : map(gray, (value) => 255 - value);
   const ground = groundOf(bright);
-  return dropShadows(removeLines(findInk(bright, ground)), bright, ground);
+  const ink = removeLines(findInk(bright, ground));
+  return isCoarse ? ink : dropShadows(ink, bright, ground);
 }
 
 /** Returns how much bright ink each pixel holds, in [0, 1], without noise. */

@@ -1,36 +1,43 @@
 // What drops shadows from a picture's ink: `drop_shadows` of the Python module `ink`, which says what the numbers mean.
 
-/** Returns ink without shadows: what has a soft edge and is faint or touches the border, and what lies along the border.
- * Strokes on a shadow are kept. */
+/** Returns ink without what is left of shadows, and keeps the strokes on them. */
 function dropShadows(ink, bright, ground) {
-  if (Math.max(ink.height, ink.width) < 128) return ink;
   const { labels, parts } = findParts(map(ink, (value) => Number(value > 0.3)));
   const isTall = (part) => part.box.bottom - part.box.top > 0.6 * ink.height;
   const isRow = parts.filter(isTall).length > 1; // of digits, in a tight crop
-  const shadows = parts.filter((part) => !(isRow && isTall(part)) && isShadow(part, bright, ground));
-  if (!shadows.some((part) => part.sides || isRound(part, ink))) return ink;
+  const found = parts.filter((part) => !(isRow && isTall(part)) && isShadow(part, bright, ground));
+  const sure = found.filter((part) => part.sides || isRound(part, ink));
+  if (!sure.length) return ink;
+  const beside = map(ink, () => 0);
+  for (const part of sure) {
+    const box = around(part, sideOf(part.box), ink);
+    for (let y = box.top; y < box.bottom; y++) beside.data.fill(1, y * ink.width + box.left, y * ink.width + box.right);
+  }
   const rest = map(ink, (value) => value);
-  for (const part of shadows) {
+  for (const part of found.filter((one) => covers(beside, one.box))) {
     const near = around(part, reachOf(part) + 2, ink);
     const of = (whole) => crop(whole, near.top, near.bottom, near.left, near.right);
-    const others = of(image(ink.height, ink.width, labels));
-    const mask = dilateMask(map(others, (value) => Number(value === part.label)), 2);
-    const own = map(mask, (value, i) => Number(value && (!others.data[i] || others.data[i] === part.label)));
+    const nearby = of(image(ink.height, ink.width, labels));
+    const grown = dilateMask(map(nearby, (value) => Number(value === part.label)), 2);
+    const own = map(grown, (value, i) => Number(value && (!nearby.data[i] || nearby.data[i] === part.label)));
     const strokes = strokesOn(of(ink), own, of(bright), of(ground));
     own.data.forEach((value, i) => {
       const place = (near.top + Math.floor(i / own.width)) * ink.width + near.left + (i % own.width);
       if (value) rest.data[place] = strokes.data[i];
     });
   }
-  return dropDust(rest, maximum(shadows.map((part) => quantile(valuesOf(part, ink), 0.9))));
+  return dropDust(rest, beside, maximum(sure.map((part) => quantile(valuesOf(part, ink), 0.9))));
 }
 
-/** Returns ink without small components that are fainter than the shadows. */
-function dropDust(ink, limit) {
+/** Tells whether a mask holds every pixel of a box. */
+const covers = (mask, box) => crop(mask, box.top, box.bottom, box.left, box.right).data.every(Boolean);
+
+/** Returns ink without the noise beside shadows: small components that are fainter than the shadows' `limit`. */
+function dropDust(ink, beside, limit) {
   const { labels, boxes } = label(map(ink, (value) => Number(value > 0.3)), SQUARE);
   const highest = boxes.map(() => 0);
   labels.forEach((value, i) => value && (highest[value - 1] = Math.max(highest[value - 1], ink.data[i])));
-  const isDust = boxes.map((box, i) => sideOf(box) < 32 && highest[i] < limit);
+  const isDust = boxes.map((box, i) => sideOf(box) < 32 && highest[i] < limit && covers(beside, box));
   return map(ink, (value, i) => (labels[i] && isDust[labels[i] - 1] ? 0 : value));
 }
 
@@ -43,7 +50,7 @@ const around = ({ box }, margin, { height, width }) => ({
   right: Math.min(width, box.right + margin),
 });
 
-/** Returns the components that are large enough to tell a stroke from a shadow, and the label of each pixel. */
+/** Returns the components that are large enough to be judged, none in noise; and the label of each pixel. */
 function findParts(mask) {
   const { height, width } = mask;
   const { labels, boxes } = label(mask, SQUARE);
@@ -60,7 +67,9 @@ function findParts(mask) {
     const share = rim[i] / (box.bottom - box.top + box.right - box.left);
     return { label: i + 1, box, places: places[i], sides, rim: share };
   });
-  return { labels, parts: parts.filter((part) => sideOf(part.box) >= 32) };
+  const large = parts.filter(({ box }) => sideOf(box) >= 32);
+  const area = large.reduce((sum, { box }) => sum + (box.bottom - box.top) * (box.right - box.left), 0);
+  return { labels, parts: area > 20 * height * width ? [] : large };
 }
 
 const valuesOf = (part, of) => part.places.map((i) => of.data[i]);
@@ -106,20 +115,20 @@ function isSharp(part, bright, ground) {
 
 /** Returns the ink of the strokes on a shadow, whose pixels are `own`. */
 function strokesOn(ink, own, bright, ground) {
-  const places = [...own.data.keys()].filter((i) => own.data[i]);
+  const places = [...own.data.keys()].filter((i) => own.data[i] && ink.data[i] > 0.3);
   const level = otsu(places.map((i) => 255 * ink.data[i])) / 255;
   const strokes = map(ink, () => 0);
-  const shade = places.filter((i) => ink.data[i] > 0.3 && ink.data[i] <= level);
+  const shade = places.filter((i) => ink.data[i] <= level);
   if (!shade.length) return strokes;
   const lift = median(shade.map((i) => bright.data[i] - ground.data[i]));
   const below = map(ground, (value) => value + lift);
-  const deep = map(ink, (value, i) => Number(own.data[i] && value > level));
+  const deep = map(ink, (value, i) => Number(own.data[i] && value > Math.max(level, 0.3)));
   const { labels, parts } = findParts(deep);
   const kept = parts.filter(
     (part) => part.rim <= 0.3 && isSharp(part, bright, below) && depthOf(part, bright, below) >= 0.45
   );
   const isKept = new Set(kept.map((part) => part.label));
-  const near = dilateMask(map(ink, (_, i) => Number(isKept.has(labels[i]))), 2);
+  const inked = dilateMask(map(ink, (_, i) => Number(isKept.has(labels[i]))), 2);
   const shadow = median(shade.map((i) => ink.data[i]));
-  return map(ink, (value, i) => (near.data[i] ? Math.max(value - shadow, 0) / (1 - shadow) : 0));
+  return map(ink, (value, i) => (inked.data[i] ? Math.max(value - shadow, 0) / (1 - shadow) : 0));
 }
