@@ -24,13 +24,11 @@ SHARP = 0.8  # of a component's height over the ground; a smaller step at its ed
 SOFT_EDGE = 2  # pixels around a component that still hold some of its ink
 ROUND = 0.33  # of a component's longer side; strokes of faint and blurred digits are narrower
 ALONG = 0.3  # of height plus width, on the picture's border; above it, a component is no digit that is cut off
-BESIDE = 1.0  # of a shadow's longer side; within this distance of its box, faint components belong to it
-MAX_AREA = (
-    20  # times the picture's pixels in the boxes of components; above it, the picture is noise
+BESIDE = (
+    1.0  # of a shadow's longer side; within this distance of its box, faint components belong to it
 )
-ROW_HEIGHT = (
-    0.6  # of the picture's height; two components of this height are digits in a tight crop
-)
+MAX_AREA = 20  # times the picture's area in the boxes of components; more is noise
+ROW_HEIGHT = 0.6  # of the picture's; two components of this height are digits in a tight crop
 TIGHT = 3  # sides of the picture; a component that touches that many is a digit in a tight crop
 
 
@@ -60,10 +58,8 @@ def find_strokes(
 
 def find_ink(bright: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """Returns how much bright ink each pixel holds, in [0, 1], without noise."""
-    values = bright - ground
-    values /= np.maximum(
-        255 - ground, LEAST_LIGHT
-    )  # in place: new arrays would take half of the time
+    values = bright - ground  # changed in place: new arrays would take half of the time
+    values /= np.maximum(255 - ground, LEAST_LIGHT)
     samples = values[::3, ::3]
     # The standard deviation, if the noise is normal.
     noise = 1.4826 * float(np.median(np.abs(samples - np.median(samples))))
