@@ -1,6 +1,6 @@
 """How many numbers are read without an error, by their length and by the distance between their digits.
 
-    python benchmarks/read_numbers.py --data-dir DIR               # results/numbers*.csv; 20 minutes
+    python benchmarks/read_numbers.py --data-dir DIR               # results/numbers*.csv; 10 minutes
     python benchmarks/read_numbers.py --data-dir DIR --quick       # few strips; runs/read_numbers
     python benchmarks/read_numbers.py --data-dir DIR --held-out    # training images, to choose on; runs/numbers
 
