@@ -24,9 +24,7 @@ SHARP = 0.8  # of a component's height over the ground; a smaller step at its ed
 SOFT_EDGE = 2  # pixels around a component that still hold some of its ink
 ROUND = 0.33  # of a component's longer side; strokes of faint and blurred digits are narrower
 ALONG = 0.3  # of height plus width, on the picture's border; above it, a component is no digit that is cut off
-BESIDE = (
-    1.0  # of a shadow's longer side; within this distance of its box, faint components belong to it
-)
+BESIDE = 1.0  # of a shadow's longer side; within this distance, faint parts belong to it
 MAX_AREA = 20  # times the picture's area in the boxes of components; more is noise
 ROW_HEIGHT = 0.6  # of the picture's; two components of this height are digits in a tight crop
 TIGHT = 3  # sides of the picture; a component that touches that many is a digit in a tight crop
