@@ -163,7 +163,8 @@ clear();
 names = json.dumps([str(name) for name in data.class_names]).replace("<", "\\u003c")
 (OUT / "index.html").write_text(PAGE.replace("CLASS_NAMES", names), encoding="utf-8")
 scripts = resources.files("mnist_keras") / "inference" / "formats" / "templates"
-parts = [(scripts / name).read_text(encoding="utf-8") for name in ("images.js", "prepare.js")]
+files = ("images.js", "shadows.js", "prepare.js")
+parts = [(scripts / name).read_text(encoding="utf-8") for name in files]
 (OUT / "prepare.js").write_text("\n".join(parts), encoding="utf-8")
 print(f"the page is {OUT / 'index.html'}")
 
