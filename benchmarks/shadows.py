@@ -9,7 +9,8 @@ head, a hand or a broad bar. "moderate" shadows are soft and take 20 to 40% of t
 take 40 to 70%. The pictures are blank, or show one of MNIST's test images, or four of them in a row.
 
 `read_as_digit` counts the pictures in which `DigitClassifier` sees a digit, `read_as_number` those in which
-`read_number` finds a number. `right_digits` and `right_numbers` count the right answers, which on blank paper are none.
+`read_number` finds a number. `right_digits` and `right_numbers` count the right answers; on blank paper,
+no answer is right.
 """
 
 import io
@@ -118,7 +119,7 @@ def edge(along, across, rng) -> np.ndarray:
 
 
 def phone(along, across, rng) -> np.ndarray:
-    return ((along < 0) & (np.abs(across) < rng.uniform(0.1, 0.25))).astype(float)
+    return (along < 0) & (np.abs(across) < rng.uniform(0.1, 0.25))
 
 
 def head(along, across, rng) -> np.ndarray:
@@ -139,7 +140,7 @@ def hand(along, across, rng) -> np.ndarray:
 
 
 def bar(along, across, rng) -> np.ndarray:
-    return (np.abs(across) < rng.uniform(0.05, 0.12)).astype(float)
+    return np.abs(across) < rng.uniform(0.05, 0.12)
 
 
 SHAPES = {shape.__name__: shape for shape in (edge, phone, head, hand, bar)}

@@ -31,8 +31,8 @@ THIN_STROKE = 0.055  # width over height of the digit, below which lines fade aw
 def to_mnist_image(source: Any) -> np.ndarray:
     """Converts a picture of one digit to MNIST's form: light ink on black, fitted to 20x20 pixels, centered by mass.
 
-    It handles transparency, color, polarity, uneven light, ruled paper, specks, size and position. An image that is
-    already in MNIST's form comes back unchanged.
+    It handles transparency, color, polarity, uneven light, shadows, ruled paper, specks, size and position. An image
+    that is already in MNIST's form comes back unchanged.
 
     Args:
         source: A path; the bytes of a picture file; a file object; a PIL image; or an array of shape
